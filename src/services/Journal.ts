@@ -1,0 +1,45 @@
+import { Context, type Effect, type Option, Schema } from "effect"
+import { Picture } from "./Generator.ts"
+
+export class JournalError extends Schema.TaggedError<JournalError>()("JournalError", {
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+const about = {
+  endpoint: Schema.String,
+  input: Schema.JsonObject,
+  /** Unix milliseconds of the intent. */
+  at: Schema.Finite,
+  /** How many submits with a lost answer came before this one. */
+  resubmits: Schema.Int
+}
+/** A submit is about to be made, or was made and its answer is lost. Found by a later delivery it means: uncertain. */
+export const Intended = Schema.TaggedStruct("Intended", about)
+/** fal accepted it: whoever finds this re-attaches and never submits. */
+export const Submitted = Schema.TaggedStruct("Submitted", { ...about, requestId: Schema.String })
+/** The picture exists and is paid for; what remains is to save it. */
+export const Generated = Schema.TaggedStruct("Generated", {
+  ...about,
+  requestId: Schema.String,
+  picture: Picture,
+  tookMs: Schema.Int
+})
+
+/** Where one generation stands: one paid request to fal on behalf of one task. */
+export const Generation = Schema.Union([Intended, Submitted, Generated])
+export type Generation = typeof Generation.Type
+
+/** Kept beside the message in the broker's Redis for a week, so that a redelivery, a retry or another worker finds it. */
+export class Journal extends Context.Service<
+  Journal,
+  {
+    readonly find: (taskId: string) => Effect.Effect<Option.Option<Generation>, JournalError>
+    /** Writes `next` if what is written is still `previous`; `false`, with nothing changed, when another hand was faster. */
+    readonly advance: (
+      taskId: string,
+      previous: Option.Option<Generation>,
+      next: Option.Option<Generation>
+    ) => Effect.Effect<boolean, JournalError>
+  }
+>()("model-generator/services/Journal") {}

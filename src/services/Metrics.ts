@@ -1,0 +1,57 @@
+import { Context, type Effect } from "effect"
+
+const seconds = [0.005, 0.025, 0.1, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 240, 300]
+
+/** Every metric: what it counts, its labels, and for a histogram its buckets in seconds. */
+export const definitions = {
+  counters: {
+    tasks_total: { help: "Tasks ended, by name and outcome", labels: ["task", "outcome"] },
+    task_retries_total: { help: "Tasks put back to be run later, by reason", labels: ["task", "reason"] },
+    dead_letters_total: { help: "Messages put aside as dead letters, by reason", labels: ["reason"] },
+    messages_released_total: { help: "Messages put back on a queue, by why", labels: ["why"] },
+    children_started_total: { help: "Pool children started", labels: [] },
+    children_retired_total: { help: "Pool children that ended, by reason", labels: ["reason"] },
+    actor_restarts_total: { help: "Actors restarted after a crash", labels: ["actor"] },
+    fal_requests_total: { help: "HTTP requests to fal, by operation and outcome", labels: ["operation", "outcome"] },
+    generations_total: { help: "Generations ended, by outcome", labels: ["outcome"] },
+    generations_reattached_total: { help: "Generations found in the journal with a request id and not bought again", labels: [] },
+    generations_uncertain_total: { help: "Submits whose answer was lost", labels: [] },
+    billable_units_total: { help: "Units fal charged for, in the endpoint's price unit", labels: ["endpoint", "use"] },
+    pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] }
+  },
+  gauges: {
+    slots: { help: "Slots of the pool", labels: [] },
+    slots_busy: { help: "Slots that run a task", labels: [] },
+    consuming: { help: "1 when the worker takes tasks, 0 when it is paused or cut off", labels: [] },
+    last_beat_timestamp_seconds: { help: "When the lease on held messages was last renewed", labels: [] },
+    build_info: { help: "Always 1; the labels tell the build", labels: ["version", "node"] }
+  },
+  histograms: {
+    task_duration_seconds: { help: "From claim to result, by task", labels: ["task"], buckets: seconds },
+    fal_wait_seconds: { help: "From submit to the noticed end of a generation", labels: ["endpoint"], buckets: seconds },
+    save_duration_seconds: { help: "Saving a model in the library", labels: [], buckets: seconds }
+  }
+} as const satisfies Record<
+  string,
+  Record<string, { readonly help: string; readonly labels: ReadonlyArray<string>; readonly buckets?: ReadonlyArray<number> }>
+>
+
+export type Counter = keyof typeof definitions.counters
+export type Gauge = keyof typeof definitions.gauges
+export type Histogram = keyof typeof definitions.histograms
+type Of<D extends { readonly labels: ReadonlyArray<string> }> = Readonly<Record<D["labels"][number], string>>
+export type CounterLabels<N extends Counter> = Of<(typeof definitions.counters)[N]>
+export type GaugeLabels<N extends Gauge> = Of<(typeof definitions.gauges)[N]>
+export type HistogramLabels<N extends Histogram> = Of<(typeof definitions.histograms)[N]>
+
+/** Counts and durations in the words of the domain. Exposed names carry the prefix `model_generator_`. Never fails. */
+export class Metrics extends Context.Service<
+  Metrics,
+  {
+    readonly count: <N extends Counter>(name: N, labels: CounterLabels<N>, by?: number) => Effect.Effect<void>
+    readonly set: <N extends Gauge>(name: N, labels: GaugeLabels<N>, value: number) => Effect.Effect<void>
+    readonly observe: <N extends Histogram>(name: N, labels: HistogramLabels<N>, seconds: number) => Effect.Effect<void>
+    /** The text a Prometheus server reads, with its content type. */
+    readonly expose: Effect.Effect<{ readonly contentType: string; readonly body: string }>
+  }
+>()("model-generator/services/Metrics") {}

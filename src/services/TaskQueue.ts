@@ -1,0 +1,106 @@
+import { Context, type Effect, type Option, Schema } from "effect"
+
+/** The broker could not do it. The same call may work later; nothing is half done. */
+export class QueueError extends Schema.TaggedError<QueueError>()("QueueError", {
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+/** One receipt of a message: `raw` is the envelope exactly as it lay in the queue. */
+export interface Delivery {
+  readonly tag: string
+  readonly queue: string
+  readonly raw: string
+}
+
+/** A message to be put on a queue: the whole envelope, under the tag its own properties carry. */
+export interface Outgoing {
+  readonly tag: string
+  readonly queue: string
+  /** 0 to 9 as Celery counts them: 0 is taken first. */
+  readonly priority: number
+  readonly raw: string
+}
+
+/** Why a message was put aside for a person to look at. */
+export interface DeadLetter {
+  readonly reason: string
+  readonly error: string
+}
+
+/** A message that went back to its queue: its time had come, or who held it is gone. */
+export interface Released {
+  readonly due: number
+  readonly lost: number
+  /** When the next message falls due (Unix milliseconds), if one is waiting. */
+  readonly nextDue: Option.Option<number>
+}
+
+export interface QueueDepth {
+  readonly queue: string
+  /** Waiting messages by priority step: 0, 3, 6, 9. */
+  readonly ready: Readonly<Record<"0" | "3" | "6" | "9", number>>
+  readonly dead: number
+  /** Seconds the message at the head has been seen there: at most its true age. */
+  readonly oldestSeconds: Option.Option<number>
+}
+
+/** What a worker tells the others of itself with every beat. */
+export const WorkerInfo = Schema.Struct({
+  name: Schema.String,
+  boot: Schema.String,
+  host: Schema.String,
+  pid: Schema.Int,
+  version: Schema.String,
+  queues: Schema.Array(Schema.String),
+  startedAt: Schema.Finite,
+  metrics: Schema.String,
+  processed: Schema.Int,
+  consuming: Schema.Boolean,
+  doing: Schema.String
+})
+export interface WorkerInfo extends Schema.Schema.Type<typeof WorkerInfo> {}
+
+export interface QueueStatus {
+  readonly queues: ReadonlyArray<QueueDepth>
+  readonly unacknowledged: number
+  readonly scheduled: number
+  readonly workers: ReadonlyArray<
+    WorkerInfo & { readonly alive: boolean; readonly beatSecondsAgo: number; readonly holds: number }
+  >
+}
+
+/**
+ * Messages in kombu's layout. At every instant a message is in a queue or among the unacknowledged, where a stock Celery
+ * worker finds it; each operation below is one step, so a crash leaves either all of it or nothing.
+ */
+export class TaskQueue extends Context.Service<
+  TaskQueue,
+  {
+    /** Waits until a queue may have a message. Takes nothing, so it can be interrupted at any time. */
+    readonly awaitMessage: Effect.Effect<void, QueueError>
+    /** Moves the most urgent, oldest message to the unacknowledged; `None` when all queues are empty. */
+    readonly claim: Effect.Effect<Option.Option<Delivery>, QueueError>
+    /** The task has ended and its result is stored. Harmless when the message is no longer held. */
+    readonly acknowledge: (delivery: Delivery) => Effect.Effect<void, QueueError>
+    /** Gives the message back, next in line. `crashed` counts against it: after three it is not run again. */
+    readonly handBack: (delivery: Delivery, options: { readonly crashed: boolean }) => Effect.Effect<void, QueueError>
+    /** Keeps the message among the unacknowledged, in nobody's hands, until `at` (Unix milliseconds). */
+    readonly hold: (delivery: Delivery, at: number) => Effect.Effect<void, QueueError>
+    /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */
+    readonly retry: (delivery: Delivery, next: Outgoing, at: number) => Effect.Effect<void, QueueError>
+    /** Moves the message to the dead letters of its queue. */
+    readonly bury: (delivery: Delivery, letter: DeadLetter) => Effect.Effect<void, QueueError>
+    readonly publish: (messages: ReadonlyArray<Outgoing>) => Effect.Effect<void, QueueError>
+    /** Publishes all of them, once per `key` however often it is called; `false` when it was done before. */
+    readonly publishOnce: (key: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<boolean, QueueError>
+    /** Renews this worker's lease on all it holds. `false` when another worker lives under the same name. */
+    readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
+    /** Ends this worker's lease, so that others need not wait for it to run out. */
+    readonly resign: Effect.Effect<void, QueueError>
+    /** Puts back what is due and what dead workers held. */
+    readonly release: Effect.Effect<Released, QueueError>
+    readonly status: Effect.Effect<QueueStatus, QueueError>
+    readonly ping: Effect.Effect<void, QueueError>
+  }
+>()("model-generator/services/TaskQueue") {}

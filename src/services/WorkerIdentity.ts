@@ -1,0 +1,15 @@
+import { Context } from "effect"
+
+/** Who this process is among the workers of a broker. `boot` is new at every start, so that no two lives are confused. */
+export class WorkerIdentity extends Context.Service<
+  WorkerIdentity,
+  {
+    /** Celery's node name, `name@host`. */
+    readonly name: string
+    readonly boot: string
+    readonly host: string
+    readonly pid: number
+    /** Unix milliseconds. */
+    readonly startedAt: number
+  }
+>()("model-generator/services/WorkerIdentity") {}
