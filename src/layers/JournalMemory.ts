@@ -1,0 +1,16 @@
+import { Effect, Equal, Layer, Option } from "effect"
+import { type Generation, Journal } from "../services/Journal.ts"
+
+export const layer = Layer.sync(Journal, () => {
+  const entries = new Map<string, Generation>()
+  return Journal.of({
+    find: (taskId) => Effect.sync(() => Option.fromNullishOr(entries.get(taskId))),
+    advance: (taskId, previous, next) =>
+      Effect.sync(() => {
+        if (!Equal.equals(Option.fromNullishOr(entries.get(taskId)), previous)) return false
+        if (Option.isSome(next)) entries.set(taskId, next.value)
+        else entries.delete(taskId)
+        return true
+      })
+  })
+})

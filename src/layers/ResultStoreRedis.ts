@@ -1,0 +1,98 @@
+import { Deferred, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
+import type { Redis } from "ioredis"
+import * as PythonJson from "../services/PythonJson.ts"
+import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/ResultStore.ts"
+import * as Settings from "../services/Settings.ts"
+import { connect, script } from "./redis/connect.ts"
+import { groupDocument } from "./redis/kombu.ts"
+
+/** KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever). */
+const store = `
+local old = redis.call('GET', KEYS[1])
+if old then
+  local readable, document = pcall(cjson.decode, old)
+  if readable and type(document) == 'table' and document.status == 'SUCCESS' then return 0 end
+end
+if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) end
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+return 1`
+
+const keyOf = (taskId: string) => `celery-task-meta-${taskId}`
+
+const attempt = <A>(operation: string, run: () => Promise<A>) =>
+  Effect.tryPromise({ try: run, catch: (cause) => new ResultStoreError({ operation, cause }) })
+
+const decode = Schema.decodeUnknownEffect(TaskResult)
+/** A document another worker may have written, so less is taken for granted than in ours. */
+const read = (text: string) =>
+  Effect.try({
+    try: () => PythonJson.parse(text),
+    catch: (cause) => new ResultStoreError({ operation: "read", cause })
+  }).pipe(
+    Effect.map((value) => ({ traceback: null, children: [], date_done: null, result: null, ...(typeof value === "object" ? value : {}) })),
+    Effect.flatMap(decode),
+    Effect.mapError((cause) => new ResultStoreError({ operation: "read", cause }))
+  )
+
+/** Wakes who waits for a channel. One connection serves all waits; it is opened by the first. */
+const listener = (redis: Redis) => {
+  const waiting = new Map<string, Set<Deferred.Deferred<string>>>()
+  redis.on("message", (channel: string, text: string) => {
+    for (const deferred of waiting.get(channel) ?? []) Deferred.doneUnsafe(deferred, Effect.succeed(text))
+  })
+  return Effect.fnUntraced(function*(channel: string) {
+    const deferred = Deferred.makeUnsafe<string>()
+    const all = waiting.get(channel) ?? new Set()
+    waiting.set(channel, all.add(deferred))
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        all.delete(deferred)
+        if (all.size > 0) return Effect.void
+        waiting.delete(channel)
+        return Effect.ignore(attempt("unsubscribe", () => redis.unsubscribe(channel)))
+      })
+    )
+    yield* attempt("subscribe", () => redis.subscribe(channel))
+    return Deferred.await(deferred)
+  })
+}
+
+export const layer = Layer.effect(
+  ResultStore,
+  Effect.gen(function*() {
+    const settings = yield* Settings.of("CELERY_RESULT_BACKEND", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "RESULT_EXPIRES")
+    const where = { url: settings.CELERY_RESULT_BACKEND, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+    const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
+    const redis = yield* connect(where, "commands")
+    const run = script(redis, "mgStore", store)
+    const listen = yield* connect(where, "blocking").pipe(
+      Effect.map(listener),
+      Effect.provideService(Scope.Scope, yield* Effect.scope),
+      Effect.cached
+    )
+    const get = (taskId: string) =>
+      Effect.flatMap(attempt("get", () => redis.get(keyOf(taskId))), (text) =>
+        text === null ? Effect.succeedNone : Effect.asSome(read(text)))
+
+    const awaitFinal = Effect.fn("ResultStore.awaitFinal")(function*(taskId: string) {
+      while (true) {
+        const subscribe = yield* listen
+        const next = yield* subscribe(keyOf(taskId))
+        // After subscribing, so that nothing falls between; and again now and then, as a broken connection misses messages.
+        const stored = yield* get(taskId)
+        if (Option.isSome(stored) && isFinal(stored.value.status)) return stored.value
+        yield* Effect.timeoutOption(next, "5 seconds")
+      }
+    }, Effect.scoped)
+
+    return ResultStore.of({
+      store: (result) => Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires]))),
+      get,
+      awaitFinal,
+      saveGroup: (groupId, taskIds) =>
+        Effect.asVoid(attempt("saveGroup", () =>
+          run([`celery-taskset-meta-${groupId}`], [groupDocument(groupId, taskIds), expires]))),
+      ping: Effect.asVoid(attempt("ping", () => redis.ping()))
+    })
+  })
+)

@@ -1,0 +1,148 @@
+import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
+import * as Settings from "../services/Settings.ts"
+import { type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
+import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import * as kombu from "./redis/kombu.ts"
+
+interface Unacknowledged extends Delivery {
+  readonly boot: string | undefined
+  readonly due: number | undefined
+}
+
+/** What Redis is to the workers of a fleet, in this process: it outlives them, and they share it. */
+export class MemoryBroker extends Context.Service<MemoryBroker, {
+  readonly lists: Map<string, Array<string>>
+  readonly unacknowledged: Map<string, Unacknowledged>
+  readonly leases: Map<string, number>
+  readonly workers: Map<string, WorkerInfo>
+  readonly sent: Set<string>
+  readonly pushed: Latch.Latch
+}>()("model-generator/layers/MemoryBroker") {
+  static readonly layer = Layer.sync(MemoryBroker, () => ({
+    lists: new Map(), unacknowledged: new Map(), leases: new Map(), workers: new Map(), sent: new Set(), pushed: Latch.makeUnsafe(false)
+  }))
+}
+
+const make = Effect.gen(function*() {
+  const { WORKER_QUEUES: queues } = yield* Settings.of("WORKER_QUEUES")
+  const me = yield* WorkerIdentity
+  const broker = yield* MemoryBroker
+  const keys = kombu.lists(queues)
+  let spare = 0
+
+  const listAt = (key: string) => {
+    const list = broker.lists.get(key) ?? []
+    broker.lists.set(key, list)
+    return list
+  }
+  const push = (queue: string, priority: number, raw: string, end: "next" | "last") => {
+    const list = listAt(kombu.list(queue, priority))
+    if (end === "next") list.push(raw)
+    else list.unshift(raw)
+    broker.pushed.openUnsafe()
+  }
+  const publish = (messages: ReadonlyArray<Outgoing>) => {
+    for (const message of messages) push(message.queue, message.priority, message.raw, "last")
+  }
+  /** Ends our hold, if it is ours still. */
+  const letGo = (delivery: Delivery, then: (entry: Unacknowledged) => void) =>
+    Effect.sync(() => {
+      const entry = broker.unacknowledged.get(delivery.tag)
+      if (entry?.boot !== me.boot) return
+      broker.unacknowledged.delete(delivery.tag)
+      then(entry)
+    })
+  const restore = (entry: Unacknowledged, crashed: boolean) => {
+    const { priority, raw } = kombu.restored(entry.raw, crashed)
+    push(entry.queue, priority, raw, "next")
+  }
+
+  return TaskQueue.of({
+    awaitMessage: Effect.suspend(() => {
+      if (keys.some(({ key }) => listAt(key).length > 0)) return Effect.void
+      broker.pushed.closeUnsafe()
+      return broker.pushed.await
+    }),
+    claim: Effect.sync(() => {
+      for (const { key, queue } of keys) {
+        const raw = listAt(key).pop()
+        if (raw === undefined) continue
+        const own = kombu.tagOf(raw)
+        const tag = own !== undefined && !broker.unacknowledged.has(own) ? own : `spare-${me.boot}-${spare++}`
+        const delivery = { tag, queue, raw }
+        broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined })
+        return Option.some(delivery)
+      }
+      return Option.none()
+    }),
+    acknowledge: (delivery) => letGo(delivery, () => {}),
+    handBack: (delivery, { crashed }) => letGo(delivery, (entry) => restore(entry, crashed)),
+    hold: (delivery, at) =>
+      letGo(delivery, (entry) => broker.unacknowledged.set(entry.tag, { ...entry, boot: undefined, due: at })),
+    retry: (delivery, next, at) =>
+      letGo(delivery, () => broker.unacknowledged.set(next.tag, { tag: next.tag, queue: next.queue, raw: next.raw, boot: undefined, due: at })),
+    bury: (delivery, letter) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        letGo(delivery, () => listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now)))),
+    publish: (messages) => Effect.sync(() => publish(messages)),
+    publishOnce: (key, messages) =>
+      Effect.sync(() => {
+        if (broker.sent.has(key)) return false
+        broker.sent.add(key)
+        publish(messages)
+        return true
+      }),
+    beat: Effect.fnUntraced(function*(info) {
+      const now = yield* Clock.currentTimeMillis
+      const other = broker.workers.get(info.name)
+      if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
+      broker.leases.set(me.boot, now + kombu.LEASE * 1000)
+      broker.workers.set(info.name, info)
+      return true
+    }),
+    resign: Effect.sync(() => {
+      broker.leases.delete(me.boot)
+      if (broker.workers.get(me.name)?.boot === me.boot) broker.workers.delete(me.name)
+    }),
+    release: Effect.map(Clock.currentTimeMillis, (now) => {
+      const released = { due: 0, lost: 0 }
+      let nextDue = Number.POSITIVE_INFINITY
+      for (const entry of [...broker.unacknowledged.values()]) {
+        if (entry.due !== undefined && entry.due > now) nextDue = Math.min(nextDue, entry.due)
+        else if (entry.due !== undefined) {
+          broker.unacknowledged.delete(entry.tag)
+          push(entry.queue, kombu.priorityOf(entry.raw), entry.raw, "next")
+          released.due++
+        } else if (entry.boot !== me.boot && (broker.leases.get(entry.boot ?? "") ?? 0) < now) {
+          broker.unacknowledged.delete(entry.tag)
+          restore(entry, true)
+          released.lost++
+        }
+      }
+      return { ...released, nextDue: Number.isFinite(nextDue) ? Option.some(nextDue) : Option.none() }
+    }),
+    status: Effect.map(Clock.currentTimeMillis, (now) => {
+      const held = [...broker.unacknowledged.values()]
+      return {
+        queues: queues.map((queue) => {
+          const [p0, p3, p6, p9] = kombu.steps.map((step) => listAt(kombu.list(queue, step)).length) as [number, number, number, number] // one per step
+          return { queue, ready: { "0": p0, "3": p3, "6": p6, "9": p9 }, dead: listAt(kombu.dead(queue)).length, oldestSeconds: Option.none() }
+        }),
+        unacknowledged: held.length,
+        scheduled: held.filter((entry) => entry.due !== undefined).length,
+        workers: [...broker.workers.values()].map((info) => {
+          const lease = broker.leases.get(info.boot) ?? 0
+          return {
+            ...info,
+            alive: lease > now,
+            beatSecondsAgo: Math.max(0, now / 1000 - (lease / 1000 - kombu.LEASE)),
+            holds: held.filter((entry) => entry.boot === info.boot).length
+          }
+        })
+      }
+    }),
+    ping: Effect.void
+  })
+})
+
+export const layer = Layer.effect(TaskQueue, make)

@@ -1,0 +1,157 @@
+import { Clock, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
+import type { Redis } from "ioredis"
+import { randomUUID } from "node:crypto"
+import * as Settings from "../services/Settings.ts"
+import { type Delivery, type Outgoing, QueueError, type Released, TaskQueue, WorkerInfo } from "../services/TaskQueue.ts"
+import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import { connect, script } from "./redis/connect.ts"
+import * as kombu from "./redis/kombu.ts"
+import * as scripts from "./redis/scripts.ts"
+import { status } from "./redis/status.ts"
+
+/** How long a batch is remembered as sent (seconds): longer than any message lives. */
+const ONCE = 7 * 86_400
+
+const attempt = <A>(operation: string, run: () => Promise<A>) =>
+  Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
+
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** One waiting connection per list: `BLMOVE` of a list onto itself wakes when something is pushed and takes nothing. */
+const doorbells = (lines: ReadonlyArray<{ readonly key: string; readonly redis: Redis }>) => {
+  const ringing = new Map<string, Promise<unknown>>()
+  return () =>
+    Promise.race(
+      lines.map(({ key, redis }) => {
+        const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", 5).finally(() => ringing.delete(key))
+        ringing.set(key, waiting)
+        return waiting
+      })
+    )
+}
+
+const make = Effect.gen(function*() {
+  const settings = yield* Settings.of(
+    "CELERY_BROKER_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "WORKER_QUEUES", "VISIBILITY_TIMEOUT"
+  )
+  const me = yield* WorkerIdentity
+  const queues = settings.WORKER_QUEUES
+  const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
+  const where = { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+  const redis = yield* connect(where, "commands")
+  const lists = kombu.lists(queues)
+  // Opened by the first wait: a program that only sends has no use for them.
+  const ring = yield* Effect.forEach(lists, ({ key }) => Effect.map(connect(where, "blocking"), (line) => ({ key, redis: line }))).pipe(
+    Effect.map(doorbells),
+    Effect.provideService(Scope.Scope, yield* Effect.scope),
+    Effect.cached
+  )
+
+  const claim = script(redis, "mgClaim", scripts.claim)
+  const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
+  const move = script(redis, "mgMove", scripts.move)
+  const hold = script(redis, "mgHold", scripts.hold)
+  const publishOnce = script(redis, "mgPublishOnce", scripts.publishOnce)
+  const beat = script(redis, "mgBeat", scripts.beat)
+  const resign = script(redis, "mgResign", scripts.resign)
+  const astray = script(redis, "mgAstray", scripts.astray)
+  const restore = script(redis, "mgRestore", scripts.restore)
+
+  const mine = new Set<string>()
+  const { held, leases, scheduled, unacked, unackedIndex, workers } = kombu
+  const holding = [unacked, unackedIndex, held]
+
+  /** One of the steps that end our hold on a delivery. */
+  const letGo = (operation: string, delivery: Delivery, run: () => Promise<unknown>) =>
+    attempt(operation, run).pipe(Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))), Effect.asVoid)
+
+  const push = (messages: ReadonlyArray<Outgoing>) => {
+    const pipeline = redis.multi()
+    for (const queue of new Set(messages.map((message) => message.queue))) {
+      const { key, member } = kombu.binding(queue)
+      pipeline.sadd(key, member)
+    }
+    for (const message of messages) pipeline.lpush(kombu.list(message.queue, message.priority), message.raw)
+    return pipeline.exec()
+  }
+
+  const beatOnce = (info: WorkerInfo) =>
+    beat(
+      [leases, workers, unackedIndex, held, kombu.heads, ...queues],
+      [me.boot, kombu.LEASE, me.name, JSON.stringify(info), queues.length, ...mine]
+    )
+
+  /** The life that last had our name is over when it ran on this host under a process id that is ours now, or nobody's. */
+  const outlived = (other: WorkerInfo) => other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
+
+  return TaskQueue.of({
+    awaitMessage: Effect.flatMap(ring, (wait) => attempt("awaitMessage", wait)).pipe(Effect.asVoid),
+    claim: attempt("claim", async () => {
+      const reply = await claim([...holding, ...lists.map(({ key }) => key)], [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)])
+      if (!Array.isArray(reply)) return Option.none()
+      const [tag, queue, raw] = reply as [string, string, string] // what the script returns
+      mine.add(tag)
+      return Option.some({ tag, queue, raw })
+    }),
+    acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
+    handBack: (delivery, { crashed }) =>
+      letGo("handBack", delivery, () => {
+        const { priority, raw } = kombu.restored(delivery.raw, crashed)
+        return move([...holding, kombu.list(delivery.queue, priority)], [me.boot, delivery.tag, raw, "R"])
+      }),
+    hold: (delivery, at) =>
+      letGo("hold", delivery, () => hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])),
+    retry: (delivery, next, at) =>
+      letGo("retry", delivery, () =>
+        hold([...holding, scheduled], [
+          me.boot, delivery.tag, next.tag, `[${next.raw},"",${JSON.stringify(next.queue)}]`, at / 1000, visibility
+        ])),
+    bury: (delivery, letter) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        letGo("bury", delivery, () =>
+          move([...holding, kombu.dead(delivery.queue)], [me.boot, delivery.tag, kombu.deadLetter(delivery.raw, letter, me.name, now), "L"]))),
+    publish: (messages) => Effect.asVoid(attempt("publish", () => push(messages))),
+    publishOnce: (key, messages) =>
+      Effect.map(
+        attempt("publishOnce", () =>
+          publishOnce(
+            [kombu.once(key), ...messages.map((message) => kombu.list(message.queue, message.priority))],
+            [ONCE, ...messages.map((message) => message.raw)]
+          )),
+        (reply) => reply === 1
+      ),
+    beat: Effect.fnUntraced(function*(info) {
+      const reply = yield* attempt("beat", () => beatOnce(info))
+      if (reply === "") return true
+      const other = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))(reply)
+      if (Option.isSome(other) && !outlived(other.value)) return false
+      if (Option.isSome(other)) yield* attempt("beat", () => resign([leases, workers], [other.value.boot, me.name]))
+      return (yield* attempt("beat", () => beatOnce(info))) === ""
+    }),
+    resign: Effect.asVoid(attempt("resign", () => resign([leases, workers], [me.boot, me.name]))),
+    release: attempt("release", async (): Promise<Released> => {
+      const reply = await astray([unacked, unackedIndex, held, scheduled, leases], [visibility, me.boot, ...mine])
+      const [next, ...found] = reply as [string, ...ReadonlyArray<string>] // what the script returns
+      const released = { due: 0, lost: 0 }
+      for (let at = 0; at < found.length; at += 3) {
+        const [tag, why, triple] = [found[at]!, found[at + 1]!, found[at + 2]!]
+        const entry = kombu.entry(triple)
+        const back = why === "due" ? { raw: entry.raw, priority: kombu.priorityOf(entry.raw) } : kombu.restored(entry.raw, true)
+        const list = kombu.list(entry.queue ?? queues[0]!, back.priority)
+        const done = await restore([unacked, unackedIndex, held, scheduled, list], [tag, triple, back.raw])
+        if (done === 1) released[why === "due" ? "due" : "lost"]++
+      }
+      return { ...released, nextDue: next === "" ? Option.none() : Option.some(Number(next) * 1000) }
+    }),
+    status: attempt("status", () => status(redis, queues)),
+    ping: Effect.asVoid(attempt("ping", () => redis.ping()))
+  })
+})
+
+export const layer = Layer.effect(TaskQueue, make)

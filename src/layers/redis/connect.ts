@@ -1,0 +1,77 @@
+import { Effect, Option, Redacted } from "effect"
+import { Redis, type RedisOptions } from "ioredis"
+import { readFileSync } from "node:fs"
+
+/** A Redis URL as Celery writes it: redis://, rediss:// with ssl_* parameters, or sentinel://host:port/db;sentinel://… */
+const options = (url: string, password: Option.Option<Redacted.Redacted>, master: string): RedisOptions => {
+  const nodes = url.split(";").map((part) => new URL(part))
+  const first = nodes[0]!
+  const sentinel = first.protocol === "sentinel:"
+  const secret = first.password === "" ? Option.getOrUndefined(Option.map(password, Redacted.value)) : decodeURIComponent(first.password)
+  const db = Number(first.pathname.slice(1) || "0")
+  const read = (name: string) => {
+    const path = first.searchParams.get(name)
+    return path === null ? undefined : readFileSync(path)
+  }
+  const verify = !/none|optional/i.test(first.searchParams.get("ssl_cert_reqs") ?? "required")
+  return {
+    ...(sentinel
+      ? { name: master, sentinels: nodes.map((node) => ({ host: node.hostname, port: Number(node.port || "26379") })) }
+      : { host: first.hostname, port: Number(first.port || "6379") }),
+    ...(first.username === "" ? {} : { username: decodeURIComponent(first.username) }),
+    ...(secret === undefined ? {} : { password: secret }),
+    ...(first.protocol === "rediss:"
+      ? { tls: { rejectUnauthorized: verify, ca: read("ssl_ca_certs"), cert: read("ssl_certfile"), key: read("ssl_keyfile") } }
+      : {}),
+    db
+  }
+}
+
+export interface Where {
+  readonly url: Redacted.Redacted
+  readonly password: Option.Option<Redacted.Redacted>
+  readonly master: string
+}
+
+/**
+ * A connection that reconnects by itself for as long as its scope lives. A command waits at most 5 s for its answer, so a
+ * frozen server is noticed; `blocking` connections wait for their own time-out instead and give up 2 s after it.
+ */
+export const connect = Effect.fnUntraced(function*(where: Where, kind: "commands" | "blocking") {
+  return yield* Effect.acquireRelease(
+    Effect.gen(function*() {
+      const run = yield* Effect.context<never>()
+      const redis = new Redis({
+        ...options(Redacted.value(where.url), where.password, where.master),
+        maxRetriesPerRequest: null,
+        retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
+        connectTimeout: 5000,
+        keepAlive: 30_000,
+        replyMapping: "legacy",
+        ...(kind === "commands" ? { commandTimeout: 5000 } : { blockingTimeout: 7000 })
+      })
+      let reported = false
+      redis.on("ready", () => {
+        reported = false
+      })
+      // One line per outage: without a listener ioredis prints a stack at each attempt.
+      redis.on("error", (error: Error) => {
+        if (reported) return
+        reported = true
+        Effect.runForkWith(run)(Effect.logWarning(`Redis connection: ${error.message}`))
+      })
+      return redis
+    }),
+    (redis) => Effect.sync(() => redis.disconnect())
+  )
+})
+
+type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number>) => Promise<unknown>
+
+/** A Lua script as a function; ioredis sends its digest and falls back to the text where the server does not know it. */
+export const script = (redis: Redis, name: string, lua: string): Script => {
+  redis.defineCommand(name, { lua })
+  // `defineCommand` adds a method its types cannot know.
+  const run = Reflect.get(redis, name) as (count: number, ...rest: ReadonlyArray<string | number>) => Promise<unknown>
+  return (keys, args) => run.call(redis, keys.length, ...keys, ...args)
+}

@@ -1,0 +1,105 @@
+import * as PythonJson from "../../services/PythonJson.ts"
+import type { DeadLetter } from "../../services/TaskQueue.ts"
+
+/** kombu's layout on Redis (celery-wire 3): names, priority steps, and the edits a restored message carries. */
+
+export const steps = [0, 3, 6, 9] as const
+export const unacked = "unacked"
+export const unackedIndex = "unacked_index"
+
+/** The list of a queue at a priority: the greatest step not above it, 0 being the queue's own name. */
+export const list = (queue: string, priority: number) => {
+  const step = steps.findLast((step) => step <= Math.min(Math.max(priority, 0), 9)) ?? 0
+  return step === 0 ? queue : `${queue}\u0006\u0016${step}`
+}
+
+/** All lists in the order they are served: priority before queue. */
+export const lists = (queues: ReadonlyArray<string>) =>
+  steps.flatMap((step) => queues.map((queue) => ({ queue, key: list(queue, step) })))
+
+export const dead = (queue: string) => `${queue}.dead`
+export const binding = (queue: string) => ({ key: `_kombu.binding.${queue}`, member: `${queue}\u0006\u0016\u0006\u0016${queue}` })
+
+// Ours, beside kombu's: who holds what, until when, and what waits for its time.
+export const held = "model-generator.held"
+export const leases = "model-generator.leases"
+export const workers = "model-generator.workers"
+export const scheduled = "model-generator.scheduled"
+export const heads = "model-generator.heads"
+export const once = (key: string) => `model-generator.once:${key}`
+export const journal = (taskId: string) => `model-generator.journal:${taskId}`
+
+/** A worker's hold on its messages lasts this long without a beat (seconds). Five beats may fail before others step in. */
+export const LEASE = 30
+
+const record = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } as Record<string, unknown> : undefined // own keys only
+
+/** The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept. */
+export const restored = (raw: string, crashed: boolean): { readonly raw: string; readonly priority: number } => {
+  let envelope: Record<string, unknown> | undefined
+  try {
+    envelope = record(PythonJson.parse(raw))
+  } catch {
+    envelope = undefined
+  }
+  if (envelope === undefined) return { raw, priority: 0 }
+  const headers = record(envelope["headers"])
+  const properties = record(envelope["properties"]) ?? {}
+  const crashes = typeof properties["crashes"] === "number" ? properties["crashes"] : 0
+  return {
+    raw: PythonJson.stringify({
+      ...envelope,
+      ...(headers === undefined ? {} : { headers: { ...headers, redelivered: true } }),
+      properties: {
+        ...properties,
+        ...(crashed ? { crashes: crashes + 1 } : {}),
+        delivery_info: { ...record(properties["delivery_info"]), redelivered: true }
+      }
+    }),
+    priority: typeof properties["priority"] === "number" ? properties["priority"] : 0
+  }
+}
+
+/** The tag the message's own publisher gave it. */
+export const tagOf = (raw: string): string | undefined => {
+  try {
+    const tag = record(record(PythonJson.parse(raw))?.["properties"])?.["delivery_tag"]
+    return typeof tag === "string" && tag !== "" ? tag : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const priorityOf = (raw: string): number => restored(raw, false).priority
+
+/** The envelope inside an entry of `unacked`, `[envelope, exchange, routing key]`, and the queue it came from. */
+export const entry = (triple: string): { readonly raw: string; readonly queue: string | undefined } => {
+  try {
+    const value = PythonJson.parse(triple)
+    if (!Array.isArray(value)) return { raw: triple, queue: undefined }
+    const envelope: unknown = value[0]
+    return {
+      raw: typeof envelope === "string" ? envelope : PythonJson.stringify(envelope),
+      queue: typeof value[2] === "string" && value[2] !== "" ? value[2] : undefined
+    }
+  } catch {
+    return { raw: triple, queue: undefined }
+  }
+}
+
+/** One element of a `.dead` list. */
+export const deadLetter = (raw: string, letter: DeadLetter, worker: string, now: number) => {
+  let deliveries = 1
+  try {
+    const crashes = record(record(PythonJson.parse(raw))?.["properties"])?.["crashes"]
+    if (typeof crashes === "number") deliveries += crashes
+  } catch {
+    // Not JSON, so never restored either: this was its only delivery.
+  }
+  return JSON.stringify({ raw, reason: letter.reason, error: letter.error, worker, time: new Date(now).toISOString(), deliveries })
+}
+
+/** `celery-taskset-meta-<id>` (celery-wire 4.4): the group's result tuple, which `GroupResult.restore` reads. */
+export const groupDocument = (groupId: string, taskIds: ReadonlyArray<string>) =>
+  JSON.stringify({ result: [[groupId, null], taskIds.map((id) => [[id, null], null])] })

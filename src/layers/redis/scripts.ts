@@ -1,0 +1,153 @@
+/**
+ * Each script is one step at the server, so a crash finds all of it done or nothing. Times are the server's own, in seconds,
+ * so that workers with different clocks agree. Numbers keep their fraction by `string.format`.
+ */
+const now = `
+local function now() local t = redis.call('TIME') return tonumber(t[1]) + tonumber(t[2]) / 1000000 end
+local function text(number) return string.format('%.6f', number) end`
+
+/** KEYS unacked, unacked_index, held, then the lists. ARGV boot, a spare tag, then each list's queue. */
+export const claim = `${now}
+for i = 4, #KEYS do
+  local raw = redis.call('RPOP', KEYS[i])
+  if raw then
+    local tag, exchange, key, shown = ARGV[2], '', ARGV[i - 1], cjson.encode(raw)
+    local readable, message = pcall(cjson.decode, raw)
+    if readable and type(message) == 'table' then
+      shown = raw
+      local properties = message.properties
+      if type(properties) == 'table' then
+        local own = properties.delivery_tag
+        -- a tag already held belongs to another message: never write over that one
+        if type(own) == 'string' and own ~= '' and redis.call('HEXISTS', KEYS[1], own) == 0 then tag = own end
+        local info = properties.delivery_info
+        if type(info) == 'table' then
+          if type(info.exchange) == 'string' then exchange = info.exchange end
+          if type(info.routing_key) == 'string' and info.routing_key ~= '' then key = info.routing_key end
+        end
+      end
+    end
+    redis.call('HSET', KEYS[1], tag, '[' .. shown .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']')
+    redis.call('ZADD', KEYS[2], text(now()), tag)
+    redis.call('HSET', KEYS[3], tag, ARGV[1])
+    return { tag, ARGV[i - 1], raw }
+  end
+end
+return false`
+
+const let_go = `
+local function let_go(tag)
+  redis.call('HDEL', KEYS[1], tag) redis.call('ZREM', KEYS[2], tag) redis.call('HDEL', KEYS[3], tag)
+end`
+
+/** KEYS unacked, unacked_index, held. ARGV boot, tag. 1 when it was ours to acknowledge. */
+export const acknowledge = `${let_go}
+if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
+let_go(ARGV[2])
+return 1`
+
+/** KEYS unacked, unacked_index, held, list. ARGV boot, tag, what to push, 'R' (taken next) or 'L' (behind the others). */
+export const move = `${let_go}
+if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
+let_go(ARGV[2])
+redis.call(ARGV[4] == 'R' and 'RPUSH' or 'LPUSH', KEYS[4], ARGV[3])
+return 1`
+
+/**
+ * KEYS unacked, unacked_index, held, scheduled. ARGV boot, tag, next tag, its entry ('' keeps the old one), due, visibility.
+ * The index gets the score at which a stock worker would restore it exactly when it is due.
+ */
+export const hold = `${let_go}
+if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
+local entry = ARGV[4]
+if entry == '' then entry = redis.call('HGET', KEYS[1], ARGV[2]) end
+let_go(ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[3], entry)
+redis.call('ZADD', KEYS[2], string.format('%.6f', tonumber(ARGV[5]) - tonumber(ARGV[6])), ARGV[3])
+redis.call('ZADD', KEYS[4], ARGV[5], ARGV[3])
+return 1`
+
+/** KEYS the marker, then the lists. ARGV how long to keep the marker, then what to push on each list. */
+export const publishOnce = `
+if not redis.call('SET', KEYS[1], '1', 'EX', ARGV[1], 'NX') then return 0 end
+for i = 2, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i]) end
+return 1`
+
+/**
+ * KEYS leases, workers, unacked_index, held, heads, then the priority-0 lists. ARGV boot, seconds, name, info, number of
+ * lists, then held tags. Returns '' or, when another life holds this name, its info.
+ */
+export const beat = `${now}
+local t = now()
+local other = redis.call('HGET', KEYS[2], ARGV[3])
+if other then
+  local readable, info = pcall(cjson.decode, other)
+  if readable and type(info) == 'table' and info.boot ~= ARGV[1] then
+    local lease = redis.call('ZSCORE', KEYS[1], tostring(info.boot))
+    if lease and tonumber(lease) > t then return other end
+  end
+end
+redis.call('ZADD', KEYS[1], text(t + tonumber(ARGV[2])), ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
+for i = 5, #ARGV do
+  if redis.call('HGET', KEYS[4], ARGV[i]) == ARGV[1] then redis.call('ZADD', KEYS[3], text(t), ARGV[i]) end
+end
+for i = 6, #KEYS do
+  local head = redis.call('LINDEX', KEYS[i], -1)
+  if not head then redis.call('HDEL', KEYS[5], KEYS[i]) else
+    local seen, print = redis.call('HGET', KEYS[5], KEYS[i]), redis.sha1hex(head)
+    if not seen or string.sub(seen, 1, 40) ~= print then redis.call('HSET', KEYS[5], KEYS[i], print .. text(t)) end
+  end
+end
+return ''`
+
+/** KEYS leases, workers. ARGV boot, name. */
+export const resign = `
+redis.call('ZREM', KEYS[1], ARGV[1])
+local info = redis.call('HGET', KEYS[2], ARGV[2])
+if info and string.find(info, ARGV[1], 1, true) then redis.call('HDEL', KEYS[2], ARGV[2]) end
+return 1`
+
+/**
+ * KEYS unacked, unacked_index, held, scheduled, leases. ARGV visibility, boot, then the tags this worker knows it holds.
+ * Returns when the next message falls due ('' for never), then triples: tag, 'due' or 'lost', entry.
+ */
+export const astray = `${now}
+local t = now()
+local out, known, taken = { '' }, {}, {}
+for i = 3, #ARGV do known[ARGV[i]] = true end
+local function add(tag, why)
+  if taken[tag] then return end
+  taken[tag] = true
+  local entry = redis.call('HGET', KEYS[1], tag)
+  if entry then out[#out + 1] = tag out[#out + 1] = why out[#out + 1] = entry
+  else redis.call('ZREM', KEYS[2], tag) redis.call('HDEL', KEYS[3], tag) redis.call('ZREM', KEYS[4], tag) end
+end
+for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(t), 'LIMIT', 0, 100)) do add(tag, 'due') end
+local held = redis.call('HGETALL', KEYS[3])
+for i = 1, #held, 2 do
+  local tag, boot = held[i], held[i + 1]
+  if boot == ARGV[2] then
+    -- a claim whose answer was lost: ours by name, known to nobody
+    local since = redis.call('ZSCORE', KEYS[2], tag)
+    if not known[tag] and (not since or tonumber(since) < t - 10) then add(tag, 'lost') end
+  else
+    local lease = redis.call('ZSCORE', KEYS[5], boot)
+    if not lease or tonumber(lease) < t then add(tag, 'lost') end
+  end
+end
+for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', text(t - tonumber(ARGV[1])), 'LIMIT', 0, 100)) do
+  if redis.call('HEXISTS', KEYS[3], tag) == 0 and not redis.call('ZSCORE', KEYS[4], tag) then add(tag, 'lost') end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', text(t - 3600))
+local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+if first[2] then out[1] = first[2] end
+return out`
+
+/** KEYS unacked, unacked_index, held, scheduled, list. ARGV tag, the entry as it was seen, what to push. */
+export const restore = `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1]) redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1]) redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('RPUSH', KEYS[5], ARGV[3])
+return 1`

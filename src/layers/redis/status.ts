@@ -1,0 +1,57 @@
+import { Option, Schema } from "effect"
+import type { Redis } from "ioredis"
+import { type QueueDepth, type QueueStatus, WorkerInfo } from "../../services/TaskQueue.ts"
+import * as kombu from "./kombu.ts"
+
+const decodeInfo = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
+
+/** What lies where, and who is there, in one round trip. */
+export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promise<QueueStatus> => {
+  const pipeline = redis.pipeline().time().hlen(kombu.unacked).zcard(kombu.scheduled)
+    .hgetall(kombu.workers).zrange(kombu.leases, "0", "-1", "WITHSCORES").hvals(kombu.held).hgetall(kombu.heads)
+  for (const queue of queues) {
+    for (const step of kombu.steps) pipeline.llen(kombu.list(queue, step))
+    pipeline.llen(kombu.dead(queue))
+  }
+  const replies = (await pipeline.exec()) ?? []
+  const failed = replies.find(([error]) => error !== null)
+  if (failed !== undefined) throw failed[0]
+  // ioredis types a pipeline's replies as unknown; the order above says what each is.
+  const [time, unacknowledged, scheduled, workers, leases, held, heads, ...lengths] = replies.map(([, reply]) => reply) as [
+    [string, string], number, number, Record<string, string>, ReadonlyArray<string>, ReadonlyArray<string>, Record<string, string>,
+    ...ReadonlyArray<number>
+  ]
+  const now = Number(time[0]) + Number(time[1]) / 1e6
+  const leaseOf = new Map<string, number>()
+  for (let at = 0; at < leases.length; at += 2) leaseOf.set(leases[at]!, Number(leases[at + 1]))
+
+  const depth = (queue: string, at: number): QueueDepth => {
+    const [p0, p3, p6, p9, dead] = lengths.slice(at * 5, at * 5 + 5) as [number, number, number, number, number] // five per queue, pushed above
+    const head = heads[queue]
+    return {
+      queue,
+      ready: { "0": p0, "3": p3, "6": p6, "9": p9 },
+      dead,
+      oldestSeconds: p0 === 0 || head === undefined ? Option.none() : Option.some(Math.max(0, now - Number(head.slice(40))))
+    }
+  }
+  return {
+    queues: queues.map(depth),
+    unacknowledged,
+    scheduled,
+    workers: Object.values(workers).flatMap((text) =>
+      Option.match(decodeInfo(text), {
+        onNone: () => [],
+        onSome: (info) => {
+          const lease = leaseOf.get(info.boot) ?? 0
+          return [{
+            ...info,
+            alive: lease > now,
+            beatSecondsAgo: Math.max(0, now - (lease - kombu.LEASE)),
+            holds: held.filter((boot) => boot === info.boot).length
+          }]
+        }
+      })
+    )
+  }
+}

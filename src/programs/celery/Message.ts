@@ -1,0 +1,232 @@
+import { Effect, Option, Result, Schema } from "effect"
+import type { Outgoing } from "../../services/TaskQueue.ts"
+import * as PythonJson from "../../services/PythonJson.ts"
+import * as Body from "./Body.ts"
+import * as TaskFailure from "./TaskFailure.ts"
+
+/** Not even an id can be read, so nobody can be told: such a message becomes a dead letter. */
+export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", { problem: Schema.String }) {}
+
+/** The id can be read but not what to do: who waits for that id gets `failure`. */
+export class Undeliverable extends Schema.TaggedError<Undeliverable>()("Undeliverable", {
+  id: Schema.String, task: Schema.NullOr(Schema.String), failure: TaskFailure.TaskFailure
+}) {}
+
+const Properties = Schema.Record(Schema.String, Schema.Unknown)
+const Envelope = Schema.Struct({
+  body: Schema.String,
+  headers: Properties,
+  properties: Schema.optionalKey(Properties),
+  "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
+  "content-encoding": Schema.optionalKey(Schema.NullOr(Schema.String))
+})
+type Envelope = typeof Envelope.Type
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+/** ISO 8601; without an offset it means UTC (celery-wire 1.8). As Unix milliseconds. */
+const Moment = Schema.String.check(Schema.makeFilter((text) => !Number.isNaN(moment(text)) || "expected an ISO 8601 time"))
+const moment = (text: string) =>
+  /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) || text.length <= 10 ? text : `${text}Z`) : Number.NaN
+
+const Headers = Schema.Struct({
+  task: Schema.NonEmptyString,
+  id: Schema.NonEmptyString,
+  shadow: optional(Schema.String),
+  eta: optional(Moment),
+  expires: optional(Moment),
+  group: optional(Schema.String),
+  group_index: optional(Schema.Int),
+  retries: optional(Schema.Natural),
+  timelimit: optional(Schema.Tuple([Schema.NullOr(Schema.Finite), Schema.NullOr(Schema.Finite)])),
+  root_id: optional(Schema.String),
+  parent_id: optional(Schema.String),
+  ignore_result: optional(Schema.Boolean),
+  compression: optional(Schema.String)
+})
+
+/** One Celery task message, protocol 2, with every absent header as its default. Times are Unix milliseconds. */
+export interface Message {
+  readonly id: string
+  readonly task: string
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly embed: Body.Embed
+  readonly eta: Option.Option<number>
+  readonly expires: Option.Option<number>
+  readonly retries: number
+  /** Seconds; null where the message does not say. */
+  readonly limits: { readonly soft: number | null; readonly hard: number | null }
+  readonly group: string | null
+  readonly groupIndex: number | null
+  readonly rootId: string
+  readonly parentId: string | null
+  readonly ignoreResult: boolean
+  readonly replyTo: string | null
+  readonly priority: number
+  /** How often a worker died with this message in its hands. */
+  readonly crashes: number
+  readonly envelope: Envelope
+}
+
+const problems = (error: { readonly message: string }) => error.message.replaceAll("\n", " ").replaceAll(/\s+/g, " ").slice(0, 1000)
+
+const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
+  Result.try({
+    try: () => PythonJson.parse(raw),
+    catch: (error) => new Unreadable({ problem: `not JSON: ${error instanceof Error ? error.message : String(error)}` })
+  }).pipe(
+    Result.flatMap((value) =>
+      Result.mapError(Schema.decodeUnknownResult(Envelope, { errors: "all" })(value), (error) => new Unreadable({ problem: problems(error) }))
+    )
+  )
+
+const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
+const count = (value: unknown) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0)
+
+/** Protocol 1 keeps in the body what protocol 2 keeps in headers (celery-wire 1.5). */
+const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknown>; readonly body: unknown } | undefined => {
+  if (typeof body !== "object" || body === null || !("task" in body) || Array.isArray(body)) return undefined
+  const { args, kwargs, callbacks, errbacks, chord, taskset, ...headers } = body as Record<string, unknown> // an object, just tested
+  return {
+    headers: { ...headers, group: taskset ?? headers["group"] ?? null },
+    body: [args ?? [], kwargs ?? {}, { callbacks: callbacks ?? null, errbacks: errbacks ?? null, chain: null, chord: chord ?? null }]
+  }
+}
+
+/** Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. */
+export const decode = Effect.fnUntraced(function*(raw: string): Effect.fn.Return<Message, Unreadable | Undeliverable> {
+  const envelope = yield* Effect.fromResult(readEnvelope(raw))
+  const properties = envelope.properties ?? {}
+  const headerId = text(envelope.headers["id"]) ?? text(properties["correlation_id"])
+  const task = text(envelope.headers["task"])
+  const undeliverable = (id: string) => (failure: TaskFailure.TaskFailure) => new Undeliverable({ id, task, failure })
+
+  const packed = yield* Effect.result(
+    Body.read({
+      body: envelope.body,
+      contentType: envelope["content-type"] ?? null,
+      encoding: text(properties["body_encoding"]),
+      compression: text(envelope.headers["compression"])
+    })
+  )
+  if (Result.isFailure(packed)) {
+    if (headerId === null) return yield* new Unreadable({ problem: `no task id, and ${packed.failure.message}` })
+    return yield* undeliverable(headerId)(packed.failure)
+  }
+  const old = task === null ? fromProtocol1(packed.success) : undefined
+  const headers: Record<string, unknown> = old?.headers ?? envelope.headers
+  const id = text(headers["id"]) ?? headerId
+  if (id === null) return yield* new Unreadable({ problem: "headers.id: no task id" })
+
+  const checked = yield* Schema.decodeUnknownEffect(Headers, { errors: "all" })({ ...headers, id }).pipe(
+    Effect.mapError((error) => undeliverable(id)(TaskFailure.decodeError(`headers: ${problems(error)}`)))
+  )
+  const [args, kwargs, embed] = yield* Schema.decodeUnknownEffect(Body.Body, { errors: "all" })(old?.body ?? packed.success).pipe(
+    Effect.mapError((error) => undeliverable(id)(TaskFailure.decodeError(`body: ${problems(error)}`)))
+  )
+  const [hard, soft] = checked.timelimit ?? [null, null]
+  return {
+    id,
+    task: checked.task,
+    args,
+    kwargs,
+    embed: embed ?? {},
+    eta: Option.map(Option.fromNullishOr(checked.eta), moment),
+    expires: Option.map(Option.fromNullishOr(checked.expires), moment),
+    retries: checked.retries ?? 0,
+    limits: { soft, hard },
+    group: checked.group ?? null,
+    groupIndex: checked.group_index ?? null,
+    rootId: checked.root_id ?? id,
+    parentId: checked.parent_id ?? null,
+    ignoreResult: checked.ignore_result ?? false,
+    replyTo: text(properties["reply_to"]),
+    priority: count(properties["priority"]),
+    crashes: count(properties["crashes"]),
+    envelope
+  }
+})
+
+/** Python's ISO 8601, in UTC. */
+export const iso = (millis: number) => new Date(millis).toISOString().replace("Z", "000+00:00")
+
+const outgoing = (envelope: Envelope, queue: string, priority: number, tag: string): Outgoing => ({
+  tag, queue, priority, raw: PythonJson.stringify(envelope)
+})
+
+/** The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag. */
+export const again = (message: Message, next: { readonly tag: string; readonly queue: string; readonly eta: number; readonly retries: number }) => {
+  const { redelivered: _, ...headers } = message.envelope.headers
+  const { crashes: __, ...properties } = message.envelope.properties ?? {}
+  return outgoing({
+    ...message.envelope,
+    headers: { ...headers, id: message.id, task: message.task, retries: next.retries, eta: iso(next.eta), parent_id: message.id, root_id: message.rootId },
+    properties: {
+      ...properties, delivery_tag: next.tag, delivery_info: { exchange: "", routing_key: next.queue }
+    }
+  }, next.queue, message.priority, next.tag)
+}
+
+export interface NewTask {
+  readonly id: string
+  readonly task: string
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly queue: string
+  readonly tag: string
+  readonly replyTo: string
+  readonly embed?: Body.Embed
+  readonly priority?: number
+  readonly group?: string | null
+  readonly groupIndex?: number | null
+  readonly rootId?: string
+  readonly parentId?: string | null
+  readonly retries?: number
+  readonly eta?: string | null
+  readonly expires?: string | null
+  readonly limits?: { readonly soft: number | null; readonly hard: number | null }
+  readonly headers?: Readonly<Record<string, unknown>>
+}
+
+const cut = (value: string) => (value.length > 1024 ? `${value.slice(0, 1021)}...` : value)
+
+/** A task as a Celery producer would send it (celery-wire 1.2 to 1.4). */
+export const encode = (task: NewTask, origin: string): Outgoing =>
+  outgoing({
+    body: Buffer.from(
+      PythonJson.stringify([task.args, task.kwargs, { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }])
+    ).toString("base64"),
+    "content-encoding": "utf-8",
+    "content-type": "application/json",
+    headers: {
+      ...task.headers,
+      lang: "py",
+      task: task.task,
+      id: task.id,
+      shadow: null,
+      eta: task.eta ?? null,
+      expires: task.expires ?? null,
+      group: task.group ?? null,
+      group_index: task.groupIndex ?? null,
+      retries: task.retries ?? 0,
+      timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
+      root_id: task.rootId ?? task.id,
+      parent_id: task.parentId ?? null,
+      argsrepr: cut(PythonJson.stringify(task.args)),
+      kwargsrepr: cut(PythonJson.stringify(task.kwargs)),
+      origin,
+      ignore_result: false,
+      replaced_task_nesting: 0,
+      stamped_headers: null,
+      stamps: {}
+    },
+    properties: {
+      correlation_id: task.id,
+      reply_to: task.replyTo,
+      delivery_mode: 2,
+      delivery_info: { exchange: "", routing_key: task.queue },
+      priority: task.priority ?? 0,
+      body_encoding: "base64",
+      delivery_tag: task.tag
+    }
+  }, task.queue, task.priority ?? 0, task.tag)

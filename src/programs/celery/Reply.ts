@@ -1,0 +1,51 @@
+import type { TaskResult } from "../../services/ResultStore.ts"
+import type { Schema } from "effect"
+import * as TaskFailure from "./TaskFailure.ts"
+
+/** What a result document says of the task it belongs to. */
+export interface Whose {
+  readonly id: string
+  readonly group: string | null
+  readonly parentId: string | null
+}
+
+/** UTC with microseconds and no offset, as Celery 5.3 writes `date_done`. */
+const dateDone = (now: number) => new Date(now).toISOString().replace("Z", "000")
+
+const document = (whose: Whose, rest: Pick<TaskResult, "status" | "result" | "traceback" | "children" | "date_done">): TaskResult => ({
+  ...rest,
+  ...(whose.group === null ? {} : { group_id: whose.group }),
+  ...(whose.parentId === null ? {} : { parent_id: whose.parentId }),
+  task_id: whose.id
+})
+
+/** Python's `[[id, parent], children]`. */
+export const taskTuple = (id: string): Schema.Json => [[id, null], null]
+export const groupTuple = (id: string, taskIds: ReadonlyArray<string>): Schema.Json => [[id, null], taskIds.map(taskTuple)]
+
+export const success = (whose: Whose, result: Schema.Json, children: ReadonlyArray<Schema.Json>, now: number) =>
+  document(whose, { status: "SUCCESS", result, traceback: null, children, date_done: dateDone(now) })
+
+export const failure = (whose: Whose, failure: TaskFailure.TaskFailure, now: number) =>
+  document(whose, {
+    status: "FAILURE", result: TaskFailure.document(failure), traceback: null, children: [], date_done: dateDone(now)
+  })
+
+/** The reason is told as the exception that led to the retry; the task's own id is its child, as the retry is a send. */
+export const retry = (whose: Whose, failure: TaskFailure.TaskFailure, now: { readonly delaySeconds: number }) =>
+  document(whose, {
+    status: "RETRY",
+    result: TaskFailure.document(failure),
+    traceback: `celery.exceptions.Retry: Retry in ${now.delaySeconds.toFixed(2)}s: ${failure.message}`,
+    children: [taskTuple(whose.id)],
+    date_done: null
+  })
+
+export const revoked = (whose: Whose, why: "revoked" | "expired" | "terminated", now: number) =>
+  document(whose, {
+    status: "REVOKED",
+    result: { exc_type: "TaskRevokedError", exc_message: [why], exc_module: "celery.exceptions" },
+    traceback: null,
+    children: [],
+    date_done: dateDone(now)
+  })

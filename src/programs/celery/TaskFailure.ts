@@ -1,0 +1,36 @@
+import { Schema } from "effect"
+
+/** A task's end as a Python exception: what is stored is what the client raises (celery-wire 4.3). */
+export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure", {
+  type: Schema.String,
+  messages: Schema.Array(Schema.String),
+  module: Schema.String
+}) {
+  override get message() {
+    return `${this.type}: ${this.messages.join(", ")}`
+  }
+}
+
+const make = (module: string, type: string) => (...messages: ReadonlyArray<string>) => new TaskFailure({ type, messages, module })
+
+// No Python process imports this module, so its classes are made up by the client under these names.
+const ours = "model_generator.errors"
+export const validationError = make(ours, "ValidationError")
+export const generationError = make(ours, "GenerationError")
+export const contentRefused = make(ours, "ContentRefused")
+export const pictureFlagged = make(ours, "PictureFlagged")
+export const versionExists = make(ours, "VersionExists")
+export const modelNotFound = make(ours, "ModelNotFound")
+export const libraryError = make(ours, "LibraryError")
+export const internalError = make(ours, "InternalError")
+export const notRegistered = make("celery.exceptions", "NotRegistered")
+export const contentDisallowed = make("kombu.exceptions", "ContentDisallowed")
+export const decodeError = make("kombu.exceptions", "DecodeError")
+export const softTimeLimitExceeded = make("billiard.exceptions", "SoftTimeLimitExceeded")
+export const timeLimitExceeded = make("billiard.exceptions", "TimeLimitExceeded")
+export const workerLost = make("billiard.exceptions", "WorkerLostError")
+
+/** Celery's words for an exception: the document's `result`, and Python's repr for events and logs. */
+export const document = (failure: TaskFailure) => ({
+  exc_type: failure.type, exc_message: failure.messages, exc_module: failure.module
+})
