@@ -1,0 +1,71 @@
+/** Python environments with the Celery versions we must get on with, made once and kept under `cache`. */
+import { execFile } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+
+export const environments = {
+  /** What the App Server runs. */
+  celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
+  celery56: ["celery[redis]~=5.6.0"]
+} as const
+export type Environment = keyof typeof environments
+
+const isAlive = (pid: number) => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Two test runs on one checkout must not build the same environment at once. */
+const withLock = async <A>(path: string, work: () => Promise<A>): Promise<A> => {
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" })
+      break
+    } catch {
+      if (existsSync(path) && !isAlive(Number(readFileSync(path, "utf8")))) rmSync(path, { force: true })
+      else await sleep(200)
+    }
+  }
+  try {
+    return await work()
+  } finally {
+    rmSync(path, { force: true })
+  }
+}
+
+/** The environment's interpreter, or why there is none (no python3, no venv module, no network on the first run). */
+export const ensure = async (
+  name: Environment,
+  cache: string
+): Promise<{ readonly python: string } | { readonly missing: string }> => {
+  const folder = join(cache, name)
+  const python = join(folder, "bin", "python")
+  const marker = join(folder, "installed")
+  const wanted = environments[name].join(" ")
+  const ready = () => existsSync(marker) && existsSync(python) && readFileSync(marker, "utf8") === wanted
+  if (ready()) return { python }
+  mkdirSync(cache, { recursive: true })
+  return withLock(`${folder}.lock`, async () => {
+    if (ready()) return { python }
+    try {
+      rmSync(folder, { recursive: true, force: true })
+      await run("python3", ["-m", "venv", folder], { timeout: 60_000 })
+      const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...environments[name]]
+      await run(python, install, { timeout: 240_000 })
+      writeFileSync(marker, wanted)
+      return { python }
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true })
+      const text = error instanceof Error ? error.message : String(error)
+      return { missing: `python3 with ${wanted} could not be made: ${text.split("\n").slice(0, 3).join(" ").slice(0, 300)}` }
+    }
+  })
+}

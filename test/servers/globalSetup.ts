@@ -1,0 +1,45 @@
+/** vitest runs this once before all test files, and what it returns once after them. */
+import { join } from "node:path"
+import type { TestProject } from "vitest/node"
+import type { Missing } from "./index.ts"
+import * as Postgres from "./Postgres.ts"
+import * as Python from "./Python.ts"
+import * as Redis from "./Redis.ts"
+
+const cache = join(import.meta.dirname, "..", "..", ".venv")
+
+export default async function setup(project: TestProject) {
+  const removals: Array<() => Promise<void>> = []
+  const removeAll = () => Promise.all(removals.map((remove) => remove()))
+
+  const serve = async <A, S extends A & { readonly remove: () => Promise<void> }>(
+    missing: string | undefined,
+    start: () => Promise<S>,
+    address: (server: S) => A
+  ): Promise<A | Missing> => {
+    if (missing !== undefined) return { missing }
+    const server = await start()
+    removals.push(server.remove)
+    return address(server) // a plain object: it is sent to the processes that run the tests
+  }
+
+  const starting = [
+    serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), Redis.start, ({ host, port }) => ({ host, port })),
+    serve<Postgres.PostgresAddress, Postgres.PostgresServer>(
+      Postgres.missing(),
+      () => Postgres.start(cache),
+      ({ host, user, password, port, pooledPort }) => ({ host, user, password, port, pooledPort })
+    ),
+    Python.ensure("celery53", cache),
+    Python.ensure("celery56", cache)
+  ] as const // a tuple, so that each result keeps its type
+  try {
+    const [redis, postgres, celery53, celery56] = await Promise.all(starting)
+    project.provide("servers", { redis, postgres, celery53, celery56 })
+  } catch (error) {
+    await Promise.allSettled(starting)
+    await removeAll()
+    throw error
+  }
+  return removeAll
+}

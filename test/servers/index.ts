@@ -1,0 +1,110 @@
+/**
+ * Servers for tests. `globalSetup.ts` starts one redis-server, one PostgreSQL and PgBouncer (transaction mode) in front of it,
+ * and makes two Python environments with Celery; all on ports and in folders of their own, all gone afterwards. What is not
+ * installed is missing, and suites that need it are skipped with the reason.
+ *
+ *     describeWith(["redis", "celery53"], "stock Celery understands our results", ({ redis, celery53 }) => {
+ *       it.live("...", () =>
+ *         Effect.gen(function*() {
+ *           const broker = yield* freshRedis(redis)        // an empty database number: { url, host, port, db }
+ *           const database = yield* freshDatabase(postgres) // an empty database: { url } by PgBouncer, { directUrl } around it
+ *           const flaky = yield* ownRedis                  // a server to stop, pause and start again: .stop() .start()
+ *           celery53.python                                // the interpreter's path
+ *         }))
+ *     })
+ *
+ * Use `it.live`: the clock of `it.effect` stands still, and servers take real time.
+ */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Redacted, type Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { Redis } from "ioredis"
+import { randomUUID } from "node:crypto"
+import { join } from "node:path"
+import { describe, inject, it } from "vitest"
+import * as PostgresServer from "./Postgres.ts"
+import * as RedisServer from "./Redis.ts"
+
+export interface Missing {
+  readonly missing: string
+}
+
+export interface Resources {
+  readonly redis: RedisServer.RedisAddress
+  readonly postgres: PostgresServer.PostgresAddress
+  readonly celery53: { readonly python: string }
+  readonly celery56: { readonly python: string }
+}
+export type Resource = keyof Resources
+
+/** Everything by name, or why it is missing. */
+export type Servers = { readonly [R in Resource]: Resources[R] | Missing }
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly servers: Servers
+  }
+}
+
+/** A `describe` that gets the servers it needs, or is skipped saying which is missing and why. */
+export const describeWith = <const R extends Resource>(
+  needs: ReadonlyArray<R>,
+  name: string,
+  suite: (servers: Pick<Resources, R>) => void
+): void => {
+  const servers = inject("servers")
+  const reasons = needs.flatMap((need) => {
+    const server = servers[need]
+    return "missing" in server ? [`${need}: ${server.missing}`] : []
+  })
+  if (reasons.length > 0) {
+    describe(name, () => it.skip(`needs ${reasons.join("; ")}`))
+    return
+  }
+  // None of those needed is missing, which the type of an index access cannot show.
+  describe(name, () => suite(servers as unknown as Pick<Resources, R>))
+}
+
+/** A Redis database that nobody has used in this run. Pub/sub channels are the server's, not the database's. */
+export const freshRedis = Effect.fn("test.freshRedis")(function* (server: RedisServer.RedisAddress) {
+  const counter = new Redis({ host: server.host, port: server.port, db: 0 })
+  const db = yield* Effect.promise(() => counter.incr("databases handed out"))
+  counter.disconnect()
+  return { ...server, db, url: `redis://${server.host}:${server.port}/${db}` }
+})
+
+/** A redis-server of the test's own, for outages. Its databases are all empty; `url(3)` names one. */
+export const ownRedis = Effect.acquireRelease(
+  Effect.promise(() => RedisServer.start()),
+  (server) => Effect.promise(() => server.remove())
+).pipe(Effect.map((server) => Object.assign(server, { url: (db = 0) => `redis://${server.host}:${server.port}/${db}` })))
+
+const urls = (server: PostgresServer.PostgresAddress, database: string) => {
+  const at = (port: number) => `postgresql://${server.user}:${server.password}@${server.host}:${port}/${database}`
+  return { url: at(server.pooledPort), directUrl: at(server.port) }
+}
+
+const asAdministrator = <A, E>(server: PostgresServer.PostgresAddress, use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
+  Effect.flatMap(SqlClient.SqlClient, use).pipe(
+    Effect.provide(PgClient.layer({ url: Redacted.make(urls(server, "postgres").directUrl) })),
+    Effect.orDie
+  )
+
+/** An empty database for as long as the scope lives: `url` goes through PgBouncer, as in production; `directUrl` around it. */
+export const freshDatabase = (
+  server: PostgresServer.PostgresAddress
+): Effect.Effect<{ readonly name: string; readonly url: string; readonly directUrl: string }, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const name = `test_${yield* Effect.sync(() => randomUUID().replaceAll("-", ""))}`
+      yield* asAdministrator(server, (sql) => sql`CREATE DATABASE ${sql(name)}`)
+      return { name, ...urls(server, name) }
+    }),
+    ({ name }) => asAdministrator(server, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`)
+  )
+
+/** A PostgreSQL and a PgBouncer of the test's own, for outages; `urls("worker")` after creating that database, or "postgres". */
+export const ownPostgres = Effect.acquireRelease(
+  Effect.promise(() => PostgresServer.start(join(import.meta.dirname, "..", "..", ".venv"))),
+  (server) => Effect.promise(() => server.remove())
+).pipe(Effect.map((server) => Object.assign(server, { urls: (database = "postgres") => urls(server, database) })))
