@@ -1,5 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 
+/** As Python writes a key: every UTF-16 unit as \uXXXX. */
+const escaped = (key: string) =>
+  [...Array(key.length).keys()].map((at) => `\\u${key.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")
+
 // Node 24.1 to 26.10 read a key wrong once another object of the same shape had a backslash for a key. Python writes every
 // key outside ASCII as \uXXXX, so one odd message would spoil the ones after it.
 describe("the runtime", () => {
@@ -14,8 +18,6 @@ describe("the runtime", () => {
 
   it("keeps every key apart that differs only in its escape", () => {
     const keys = ["\\", '"', "/", "\b", "\n", "\t", "ч", "é", "中", "\u{1f600}", "\u2028"]
-    const escaped = (key: string) =>
-      [...Array(key.length).keys()].map((at) => `\\u${key.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")
     for (const first of keys)
       for (const second of keys) {
         JSON.parse(`{"p":1,${JSON.stringify(first)}:2}`)

@@ -100,7 +100,10 @@ export const start = async (cache: string): Promise<PostgresServer> => {
   const as = unprivileged()
   const folder = temporaryFolder("postgres", as)
   chmodSync(folder, 0o700)
-  const data = await makeCluster(folder, cache)
+  const data = await makeCluster(folder, cache).catch((error) => {
+    rmSync(folder, { recursive: true, force: true }) // no keeper yet that would do it
+    throw error
+  })
   const [port, pooledPort] = [await freePort(), await freePort()]
   const settings = {
     port,
