@@ -24,19 +24,22 @@ const encode = (entry: Option.Option<Generation>) =>
 
 export const layer = Layer.effect(
   Journal,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const settings = yield* Settings.of("CELERY_BROKER_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER")
     const redis = yield* connect(
-      { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }, "commands"
+      { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER },
+      "commands"
     )
     const run = script(redis, "mgAdvance", advance)
     return Journal.of({
-      find: Effect.fn("Journal.find")(function*(taskId) {
+      find: Effect.fn("Journal.find")(function* (taskId) {
         const text = yield* attempt("find", () => redis.get(kombu.journal(taskId)))
         if (text === null) return Option.none()
-        return Option.some(yield* Effect.mapError(Schema.decodeEffect(wire)(text), (cause) => new JournalError({ operation: "find", cause })))
+        return Option.some(
+          yield* Effect.mapError(Schema.decodeEffect(wire)(text), (cause) => new JournalError({ operation: "find", cause }))
+        )
       }),
-      advance: Effect.fn("Journal.advance")(function*(taskId, previous, next) {
+      advance: Effect.fn("Journal.advance")(function* (taskId, previous, next) {
         const [from, to] = yield* Effect.all([encode(previous), encode(next)])
         return (yield* attempt("advance", () => run([kombu.journal(taskId)], [from, to, KEEP]))) === 1
       })

@@ -4,10 +4,16 @@ import { definitions, Metrics } from "../services/Metrics.ts"
 /** One line per series, `name{label="value"} total`; a histogram shows its count and sum. */
 export const layer = Layer.sync(Metrics, () => {
   const series = new Map<string, number>()
-  const known = new Set([...Object.keys(definitions.counters), ...Object.keys(definitions.gauges), ...Object.keys(definitions.histograms)])
+  const known = new Set([
+    ...Object.keys(definitions.counters),
+    ...Object.keys(definitions.gauges),
+    ...Object.keys(definitions.histograms)
+  ])
   const key = (name: string, labels: Readonly<Record<string, string>>, suffix = "") => {
     if (!known.has(name)) throw new Error(`no metric is called ${name}`)
-    const shown = Object.entries(labels).map(([label, value]) => `${label}="${value}"`).join(",")
+    const shown = Object.entries(labels)
+      .map(([label, value]) => `${label}="${value}"`)
+      .join(",")
     return `model_generator_${name}${suffix}${shown === "" ? "" : `{${shown}}`}`
   }
   const add = (at: string, by: number) => series.set(at, (series.get(at) ?? 0) + by)
@@ -20,7 +26,8 @@ export const layer = Layer.sync(Metrics, () => {
         add(key(name, labels, "_sum"), seconds)
       }),
     expose: Effect.sync(() => ({
-      contentType: "text/plain", body: [...series].map(([name, value]) => `${name} ${value}\n`).join("")
+      contentType: "text/plain",
+      body: [...series].map(([name, value]) => `${name} ${value}\n`).join("")
     }))
   })
 })

@@ -13,16 +13,25 @@ export const layer = Layer.sync(Metrics, () => {
   // The default samples the event loop 100 times a second, which alone costs 1 % of a core.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 200 })
   const options = (name: string, of: { readonly help: string; readonly labels: ReadonlyArray<string> }) => ({
-    name: PREFIX + name, help: of.help, labelNames: [...of.labels], registers: [registry]
+    name: PREFIX + name,
+    help: of.help,
+    labelNames: [...of.labels],
+    registers: [registry]
   })
   const counters = table(definitions.counters, (name) => new Counter(options(name, definitions.counters[name])))
   const gauges = table(definitions.gauges, (name) => new Gauge(options(name, definitions.gauges[name])))
-  const histograms = table(definitions.histograms, (name) =>
-    new Histogram({ ...options(name, definitions.histograms[name]), buckets: [...definitions.histograms[name].buckets] }))
+  const histograms = table(
+    definitions.histograms,
+    (name) =>
+      new Histogram({ ...options(name, definitions.histograms[name]), buckets: [...definitions.histograms[name].buckets] })
+  )
   return Metrics.of({
     count: (name, labels, by = 1) => Effect.sync(() => counters[name].inc(labels, by)),
     set: (name, labels, value) => Effect.sync(() => gauges[name].set(labels, value)),
     observe: (name, labels, seconds) => Effect.sync(() => histograms[name].observe(labels, seconds)),
-    expose: Effect.map(Effect.promise(() => registry.metrics()), (body) => ({ contentType: registry.contentType, body }))
+    expose: Effect.map(
+      Effect.promise(() => registry.metrics()),
+      (body) => ({ contentType: registry.contentType, body })
+    )
   })
 })

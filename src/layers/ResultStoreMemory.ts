@@ -3,7 +3,7 @@ import { isFinal, ResultStore, type TaskResult } from "../services/ResultStore.t
 
 export const layer = Layer.effect(
   ResultStore,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const results = new Map<string, TaskResult>()
     const published = yield* PubSub.unbounded<TaskResult>()
     return ResultStore.of({
@@ -14,7 +14,7 @@ export const layer = Layer.effect(
           return Effect.asVoid(PubSub.publish(published, result))
         }),
       get: (taskId) => Effect.sync(() => Option.fromNullishOr(results.get(taskId))),
-      awaitFinal: Effect.fnUntraced(function*(taskId: string) {
+      awaitFinal: Effect.fnUntraced(function* (taskId: string) {
         const next = yield* PubSub.subscribe(published)
         while (true) {
           const stored = results.get(taskId)

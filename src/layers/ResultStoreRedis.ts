@@ -29,7 +29,13 @@ const read = (text: string) =>
     try: () => PythonJson.parse(text),
     catch: (cause) => new ResultStoreError({ operation: "read", cause })
   }).pipe(
-    Effect.map((value) => ({ traceback: null, children: [], date_done: null, result: null, ...(typeof value === "object" ? value : {}) })),
+    Effect.map((value) => ({
+      traceback: null,
+      children: [],
+      date_done: null,
+      result: null,
+      ...(typeof value === "object" ? value : {})
+    })),
     Effect.flatMap(decode),
     Effect.mapError((cause) => new ResultStoreError({ operation: "read", cause }))
   )
@@ -40,7 +46,7 @@ const listener = (redis: Redis) => {
   redis.on("message", (channel: string, text: string) => {
     for (const deferred of waiting.get(channel) ?? []) Deferred.doneUnsafe(deferred, Effect.succeed(text))
   })
-  return Effect.fnUntraced(function*(channel: string) {
+  return Effect.fnUntraced(function* (channel: string) {
     const deferred = Deferred.makeUnsafe<string>()
     const all = waiting.get(channel) ?? new Set()
     waiting.set(channel, all.add(deferred))
@@ -59,9 +65,13 @@ const listener = (redis: Redis) => {
 
 export const layer = Layer.effect(
   ResultStore,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const settings = yield* Settings.of("CELERY_RESULT_BACKEND", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "RESULT_EXPIRES")
-    const where = { url: settings.CELERY_RESULT_BACKEND, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+    const where = {
+      url: settings.CELERY_RESULT_BACKEND,
+      password: settings.REDIS_PASSWORD,
+      master: settings.REDIS_SENTINEL_MASTER
+    }
     const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
     const redis = yield* connect(where, "commands")
     const run = script(redis, "mgStore", store)
@@ -71,10 +81,12 @@ export const layer = Layer.effect(
       Effect.cached
     )
     const get = (taskId: string) =>
-      Effect.flatMap(attempt("get", () => redis.get(keyOf(taskId))), (text) =>
-        text === null ? Effect.succeedNone : Effect.asSome(read(text)))
+      Effect.flatMap(
+        attempt("get", () => redis.get(keyOf(taskId))),
+        (text) => (text === null ? Effect.succeedNone : Effect.asSome(read(text)))
+      )
 
-    const awaitFinal = Effect.fn("ResultStore.awaitFinal")(function*(taskId: string) {
+    const awaitFinal = Effect.fn("ResultStore.awaitFinal")(function* (taskId: string) {
       while (true) {
         const subscribe = yield* listen
         const next = yield* subscribe(keyOf(taskId))
@@ -86,12 +98,14 @@ export const layer = Layer.effect(
     }, Effect.scoped)
 
     return ResultStore.of({
-      store: (result) => Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires]))),
+      store: (result) =>
+        Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires]))),
       get,
       awaitFinal,
       saveGroup: (groupId, taskIds) =>
-        Effect.asVoid(attempt("saveGroup", () =>
-          run([`celery-taskset-meta-${groupId}`], [groupDocument(groupId, taskIds), expires]))),
+        Effect.asVoid(
+          attempt("saveGroup", () => run([`celery-taskset-meta-${groupId}`], [groupDocument(groupId, taskIds), expires]))
+        ),
       ping: Effect.asVoid(attempt("ping", () => redis.ping()))
     })
   })

@@ -10,20 +10,28 @@ interface Unacknowledged extends Delivery {
 }
 
 /** What Redis is to the workers of a fleet, in this process: it outlives them, and they share it. */
-export class MemoryBroker extends Context.Service<MemoryBroker, {
-  readonly lists: Map<string, Array<string>>
-  readonly unacknowledged: Map<string, Unacknowledged>
-  readonly leases: Map<string, number>
-  readonly workers: Map<string, WorkerInfo>
-  readonly sent: Set<string>
-  readonly pushed: Latch.Latch
-}>()("model-generator/layers/MemoryBroker") {
+export class MemoryBroker extends Context.Service<
+  MemoryBroker,
+  {
+    readonly lists: Map<string, Array<string>>
+    readonly unacknowledged: Map<string, Unacknowledged>
+    readonly leases: Map<string, number>
+    readonly workers: Map<string, WorkerInfo>
+    readonly sent: Map<string, string>
+    readonly pushed: Latch.Latch
+  }
+>()("model-generator/layers/MemoryBroker") {
   static readonly layer = Layer.sync(MemoryBroker, () => ({
-    lists: new Map(), unacknowledged: new Map(), leases: new Map(), workers: new Map(), sent: new Set(), pushed: Latch.makeUnsafe(false)
+    lists: new Map(),
+    unacknowledged: new Map(),
+    leases: new Map(),
+    workers: new Map(),
+    sent: new Map(),
+    pushed: Latch.makeUnsafe(false)
   }))
 }
 
-const make = Effect.gen(function*() {
+const make = Effect.gen(function* () {
   const { WORKER_QUEUES: queues } = yield* Settings.of("WORKER_QUEUES")
   const me = yield* WorkerIdentity
   const broker = yield* MemoryBroker
@@ -80,19 +88,23 @@ const make = Effect.gen(function*() {
     hold: (delivery, at) =>
       letGo(delivery, (entry) => broker.unacknowledged.set(entry.tag, { ...entry, boot: undefined, due: at })),
     retry: (delivery, next, at) =>
-      letGo(delivery, () => broker.unacknowledged.set(next.tag, { tag: next.tag, queue: next.queue, raw: next.raw, boot: undefined, due: at })),
+      letGo(delivery, () =>
+        broker.unacknowledged.set(next.tag, { tag: next.tag, queue: next.queue, raw: next.raw, boot: undefined, due: at })
+      ),
     bury: (delivery, letter) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        letGo(delivery, () => listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now)))),
+        letGo(delivery, () => listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now)))
+      ),
     publish: (messages) => Effect.sync(() => publish(messages)),
-    publishOnce: (key, messages) =>
+    publishOnce: (key, note, messages) =>
       Effect.sync(() => {
-        if (broker.sent.has(key)) return false
-        broker.sent.add(key)
+        const kept = broker.sent.get(key)
+        if (kept !== undefined) return kept
+        broker.sent.set(key, note)
         publish(messages)
-        return true
+        return note
       }),
-    beat: Effect.fnUntraced(function*(info) {
+    beat: Effect.fnUntraced(function* (info) {
       const now = yield* Clock.currentTimeMillis
       const other = broker.workers.get(info.name)
       if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
@@ -125,8 +137,18 @@ const make = Effect.gen(function*() {
       const held = [...broker.unacknowledged.values()]
       return {
         queues: queues.map((queue) => {
-          const [p0, p3, p6, p9] = kombu.steps.map((step) => listAt(kombu.list(queue, step)).length) as [number, number, number, number] // one per step
-          return { queue, ready: { "0": p0, "3": p3, "6": p6, "9": p9 }, dead: listAt(kombu.dead(queue)).length, oldestSeconds: Option.none() }
+          const [p0, p3, p6, p9] = kombu.steps.map((step) => listAt(kombu.list(queue, step)).length) as [
+            number,
+            number,
+            number,
+            number
+          ] // one per step
+          return {
+            queue,
+            ready: { "0": p0, "3": p3, "6": p6, "9": p9 },
+            dead: listAt(kombu.dead(queue)).length,
+            oldestSeconds: Option.none()
+          }
         }),
         unacknowledged: held.length,
         scheduled: held.filter((entry) => entry.due !== undefined).length,

@@ -36,9 +36,13 @@ const doorbells = (lines: ReadonlyArray<{ readonly key: string; readonly redis: 
     )
 }
 
-const make = Effect.gen(function*() {
+const make = Effect.gen(function* () {
   const settings = yield* Settings.of(
-    "CELERY_BROKER_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "WORKER_QUEUES", "VISIBILITY_TIMEOUT"
+    "CELERY_BROKER_URL",
+    "REDIS_PASSWORD",
+    "REDIS_SENTINEL_MASTER",
+    "WORKER_QUEUES",
+    "VISIBILITY_TIMEOUT"
   )
   const me = yield* WorkerIdentity
   const queues = settings.WORKER_QUEUES
@@ -47,11 +51,9 @@ const make = Effect.gen(function*() {
   const redis = yield* connect(where, "commands")
   const lists = kombu.lists(queues)
   // Opened by the first wait: a program that only sends has no use for them.
-  const ring = yield* Effect.forEach(lists, ({ key }) => Effect.map(connect(where, "blocking"), (line) => ({ key, redis: line }))).pipe(
-    Effect.map(doorbells),
-    Effect.provideService(Scope.Scope, yield* Effect.scope),
-    Effect.cached
-  )
+  const ring = yield* Effect.forEach(lists, ({ key }) =>
+    Effect.map(connect(where, "blocking"), (line) => ({ key, redis: line }))
+  ).pipe(Effect.map(doorbells), Effect.provideService(Scope.Scope, yield* Effect.scope), Effect.cached)
 
   const claim = script(redis, "mgClaim", scripts.claim)
   const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
@@ -69,7 +71,10 @@ const make = Effect.gen(function*() {
 
   /** One of the steps that end our hold on a delivery. */
   const letGo = (operation: string, delivery: Delivery, run: () => Promise<unknown>) =>
-    attempt(operation, run).pipe(Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))), Effect.asVoid)
+    attempt(operation, run).pipe(
+      Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))),
+      Effect.asVoid
+    )
 
   const push = (messages: ReadonlyArray<Outgoing>) => {
     const pipeline = redis.multi()
@@ -93,7 +98,10 @@ const make = Effect.gen(function*() {
   return TaskQueue.of({
     awaitMessage: Effect.flatMap(ring, (wait) => attempt("awaitMessage", wait)).pipe(Effect.asVoid),
     claim: attempt("claim", async () => {
-      const reply = await claim([...holding, ...lists.map(({ key }) => key)], [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)])
+      const reply = await claim(
+        [...holding, ...lists.map(({ key }) => key)],
+        [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)]
+      )
       if (!Array.isArray(reply)) return Option.none()
       const [tag, queue, raw] = reply as [string, string, string] // what the script returns
       mine.add(tag)
@@ -106,27 +114,37 @@ const make = Effect.gen(function*() {
         return move([...holding, kombu.list(delivery.queue, priority)], [me.boot, delivery.tag, raw, "R"])
       }),
     hold: (delivery, at) =>
-      letGo("hold", delivery, () => hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])),
+      letGo("hold", delivery, () =>
+        hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])
+      ),
     retry: (delivery, next, at) =>
       letGo("retry", delivery, () =>
-        hold([...holding, scheduled], [
-          me.boot, delivery.tag, next.tag, `[${next.raw},"",${JSON.stringify(next.queue)}]`, at / 1000, visibility
-        ])),
+        hold(
+          [...holding, scheduled],
+          [me.boot, delivery.tag, next.tag, `[${next.raw},"",${JSON.stringify(next.queue)}]`, at / 1000, visibility]
+        )
+      ),
     bury: (delivery, letter) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         letGo("bury", delivery, () =>
-          move([...holding, kombu.dead(delivery.queue)], [me.boot, delivery.tag, kombu.deadLetter(delivery.raw, letter, me.name, now), "L"]))),
+          move(
+            [...holding, kombu.dead(delivery.queue)],
+            [me.boot, delivery.tag, kombu.deadLetter(delivery.raw, letter, me.name, now), "L"]
+          )
+        )
+      ),
     publish: (messages) => Effect.asVoid(attempt("publish", () => push(messages))),
-    publishOnce: (key, messages) =>
+    publishOnce: (key, note, messages) =>
       Effect.map(
         attempt("publishOnce", () =>
           publishOnce(
             [kombu.once(key), ...messages.map((message) => kombu.list(message.queue, message.priority))],
-            [ONCE, ...messages.map((message) => message.raw)]
-          )),
-        (reply) => reply === 1
+            [ONCE, note, ...messages.map((message) => message.raw)]
+          )
+        ),
+        String
       ),
-    beat: Effect.fnUntraced(function*(info) {
+    beat: Effect.fnUntraced(function* (info) {
       const reply = yield* attempt("beat", () => beatOnce(info))
       if (reply === "") return true
       const other = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))(reply)

@@ -70,11 +70,16 @@ export const stringify = (value: unknown): string => JSON.stringify(value, writa
 const textOf: Record<string, (value: unknown) => string | undefined> = {
   uuid: (value) => {
     const hex = typeof value === "object" && value !== null && "hex" in value ? value.hex : undefined
-    return typeof hex === "string" && /^[0-9a-f]{32}$/i.test(hex) ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") : undefined
+    return typeof hex === "string" && /^[0-9a-f]{32}$/i.test(hex)
+      ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
+      : undefined
   },
   base64: (value) => (typeof value === "string" ? Buffer.from(value, "base64").toString("latin1") : undefined),
   ...Object.fromEntries(
-    ["datetime", "date", "time", "decimal", "bytes"].map((type) => [type, (value: unknown) => (typeof value === "string" ? value : undefined)])
+    ["datetime", "date", "time", "decimal", "bytes"].map((type) => [
+      type,
+      (value: unknown) => (typeof value === "string" ? value : undefined)
+    ])
   )
 }
 
@@ -86,7 +91,10 @@ export const plain = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== "object" || value === null) return value
   if ("__type__" in value && "__value__" in value && Object.keys(value).length === 2) {
-    const text = typeof value.__type__ === "string" && Object.hasOwn(textOf, value.__type__) ? textOf[value.__type__]!(value.__value__) : undefined
+    const text =
+      typeof value.__type__ === "string" && Object.hasOwn(textOf, value.__type__)
+        ? textOf[value.__type__]!(value.__value__)
+        : undefined
     if (text === undefined) throw new TypeError(`cannot read a value of __type__ ${JSON.stringify(value.__type__)}`)
     return text
   }

@@ -92,8 +92,11 @@ export class TaskQueue extends Context.Service<
     /** Moves the message to the dead letters of its queue. */
     readonly bury: (delivery: Delivery, letter: DeadLetter) => Effect.Effect<void, QueueError>
     readonly publish: (messages: ReadonlyArray<Outgoing>) => Effect.Effect<void, QueueError>
-    /** Publishes all of them, once per `key` however often it is called; `false` when it was done before. */
-    readonly publishOnce: (key: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<boolean, QueueError>
+    /**
+     * Publishes all of them, once per `key` however often it is called, and keeps `note` with it for a week. Returns the note
+     * of the call that published.
+     */
+    readonly publishOnce: (key: string, note: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<string, QueueError>
     /** Renews this worker's lease on all it holds. `false` when another worker lives under the same name. */
     readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
     /** Ends this worker's lease, so that others need not wait for it to run out. */

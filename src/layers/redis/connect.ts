@@ -7,7 +7,8 @@ const options = (url: string, password: Option.Option<Redacted.Redacted>, master
   const nodes = url.split(";").map((part) => new URL(part))
   const first = nodes[0]!
   const sentinel = first.protocol === "sentinel:"
-  const secret = first.password === "" ? Option.getOrUndefined(Option.map(password, Redacted.value)) : decodeURIComponent(first.password)
+  const secret =
+    first.password === "" ? Option.getOrUndefined(Option.map(password, Redacted.value)) : decodeURIComponent(first.password)
   const db = Number(first.pathname.slice(1) || "0")
   const read = (name: string) => {
     const path = first.searchParams.get(name)
@@ -37,9 +38,9 @@ export interface Where {
  * A connection that reconnects by itself for as long as its scope lives. A command waits at most 5 s for its answer, so a
  * frozen server is noticed; `blocking` connections wait for their own time-out instead and give up 2 s after it.
  */
-export const connect = Effect.fnUntraced(function*(where: Where, kind: "commands" | "blocking") {
+export const connect = Effect.fnUntraced(function* (where: Where, kind: "commands" | "blocking") {
   return yield* Effect.acquireRelease(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const run = yield* Effect.context<never>()
       const redis = new Redis({
         ...options(Redacted.value(where.url), where.password, where.master),

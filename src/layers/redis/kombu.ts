@@ -33,7 +33,7 @@ export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 export const LEASE = 30
 
 const record = (value: unknown) =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } as Record<string, unknown> : undefined // own keys only
+  typeof value === "object" && value !== null && !Array.isArray(value) ? ({ ...value } as Record<string, unknown>) : undefined // own keys only
 
 /** The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept. */
 export const restored = (raw: string, crashed: boolean): { readonly raw: string; readonly priority: number } => {
@@ -97,7 +97,14 @@ export const deadLetter = (raw: string, letter: DeadLetter, worker: string, now:
   } catch {
     // Not JSON, so never restored either: this was its only delivery.
   }
-  return JSON.stringify({ raw, reason: letter.reason, error: letter.error, worker, time: new Date(now).toISOString(), deliveries })
+  return JSON.stringify({
+    raw,
+    reason: letter.reason,
+    error: letter.error,
+    worker,
+    time: new Date(now).toISOString(),
+    deliveries
+  })
 }
 
 /** `celery-taskset-meta-<id>` (celery-wire 4.4): the group's result tuple, which `GroupResult.restore` reads. */

@@ -67,11 +67,11 @@ redis.call('ZADD', KEYS[2], string.format('%.6f', tonumber(ARGV[5]) - tonumber(A
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[3])
 return 1`
 
-/** KEYS the marker, then the lists. ARGV how long to keep the marker, then what to push on each list. */
+/** KEYS the marker, then the lists. ARGV how long to keep the marker, its note, then what to push on each list. Returns the note kept. */
 export const publishOnce = `
-if not redis.call('SET', KEYS[1], '1', 'EX', ARGV[1], 'NX') then return 0 end
-for i = 2, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i]) end
-return 1`
+if not redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1], 'NX') then return redis.call('GET', KEYS[1]) end
+for i = 2, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i + 1]) end
+return ARGV[2]`
 
 /**
  * KEYS leases, workers, unacked_index, held, heads, then the priority-0 lists. ARGV boot, seconds, name, info, number of

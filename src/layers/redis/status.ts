@@ -7,8 +7,15 @@ const decodeInfo = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
 
 /** What lies where, and who is there, in one round trip. */
 export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promise<QueueStatus> => {
-  const pipeline = redis.pipeline().time().hlen(kombu.unacked).zcard(kombu.scheduled)
-    .hgetall(kombu.workers).zrange(kombu.leases, "0", "-1", "WITHSCORES").hvals(kombu.held).hgetall(kombu.heads)
+  const pipeline = redis
+    .pipeline()
+    .time()
+    .hlen(kombu.unacked)
+    .zcard(kombu.scheduled)
+    .hgetall(kombu.workers)
+    .zrange(kombu.leases, "0", "-1", "WITHSCORES")
+    .hvals(kombu.held)
+    .hgetall(kombu.heads)
   for (const queue of queues) {
     for (const step of kombu.steps) pipeline.llen(kombu.list(queue, step))
     pipeline.llen(kombu.dead(queue))
@@ -18,7 +25,13 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
   if (failed !== undefined) throw failed[0]
   // ioredis types a pipeline's replies as unknown; the order above says what each is.
   const [time, unacknowledged, scheduled, workers, leases, held, heads, ...lengths] = replies.map(([, reply]) => reply) as [
-    [string, string], number, number, Record<string, string>, ReadonlyArray<string>, ReadonlyArray<string>, Record<string, string>,
+    [string, string],
+    number,
+    number,
+    Record<string, string>,
+    ReadonlyArray<string>,
+    ReadonlyArray<string>,
+    Record<string, string>,
     ...ReadonlyArray<number>
   ]
   const now = Number(time[0]) + Number(time[1]) / 1e6
@@ -44,12 +57,14 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
         onNone: () => [],
         onSome: (info) => {
           const lease = leaseOf.get(info.boot) ?? 0
-          return [{
-            ...info,
-            alive: lease > now,
-            beatSecondsAgo: Math.max(0, now - (lease - kombu.LEASE)),
-            holds: held.filter((boot) => boot === info.boot).length
-          }]
+          return [
+            {
+              ...info,
+              alive: lease > now,
+              beatSecondsAgo: Math.max(0, now - (lease - kombu.LEASE)),
+              holds: held.filter((boot) => boot === info.boot).length
+            }
+          ]
         }
       })
     )

@@ -22,7 +22,7 @@ export interface Packing {
 }
 
 /** The body's JSON value. Only JSON is ever read; everything else fails with the name a Celery client knows. */
-export const read = Effect.fnUntraced(function*(packing: Packing) {
+export const read = Effect.fnUntraced(function* (packing: Packing) {
   if (packing.contentType !== "application/json") {
     return yield* TaskFailure.contentDisallowed(
       `Refusing to deserialize untrusted content of type ${packing.contentType ?? "null"} (only application/json is accepted)`
@@ -53,5 +53,7 @@ export const Embed = Schema.Struct({
 export interface Embed extends Schema.Schema.Type<typeof Embed> {}
 
 export const Body = Schema.Tuple([
-  Schema.Array(Schema.Unknown), Schema.Record(Schema.String, Schema.Unknown), Schema.NullOr(Embed)
+  Schema.Array(Schema.Unknown),
+  Schema.Record(Schema.String, Schema.Unknown),
+  Schema.NullOr(Embed)
 ])

@@ -9,7 +9,9 @@ export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {
 
 /** The id can be read but not what to do: who waits for that id gets `failure`. */
 export class Undeliverable extends Schema.TaggedError<Undeliverable>()("Undeliverable", {
-  id: Schema.String, task: Schema.NullOr(Schema.String), failure: TaskFailure.TaskFailure
+  id: Schema.String,
+  task: Schema.NullOr(Schema.String),
+  failure: TaskFailure.TaskFailure
 }) {}
 
 const Properties = Schema.Record(Schema.String, Schema.Unknown)
@@ -26,7 +28,9 @@ const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(
 /** ISO 8601; without an offset it means UTC (celery-wire 1.8). As Unix milliseconds. */
 const Moment = Schema.String.check(Schema.makeFilter((text) => !Number.isNaN(moment(text)) || "expected an ISO 8601 time"))
 const moment = (text: string) =>
-  /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) || text.length <= 10 ? text : `${text}Z`) : Number.NaN
+  /^\d{4}-\d\d-\d\d/.test(text)
+    ? Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) || text.length <= 10 ? text : `${text}Z`)
+    : Number.NaN
 
 const Headers = Schema.Struct({
   task: Schema.NonEmptyString,
@@ -68,7 +72,8 @@ export interface Message {
   readonly envelope: Envelope
 }
 
-const problems = (error: { readonly message: string }) => error.message.replaceAll("\n", " ").replaceAll(/\s+/g, " ").slice(0, 1000)
+const problems = (error: { readonly message: string }) =>
+  error.message.replaceAll("\n", " ").replaceAll(/\s+/g, " ").slice(0, 1000)
 
 const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
   Result.try({
@@ -76,7 +81,10 @@ const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
     catch: (error) => new Unreadable({ problem: `not JSON: ${error instanceof Error ? error.message : String(error)}` })
   }).pipe(
     Result.flatMap((value) =>
-      Result.mapError(Schema.decodeUnknownResult(Envelope, { errors: "all" })(value), (error) => new Unreadable({ problem: problems(error) }))
+      Result.mapError(
+        Schema.decodeUnknownResult(Envelope, { errors: "all" })(value),
+        (error) => new Unreadable({ problem: problems(error) })
+      )
     )
   )
 
@@ -89,12 +97,16 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
   const { args, kwargs, callbacks, errbacks, chord, taskset, ...headers } = body as Record<string, unknown> // an object, just tested
   return {
     headers: { ...headers, group: taskset ?? headers["group"] ?? null },
-    body: [args ?? [], kwargs ?? {}, { callbacks: callbacks ?? null, errbacks: errbacks ?? null, chain: null, chord: chord ?? null }]
+    body: [
+      args ?? [],
+      kwargs ?? {},
+      { callbacks: callbacks ?? null, errbacks: errbacks ?? null, chain: null, chord: chord ?? null }
+    ]
   }
 }
 
 /** Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. */
-export const decode = Effect.fnUntraced(function*(raw: string): Effect.fn.Return<Message, Unreadable | Undeliverable> {
+export const decode = Effect.fnUntraced(function* (raw: string): Effect.fn.Return<Message, Unreadable | Undeliverable> {
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}
   const headerId = text(envelope.headers["id"]) ?? text(properties["correlation_id"])
@@ -151,20 +163,41 @@ export const decode = Effect.fnUntraced(function*(raw: string): Effect.fn.Return
 export const iso = (millis: number) => new Date(millis).toISOString().replace("Z", "000+00:00")
 
 const outgoing = (envelope: Envelope, queue: string, priority: number, tag: string): Outgoing => ({
-  tag, queue, priority, raw: PythonJson.stringify(envelope)
+  tag,
+  queue,
+  priority,
+  raw: PythonJson.stringify(envelope)
 })
 
 /** The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag. */
-export const again = (message: Message, next: { readonly tag: string; readonly queue: string; readonly eta: number; readonly retries: number }) => {
+export const again = (
+  message: Message,
+  next: { readonly tag: string; readonly queue: string; readonly eta: number; readonly retries: number }
+) => {
   const { redelivered: _, ...headers } = message.envelope.headers
   const { crashes: __, ...properties } = message.envelope.properties ?? {}
-  return outgoing({
-    ...message.envelope,
-    headers: { ...headers, id: message.id, task: message.task, retries: next.retries, eta: iso(next.eta), parent_id: message.id, root_id: message.rootId },
-    properties: {
-      ...properties, delivery_tag: next.tag, delivery_info: { exchange: "", routing_key: next.queue }
-    }
-  }, next.queue, message.priority, next.tag)
+  return outgoing(
+    {
+      ...message.envelope,
+      headers: {
+        ...headers,
+        id: message.id,
+        task: message.task,
+        retries: next.retries,
+        eta: iso(next.eta),
+        parent_id: message.id,
+        root_id: message.rootId
+      },
+      properties: {
+        ...properties,
+        delivery_tag: next.tag,
+        delivery_info: { exchange: "", routing_key: next.queue }
+      }
+    },
+    next.queue,
+    message.priority,
+    next.tag
+  )
 }
 
 export interface NewTask {
@@ -192,41 +225,50 @@ const cut = (value: string) => (value.length > 1024 ? `${value.slice(0, 1021)}..
 
 /** A task as a Celery producer would send it (celery-wire 1.2 to 1.4). */
 export const encode = (task: NewTask, origin: string): Outgoing =>
-  outgoing({
-    body: Buffer.from(
-      PythonJson.stringify([task.args, task.kwargs, { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }])
-    ).toString("base64"),
-    "content-encoding": "utf-8",
-    "content-type": "application/json",
-    headers: {
-      ...task.headers,
-      lang: "py",
-      task: task.task,
-      id: task.id,
-      shadow: null,
-      eta: task.eta ?? null,
-      expires: task.expires ?? null,
-      group: task.group ?? null,
-      group_index: task.groupIndex ?? null,
-      retries: task.retries ?? 0,
-      timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
-      root_id: task.rootId ?? task.id,
-      parent_id: task.parentId ?? null,
-      argsrepr: cut(PythonJson.stringify(task.args)),
-      kwargsrepr: cut(PythonJson.stringify(task.kwargs)),
-      origin,
-      ignore_result: false,
-      replaced_task_nesting: 0,
-      stamped_headers: null,
-      stamps: {}
+  outgoing(
+    {
+      body: Buffer.from(
+        PythonJson.stringify([
+          task.args,
+          task.kwargs,
+          { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }
+        ])
+      ).toString("base64"),
+      "content-encoding": "utf-8",
+      "content-type": "application/json",
+      headers: {
+        ...task.headers,
+        lang: "py",
+        task: task.task,
+        id: task.id,
+        shadow: null,
+        eta: task.eta ?? null,
+        expires: task.expires ?? null,
+        group: task.group ?? null,
+        group_index: task.groupIndex ?? null,
+        retries: task.retries ?? 0,
+        timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
+        root_id: task.rootId ?? task.id,
+        parent_id: task.parentId ?? null,
+        argsrepr: cut(PythonJson.stringify(task.args)),
+        kwargsrepr: cut(PythonJson.stringify(task.kwargs)),
+        origin,
+        ignore_result: false,
+        replaced_task_nesting: 0,
+        stamped_headers: null,
+        stamps: {}
+      },
+      properties: {
+        correlation_id: task.id,
+        reply_to: task.replyTo,
+        delivery_mode: 2,
+        delivery_info: { exchange: "", routing_key: task.queue },
+        priority: task.priority ?? 0,
+        body_encoding: "base64",
+        delivery_tag: task.tag
+      }
     },
-    properties: {
-      correlation_id: task.id,
-      reply_to: task.replyTo,
-      delivery_mode: 2,
-      delivery_info: { exchange: "", routing_key: task.queue },
-      priority: task.priority ?? 0,
-      body_encoding: "base64",
-      delivery_tag: task.tag
-    }
-  }, task.queue, task.priority ?? 0, task.tag)
+    task.queue,
+    task.priority ?? 0,
+    task.tag
+  )

@@ -12,7 +12,10 @@ export interface Whose {
 /** UTC with microseconds and no offset, as Celery 5.3 writes `date_done`. */
 const dateDone = (now: number) => new Date(now).toISOString().replace("Z", "000")
 
-const document = (whose: Whose, rest: Pick<TaskResult, "status" | "result" | "traceback" | "children" | "date_done">): TaskResult => ({
+const document = (
+  whose: Whose,
+  rest: Pick<TaskResult, "status" | "result" | "traceback" | "children" | "date_done">
+): TaskResult => ({
   ...rest,
   ...(whose.group === null ? {} : { group_id: whose.group }),
   ...(whose.parentId === null ? {} : { parent_id: whose.parentId }),
@@ -28,7 +31,11 @@ export const success = (whose: Whose, result: Schema.Json, children: ReadonlyArr
 
 export const failure = (whose: Whose, failure: TaskFailure.TaskFailure, now: number) =>
   document(whose, {
-    status: "FAILURE", result: TaskFailure.document(failure), traceback: null, children: [], date_done: dateDone(now)
+    status: "FAILURE",
+    result: TaskFailure.document(failure),
+    traceback: null,
+    children: [],
+    date_done: dateDone(now)
   })
 
 /** The reason is told as the exception that led to the retry; the task's own id is its child, as the retry is a send. */

@@ -11,7 +11,10 @@ export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure"
   }
 }
 
-const make = (module: string, type: string) => (...messages: ReadonlyArray<string>) => new TaskFailure({ type, messages, module })
+const make =
+  (module: string, type: string) =>
+  (...messages: ReadonlyArray<string>) =>
+    new TaskFailure({ type, messages, module })
 
 // No Python process imports this module, so its classes are made up by the client under these names.
 const ours = "model_generator.errors"
@@ -32,5 +35,7 @@ export const workerLost = make("billiard.exceptions", "WorkerLostError")
 
 /** Celery's words for an exception: the document's `result`, and Python's repr for events and logs. */
 export const document = (failure: TaskFailure) => ({
-  exc_type: failure.type, exc_message: failure.messages, exc_module: failure.module
+  exc_type: failure.type,
+  exc_message: failure.messages,
+  exc_module: failure.module
 })

@@ -1,0 +1,42 @@
+import { type Duration, type Effect, Schema } from "effect"
+import { TaskFailure } from "./celery/TaskFailure.ts"
+import type { Call } from "./generation/Arguments.ts"
+
+/** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
+export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
+  reason: Schema.String,
+  failure: TaskFailure,
+  /** Whether it uses up one of the task's retries. A paid picture that only waits to be saved does not. */
+  counted: Schema.Boolean,
+  /** Never sooner than this (seconds). */
+  atLeast: Schema.Finite
+}) {}
+
+/** No task of this kind can go well until a person acts: the task goes back as it was and the worker pauses. */
+export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", { reason: Schema.String, detail: Schema.String }) {}
+
+export type Failure = TaskFailure | RetryLater | PutBack
+
+/** A task as its program sees it. */
+export interface Task extends Call {
+  readonly id: string
+  readonly queue: string
+  readonly rootId: string
+  readonly retries: number
+}
+
+export interface Result {
+  readonly value: Schema.JsonObject
+  /** Result tuples of the tasks this one sent. */
+  readonly children: ReadonlyArray<Schema.Json>
+}
+
+/** What happens when a task of this name is run. */
+export interface Program<R> {
+  readonly name: string
+  readonly run: (task: Task) => Effect.Effect<Result, Failure, R>
+  /** After the soft limit: `true` when the work turned out to be done, so that running it again ends at once. */
+  readonly salvage?: (task: Task) => Effect.Effect<boolean, Failure, R>
+  /** Limits of this task that differ from the settings. */
+  readonly limit?: Duration.Duration
+}

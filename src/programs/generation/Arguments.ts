@@ -1,0 +1,77 @@
+import { Effect, Schema, SchemaIssue } from "effect"
+import * as PythonJson from "../../services/PythonJson.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+
+/** How a task was called, as its message has it. */
+export interface Call {
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const say = (message: string) =>
+  message === "Missing key"
+    ? "is missing"
+    : message === "Expected no excess property"
+      ? "is not an argument of this task"
+      : message.replace(/^Expected/, "expected")
+
+const standard = SchemaIssue.makeFormatterStandardSchemaV1()
+const describe = (error: Schema.SchemaError) =>
+  standard(error.issue)
+    .issues.slice(0, 20)
+    .map(({ message, path }) => `${(path ?? []).map(String).join(".").slice(0, 200)}: ${say(message)}`)
+    .join("; ")
+
+/**
+ * The arguments under their names, from keywords, positions, or one dict as the only positional argument; kombu's extended
+ * types become text. `firstIsDict` says that the first argument may itself be a dict: then a lone dict is the arguments
+ * only when it has no other keys. Fails with a `ValidationError` that names every bad argument.
+ */
+export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDecoder<unknown>>(
+  schema: S,
+  names: ReadonlyArray<string>,
+  call: Call,
+  options: { readonly firstIsDict: boolean } = { firstIsDict: false }
+) {
+  const { args, kwargs } = call
+  const lone = args.length === 1 ? args[0] : undefined
+  const loneIsArguments =
+    isRecord(lone) &&
+    (!options.firstIsDict || (Object.keys(kwargs).length === 0 && Object.keys(lone).every((key) => names.includes(key))))
+  const positional = loneIsArguments ? [] : args
+  if (positional.length > names.length) {
+    return yield* TaskFailure.validationError(
+      `args: expected at most ${names.length} positional arguments, got ${positional.length}`
+    )
+  }
+  const given = [
+    ...positional.map((value, at) => [names[at]!, value] as const),
+    ...(loneIsArguments ? Object.entries(lone) : []),
+    ...Object.entries(kwargs)
+  ]
+  const twice = positional.flatMap((_, at) => (Object.hasOwn(kwargs, names[at]!) ? [names[at]!] : []))
+  if (twice.length > 0) return yield* TaskFailure.validationError(twice.map((name) => `${name}: given twice`).join("; "))
+
+  const named: Array<readonly [string, unknown]> = []
+  for (const [name, value] of given) {
+    named.push([
+      name,
+      yield* Effect.try({
+        try: () => PythonJson.plain(value),
+        catch: (error) =>
+          TaskFailure.validationError(`${name.slice(0, 200)}: ${error instanceof Error ? error.message : String(error)}`)
+      })
+    ])
+  }
+  return yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(Object.fromEntries(named)).pipe(
+    Effect.mapError((error) => TaskFailure.validationError(describe(error)))
+  )
+})
+
+/** An argument that may be left out or null; both mean `fallback`. */
+export const optional = <A, E>(schema: Schema.Codec<A, E>) =>
+  Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
+export const flag = (fallback: boolean) => Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(fallback)))

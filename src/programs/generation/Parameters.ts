@@ -1,0 +1,64 @@
+import { Schema } from "effect"
+
+/** What PostgreSQL and JSON can both hold: no NUL, no half of a surrogate pair. */
+const storable = Schema.makeFilter(
+  (text: string) => (!text.includes("\u0000") && text.isWellFormed()) || "expected text without NUL or broken characters"
+)
+const text = (longest: number) =>
+  Schema.NonEmptyString.check(Schema.isMaxLength(longest, { message: `expected at most ${longest} characters` }), storable)
+
+export const genders = ["male", "female"] as const
+export const ageRanges = ["20-30", "30-40", "40-50"] as const
+export const bodyTypes = ["slim", "average", "athletic", "plus-size"] as const
+export const poses = ["front standing", "side", "walking", "sitting"] as const
+export const styles = ["professional", "casual", "editorial"] as const
+
+export const Gender = Schema.Literals(genders)
+/** `NN-NN` with 18 ≤ from < to ≤ 99: never a minor. */
+export const AgeRange = Schema.String.check(
+  Schema.makeFilter((range) => {
+    const match = /^(\d\d)-(\d\d)$/.exec(range)
+    return (
+      (match !== null && Number(match[1]) >= 18 && Number(match[1]) < Number(match[2])) ||
+      "expected NN-NN with 18 <= from < to <= 99"
+    )
+  })
+)
+export const BodyType = Schema.Literals(bodyTypes)
+export const Pose = Schema.Literals(poses)
+export const Style = Schema.Literals(styles)
+
+export const TemplateId = text(100)
+export const Prompt = text(2000)
+export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 }))
+export const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+export const Metadata = Schema.JsonObject.check(
+  Schema.makeFilter((value) => {
+    const json = JSON.stringify(value)
+    if (json.length > 16_384) return "expected at most 16384 characters of JSON"
+    return !json.includes("\\u0000") || "expected text without NUL"
+  })
+)
+
+/** The five values that make a model. */
+export const five = { gender: Gender, age_range: AgeRange, body_type: BodyType, pose: Pose, style: Style }
+export const Five = Schema.Struct(five)
+export interface Five extends Schema.Schema.Type<typeof Five> {}
+
+export const templateIdOf = (five: Five): string =>
+  [five.gender, five.age_range, five.body_type, five.pose.replaceAll(" ", "-"), five.style].join("_")
+
+/** The prompt fal gets, byte for byte what production's Python workers sent (product.md 4). */
+export const promptOf = (five: Five): string =>
+  `Fashion model, ${five.gender}, ${five.age_range} years old, body type: ${five.body_type}, pose: ${five.pose}, ` +
+  `style: ${five.style} photo, full body shot, neutral white/gray background, professional studio lighting, ` +
+  `high quality, 8k, detailed, clean composition`
+
+/** Every preset combination: 288 of them. */
+export const combinations: ReadonlyArray<Five> = genders.flatMap((gender) =>
+  ageRanges.flatMap((age_range) =>
+    bodyTypes.flatMap((body_type) =>
+      poses.flatMap((pose) => styles.map((style) => ({ gender, age_range, body_type, pose, style })))
+    )
+  )
+)

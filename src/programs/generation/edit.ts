@@ -1,0 +1,114 @@
+import { Effect, Option, Schema } from "effect"
+import { type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import type { Task } from "../Task.ts"
+import * as Arguments from "./Arguments.ts"
+import { anySeed } from "./generate.ts"
+import * as Parameters from "./Parameters.ts"
+import { payOnce, salvage } from "./payOnce.ts"
+import { asking, newModel, resultOf, save } from "./saved.ts"
+
+const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+/** The dict that `generate_model` returned, of which only these matter. */
+const Returned = Schema.Struct({
+  id: maybe(Schema.String),
+  template_id: Parameters.TemplateId,
+  version: maybe(Schema.Int),
+  image_url: Schema.NonEmptyString.check(
+    Schema.isPattern(/^(https?:\/\/|data:image\/)/, { message: "expected the URL of a picture" })
+  ),
+  gender: maybe(Schema.String),
+  age_range: maybe(Schema.String),
+  body_type: maybe(Schema.String),
+  pose: maybe(Schema.String),
+  style: maybe(Schema.String)
+})
+const Identified = Schema.Struct({ id: Schema.NonEmptyString })
+
+export const Request = Schema.Struct({
+  model: Arguments.optional(Schema.Union([Schema.NonEmptyString, Schema.JsonObject])),
+  prompt: Parameters.Prompt,
+  model_id: Arguments.optional(Schema.NonEmptyString.check(Schema.isMaxLength(100))),
+  template_id: Arguments.optional(Parameters.TemplateId),
+  version: Arguments.optional(Parameters.Version),
+  strength: Arguments.optional(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 1 }))),
+  seed: Arguments.optional(Parameters.Seed),
+  save: Arguments.flag(true)
+})
+export const names = ["model", "prompt", "model_id", "template_id", "version", "strength", "seed", "save"]
+
+type Source = Pick<Model, "templateId" | "imageUrl" | "gender" | "ageRange" | "bodyType" | "pose" | "style"> & {
+  readonly id: string | null
+  readonly version: number | null
+}
+
+const fromDict = (dict: typeof Returned.Type): Source => ({
+  id: dict.id ?? null,
+  templateId: dict.template_id,
+  version: dict.version ?? null,
+  imageUrl: dict.image_url,
+  gender: dict.gender ?? null,
+  ageRange: dict.age_range ?? null,
+  bodyType: dict.body_type ?? null,
+  pose: dict.pose ?? null,
+  style: dict.style ?? null
+})
+
+const find = Effect.fnUntraced(function* (field: string, which: Parameters<ModelLibrary["Service"]["find"]>[0]) {
+  const library = yield* ModelLibrary
+  const found = yield* asking(library.find(which))
+  if (Option.isNone(found)) return yield* TaskFailure.modelNotFound(`${field}: no such model in the library`)
+  return found.value
+})
+
+/** The picture to edit: exactly one of `model`, `model_id` and `template_id` says which. */
+const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
+  const given = (["model", "model_id", "template_id"] as const).filter((name) => request[name] !== null)
+  if (given.length !== 1)
+    return yield* TaskFailure.validationError("model: exactly one of model, model_id and template_id is needed")
+  if (request.version !== null && request.template_id === null) {
+    return yield* TaskFailure.validationError("version: goes with template_id only")
+  }
+  if (request.template_id !== null)
+    return yield* find("template_id", { templateId: request.template_id, version: request.version })
+  if (request.model_id !== null) return yield* find("model_id", { id: request.model_id })
+  if (typeof request.model === "string") return yield* find("model", { id: request.model })
+  const identified = Schema.decodeUnknownOption(Identified)(request.model)
+  // A dict with an id and no picture is an id.
+  if (Option.isSome(identified) && request.model?.["image_url"] === undefined)
+    return yield* find("model", { id: identified.value.id })
+  return fromDict(
+    yield* Arguments.bind(Schema.Struct({ model: Returned }), ["model"], {
+      args: [],
+      kwargs: {
+        model: Object.fromEntries(Object.entries(request.model ?? {}).filter(([key]) => Object.hasOwn(Returned.fields, key)))
+      }
+    }).pipe(Effect.map(({ model }) => model))
+  )
+})
+
+const run = Effect.fn("task.edit_model")(function* (task: Task) {
+  const request = yield* Arguments.bind(Request, names, task, { firstIsDict: true })
+  const source = yield* sourceOf(request)
+  const { FAL_EDIT_MODEL } = yield* Settings.of("FAL_EDIT_MODEL").pipe(Effect.orDie)
+  const input = {
+    prompt: request.prompt,
+    image_url: source.imageUrl,
+    seed: request.seed ?? (yield* anySeed),
+    num_images: 1,
+    output_format: "jpeg",
+    enable_safety_checker: true,
+    ...(request.strength === null ? {} : { strength: request.strength })
+  }
+  const bought = yield* payOnce(task.id, FAL_EDIT_MODEL, input, Effect.void)
+  const model = newModel(bought, {
+    ...source,
+    version: null,
+    prompt: request.prompt,
+    metadata: { edited_from: { id: source.id, template_id: source.templateId, version: source.version } }
+  })
+  return { value: resultOf(bought, request.save ? yield* save(model) : model, null), children: [] }
+})
+
+export const editModel = { name: "edit_model", run, salvage: (task: Task) => salvage(task.id) }

@@ -1,0 +1,55 @@
+import { Effect, Option, Random, Schema } from "effect"
+import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import type { Task } from "../Task.ts"
+import * as Arguments from "./Arguments.ts"
+import * as Parameters from "./Parameters.ts"
+import { payOnce, salvage } from "./payOnce.ts"
+import { asking, newModel, resultOf, save } from "./saved.ts"
+
+export const Request = Schema.Struct({
+  template_id: Arguments.optional(Parameters.TemplateId),
+  ...Parameters.five,
+  version: Arguments.optional(Parameters.Version),
+  seed: Arguments.optional(Parameters.Seed),
+  save: Arguments.flag(true),
+  metadata: Arguments.optional(Parameters.Metadata)
+})
+export const names = ["template_id", "gender", "age_range", "body_type", "pose", "style", "version", "seed", "save", "metadata"]
+
+/** A fresh seed: unique enough to find the request by in fal's history, and within what every client's integers hold. */
+export const anySeed = Random.nextIntBetween(0, 2_147_483_647)
+
+/** A portrait of one megapixel, which is what fal bills by. */
+const picture = { image_size: "portrait_4_3", num_images: 1, output_format: "jpeg", enable_safety_checker: true }
+
+const run = Effect.fn("task.generate_model")(function* (task: Task) {
+  const request = yield* Arguments.bind(Request, names, task)
+  const library = yield* ModelLibrary
+  const { FAL_MODEL } = yield* Settings.of("FAL_MODEL").pipe(Effect.orDie)
+  const templateId = request.template_id ?? Parameters.templateIdOf(request)
+  const prompt = Parameters.promptOf(request)
+
+  const versionIsFree = Effect.gen(function* () {
+    if (request.version === null || !request.save) return
+    const existing = yield* asking(library.find({ templateId, version: request.version }))
+    if (Option.isSome(existing))
+      return yield* TaskFailure.versionExists(`version: ${templateId} has a version ${request.version} already`)
+  })
+  const bought = yield* payOnce(task.id, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, versionIsFree)
+  const model = newModel(bought, {
+    templateId,
+    version: request.version,
+    gender: request.gender,
+    ageRange: request.age_range,
+    bodyType: request.body_type,
+    pose: request.pose,
+    style: request.style,
+    prompt,
+    metadata: request.metadata
+  })
+  return { value: resultOf(bought, request.save ? yield* save(model) : model, request.version), children: [] }
+})
+
+export const generateModel = { name: "generate_model", run, salvage: (task: Task) => salvage(task.id) }

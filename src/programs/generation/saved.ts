@@ -1,0 +1,82 @@
+import { Clock, Effect, Schema } from "effect"
+import { type Model, ModelLibrary, type NewModel } from "../../services/ModelLibrary.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import { RetryLater } from "../Task.ts"
+import type { Bought } from "./payOnce.ts"
+
+/** A library call before anything is paid: a failure costs nothing, so it is one of the task's retries. */
+export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; readonly retryable: boolean }, R>) =>
+  Effect.mapError(call, (error) =>
+    error.retryable
+      ? new RetryLater({ reason: "database", failure: TaskFailure.libraryError(error.message), counted: true, atLeast: 0 })
+      : TaskFailure.libraryError(error.message)
+  )
+
+/**
+ * Saves a paid picture. While the database is away this alone is repeated, for as long as it takes; what the database
+ * refuses for good uses up the task's retries, and the failure then names the picture.
+ */
+export const save = Effect.fn("generation.save")(function* (model: NewModel) {
+  const library = yield* ModelLibrary
+  const metrics = yield* Metrics
+  const before = yield* Clock.currentTimeMillis
+  const saved = yield* library.save(model).pipe(
+    Effect.tapError((error) =>
+      Effect.logWarning("a paid picture cannot be saved yet", { error: error.message, requestId: model.falRequestId })
+    ),
+    Effect.mapError(
+      (error) =>
+        new RetryLater({
+          reason: "save",
+          failure: TaskFailure.libraryError(`${error.message} (the picture is at ${model.imageUrl})`),
+          counted: !error.retryable,
+          atLeast: 0
+        })
+    )
+  )
+  yield* metrics.observe("save_duration_seconds", {}, ((yield* Clock.currentTimeMillis) - before) / 1000)
+  return saved
+})
+
+/** The row-to-be of a bought picture. fal makes no thumbnail, so the picture serves as its own. */
+export const newModel = (
+  bought: Bought,
+  of: Pick<NewModel, "templateId" | "version" | "gender" | "ageRange" | "bodyType" | "pose" | "style" | "prompt" | "metadata">
+): NewModel => ({
+  ...of,
+  imageUrl: bought.picture.url,
+  thumbnailUrl: bought.picture.url,
+  falRequestId: bought.requestId,
+  processingTimeMs: bought.tookMs
+})
+
+const seedOf = (bought: Bought): Schema.Json => bought.picture.seed ?? bought.input["seed"] ?? null
+
+/** What a client gets: the row, and what fal said of the picture (product.md 4). */
+export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number | null): Schema.JsonObject => {
+  const saved = "id" in model
+  return {
+    status: "completed",
+    id: saved ? model.id : null,
+    template_id: model.templateId,
+    version: model.version,
+    image_url: model.imageUrl,
+    thumbnail_url: model.thumbnailUrl,
+    gender: model.gender,
+    age_range: model.ageRange,
+    body_type: model.bodyType,
+    pose: model.pose,
+    style: model.style,
+    prompt: model.prompt,
+    seed: seedOf(bought),
+    width: bought.picture.width,
+    height: bought.picture.height,
+    fal_request_id: bought.requestId,
+    processing_time_ms: bought.tookMs,
+    saved,
+    ...(saved && wanted !== null && model.version !== wanted
+      ? { note: `version ${wanted} was taken meanwhile, saved as version ${model.version}` }
+      : {})
+  }
+}

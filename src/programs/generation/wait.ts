@@ -1,0 +1,86 @@
+import { Clock, Effect, Random } from "effect"
+import { Generator, type GeneratorError, type Ticket } from "../../services/Generator.ts"
+
+/** How long requests of an endpoint have been taking, seen from here (milliseconds). Shared by the tasks of a process. */
+export interface Usual {
+  readonly of: (endpoint: string) => number
+  readonly saw: (endpoint: string, took: number) => void
+}
+
+/** fal-ai/flux/dev's usual time, until a process has seen some pictures of its own. */
+const FIRST_GUESS = 2000
+
+/** A running mean that follows a change within a few pictures and forgives one outlier. */
+export const makeUsual = (): Usual => {
+  const known = new Map<string, number>()
+  const of = (endpoint: string) => known.get(endpoint) ?? FIRST_GUESS
+  return {
+    of,
+    saw: (endpoint, took) => {
+      known.set(endpoint, known.has(endpoint) ? of(endpoint) * 0.7 + Math.min(took, of(endpoint) * 3) * 0.3 : took)
+    }
+  }
+}
+
+const MIN_GAP = 50
+const MAX_GAP = 2000
+
+/**
+ * When to look next (milliseconds from the start): first a little before the usual time, then at short steps of 4 % of it
+ * until half as long again, then ever more slowly. Completion is noticed within about half a step, with few requests.
+ */
+export const nextLook = (elapsed: number, usual: number): number => {
+  const first = usual * 0.94
+  if (elapsed < first) return first
+  const step = Math.max(MIN_GAP, usual * 0.04)
+  const gap = elapsed < usual * 1.5 ? step : Math.max(step, (elapsed - usual) * 0.25)
+  return elapsed + Math.min(gap, MAX_GAP)
+}
+
+const TROUBLE_GAP = 250
+/** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
+const TROUBLES = 6
+
+/**
+ * Waits until fal has ended the request, well or badly; the result tells which. `known` says when it was submitted, so that
+ * a request found again after a crash is looked at at once when its time has passed. There is no limit of its own.
+ */
+export const waitUntilEnded = Effect.fn("generation.wait")(function* (
+  ticket: Ticket,
+  usual: Usual,
+  submittedAt: number
+): Effect.fn.Return<{ readonly tookMs: number }, GeneratorError, Generator> {
+  const generator = yield* Generator
+  let startedAt = submittedAt
+  let troubles = 0
+  let queuedLooks = 0
+  for (let looks = 0; ; looks++) {
+    const now = yield* Clock.currentTimeMillis
+    const expected = usual.of(ticket.endpoint)
+    const gap =
+      looks === 0 && now - startedAt > expected
+        ? 0
+        : troubles > 0
+          ? TROUBLE_GAP * 2 ** troubles * (0.5 + (yield* Random.next) / 2)
+          : queuedLooks > 0
+            ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
+            : nextLook(now - startedAt, expected) - (now - startedAt)
+    yield* Effect.sleep(gap)
+    const progress = yield* Effect.result(generator.progress(ticket))
+    if (progress._tag === "Failure") {
+      if (progress.failure.reason._tag !== "Unreachable" || ++troubles > TROUBLES) return yield* progress.failure
+      continue
+    }
+    troubles = 0
+    const at = yield* Clock.currentTimeMillis
+    if (progress.success._tag === "Ended") {
+      const tookMs = at - startedAt
+      usual.saw(ticket.endpoint, tookMs)
+      return { tookMs: at - submittedAt }
+    }
+    if (progress.success._tag === "Queued") {
+      queuedLooks++
+      startedAt = at
+    } else queuedLooks = 0
+  }
+})

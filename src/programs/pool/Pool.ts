@@ -1,0 +1,102 @@
+import { Deferred, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import * as Supervisor from "../supervision/Supervisor.ts"
+
+/** One piece of work. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
+export interface Job<R> {
+  readonly name: string
+  /** `spent`: something of it may live on, so the child that ran it must retire. */
+  readonly run: Effect.Effect<"reusable" | "spent", never, R>
+  /** Gives the work back unfinished; `crashed` when it took its child with it. */
+  readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
+}
+
+export interface Options {
+  readonly size: number
+  /** Jobs a child runs before it retires. */
+  readonly quota: number
+  /** How long a stop lets running jobs finish before they are handed back. */
+  readonly grace: Duration.Duration
+  /** Completed when a stop should not wait at all. */
+  readonly hurry: Deferred.Deferred<void>
+}
+
+const PATIENCE = Duration.seconds(5)
+
+/**
+ * Runs one job to its end. Interrupted, it lets the job finish within the grace, then hands it back. To be called where
+ * nothing interrupts, so that a job once taken is never dropped; `restore` is what makes the wait interruptible.
+ */
+const perform = Effect.fnUntraced(function* <R>(
+  job: Job<R>,
+  options: Options,
+  restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
+) {
+  const fiber = yield* Effect.forkDetach(job.run, { startImmediately: true })
+  const finishOrHandBack = Effect.gen(function* () {
+    const ended = yield* Fiber.await(fiber).pipe(
+      Effect.raceFirst(Deferred.await(options.hurry)),
+      Effect.timeoutOption(options.grace),
+      Effect.interruptible
+    )
+    if (Option.isSome(ended) && ended.value !== undefined) return
+    fiber.interruptUnsafe()
+    const last = yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), PATIENCE)
+    // It may have ended well while it was being asked to stop.
+    if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })
+  })
+  const exit = yield* restore(Fiber.await(fiber)).pipe(Effect.onInterrupt(() => finishOrHandBack))
+  if (Exit.isFailure(exit)) yield* job.handBack({ crashed: true })
+  return yield* exit
+})
+
+/** One life of a child: up to its quota of jobs, one after another. */
+const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self) =>
+  Effect.gen(function* () {
+    const metrics = yield* Metrics
+    yield* metrics.count("children_started_total", {})
+    let reason = "quota"
+    yield* Effect.gen(function* () {
+      for (let done = 0; done < options.quota; done++) {
+        yield* self.doing(`ready, ${done} of ${options.quota} done`)
+        const outcome = yield* Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            const job = yield* restore(Queue.take(jobs))
+            yield* self.doing(job.name)
+            return yield* perform(job, options, restore)
+          })
+        )
+        if (outcome === "spent") {
+          reason = "spent"
+          return
+        }
+      }
+    }).pipe(
+      Effect.onExit((exit) =>
+        metrics.count("children_retired_total", {
+          reason: Exit.isSuccess(exit) ? reason : Exit.hasInterrupts(exit) ? "stopped" : "crashed"
+        })
+      )
+    )
+  })
+
+/**
+ * `size` children that take jobs from one mailbox. A child that has done its quota ends, and its successor is the same
+ * fiber's next turn: there is no gap. It knows nothing of what the jobs are.
+ */
+export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options) =>
+  Supervisor.supervisor(
+    "pool",
+    { intensity: 5, period: "1 minute", together: true, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 3)) },
+    Array.from({ length: options.size }, (_, at) =>
+      Supervisor.actor(
+        `child-${at + 1}`,
+        { mailbox: jobs, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 2)) },
+        (self) => life(jobs, options, self)
+      )
+    )
+  )
+
+/** Gives back what no child has taken yet. */
+export const drain = <R>(jobs: Queue.Queue<Job<R>>) =>
+  Effect.flatMap(Queue.clear(jobs), (left) => Effect.forEach(left, (job) => job.handBack({ crashed: false }), { discard: true }))

@@ -1,0 +1,57 @@
+import { Duration, Effect, Exit, Fiber, Option, Schema } from "effect"
+
+/** The soft limit passed and nothing could be saved of the work. */
+export class SoftTimeLimit extends Schema.TaggedError<SoftTimeLimit>()("SoftTimeLimit", {}) {}
+/** The hard limit passed. The work may live on, unseen: whoever ran it must retire. */
+export class HardTimeLimit extends Schema.TaggedError<HardTimeLimit>()("HardTimeLimit", {}) {}
+
+/** How long an interruption waits for the finalizers of what it interrupts. */
+const PATIENCE = Duration.seconds(5)
+
+/**
+ * At `soft` the work is interrupted and `rescue` may still end it well; at `hard` we stop waiting for either, whatever they
+ * do. A soft limit that is not below the hard one never comes. When this is interrupted itself, so is the work.
+ */
+export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
+  work: Effect.Effect<A, E, R>,
+  limits: {
+    readonly soft: Duration.Duration
+    readonly hard: Duration.Duration
+    readonly rescue: Effect.Effect<Option.Option<A>, E, R2>
+  }
+) {
+  // Detached, because a timeout waits for what it interrupts, and we must be able to leave.
+  const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+  const detached = <B, E2, R3>(effect: Effect.Effect<B, E2, R3>) =>
+    Effect.tap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => Effect.sync(() => fibers.push(fiber)))
+
+  return yield* Effect.gen(function* () {
+    const working = yield* detached(work)
+    const soft = Duration.min(limits.soft, limits.hard)
+    const ended = yield* Effect.timeoutOption(Fiber.await(working), soft)
+    if (Option.isSome(ended)) return yield* ended.value
+    working.interruptUnsafe()
+
+    const left = Duration.subtract(limits.hard, soft)
+    const rescuing = yield* detached(
+      Effect.flatMap(Fiber.await(working), (exit): Effect.Effect<Option.Option<A>, E, R2> =>
+        // It may have ended by itself in the same instant.
+        Exit.isSuccess(exit) ? Effect.succeed(Option.some(exit.value)) : limits.rescue
+      )
+    )
+    const rescued = yield* Effect.timeoutOption(Fiber.await(rescuing), left)
+    if (Option.isNone(rescued)) {
+      rescuing.interruptUnsafe()
+      return yield* new HardTimeLimit()
+    }
+    const value = yield* rescued.value
+    return Option.isSome(value) ? value.value : yield* new SoftTimeLimit()
+  }).pipe(
+    Effect.onInterrupt(() =>
+      Effect.suspend(() => {
+        for (const fiber of fibers) fiber.interruptUnsafe()
+        return Effect.timeoutOption(Effect.interruptible(Fiber.awaitAll(fibers)), PATIENCE)
+      })
+    )
+  )
+})

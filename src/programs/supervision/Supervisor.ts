@@ -1,0 +1,153 @@
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Schema } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import type { Node } from "./Tree.ts"
+
+/** A supervisor's children crashed more often than it allows; it has stopped them all and gives up. */
+export class RestartsExhausted extends Schema.TaggedError<RestartsExhausted>()("RestartsExhausted", {
+  supervisor: Schema.String,
+  child: Schema.String,
+  last: Schema.String
+}) {
+  override get message() {
+    return `${this.supervisor} gives up: ${this.child} crashed too often, the last time with ${this.last}`
+  }
+}
+
+/** What an actor can say of itself while it runs. */
+export interface Self {
+  /** Shown in the tree. */
+  readonly doing: (what: string) => Effect.Effect<void>
+}
+
+/** Something a supervisor runs: an actor, or another supervisor. */
+export interface Child<R> {
+  readonly node: Node
+  /** What its end means: `permanent` is always started again; `transient` only when it crashed. */
+  readonly restart: "permanent" | "transient"
+  /** How long a stop waits for it; then it is left behind. */
+  readonly stopWithin: Duration.Input
+  readonly run: Effect.Effect<unknown, unknown, R>
+}
+
+type NeedsOf<C> = C extends Child<infer R> ? R : never
+
+/**
+ * An actor: one fiber that reads its mailbox, if it has one. The mailbox outlives a restart, so a crash loses no message but
+ * the one in hand. A clean end is not a crash: a permanent actor that ends is replaced at once and not counted.
+ */
+export const actor = <E, R>(
+  name: string,
+  options: {
+    readonly restart?: "permanent" | "transient"
+    readonly stopWithin?: Duration.Input
+    readonly mailbox?: Queue.Dequeue<unknown>
+  },
+  run: (self: Self) => Effect.Effect<unknown, E, R>
+): Child<R> => {
+  const { mailbox } = options
+  const node: Node = {
+    name,
+    kind: "actor",
+    state: "starting",
+    restarts: 0,
+    doing: "",
+    children: [],
+    waiting: () => (mailbox === undefined ? null : Queue.sizeUnsafe(mailbox))
+  }
+  const self: Self = {
+    doing: (what) =>
+      Effect.sync(() => {
+        node.doing = what
+      })
+  }
+  return {
+    node,
+    restart: options.restart ?? "permanent",
+    stopWithin: options.stopWithin ?? "5 seconds",
+    run: Effect.suspend(() => run(self))
+  }
+}
+
+const PAUSE_AFTER_CRASH = Duration.millis(100)
+
+/**
+ * Starts its children in order, restarts each by its policy, alone (OTP's one_for_one), and stops them in the opposite
+ * order. More than `intensity` crashes within `period` end it with `RestartsExhausted`.
+ */
+export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>(
+  name: string,
+  options: {
+    readonly intensity: number
+    readonly period: Duration.Input
+    readonly stopWithin?: Duration.Input
+    /** Asks all children to stop at once, instead of one after the other. */
+    readonly together?: boolean
+  },
+  children: Children
+): Child<NeedsOf<Children[number]> | Metrics> => {
+  type Any = Child<NeedsOf<Children[number]>>
+  const node: Node = {
+    name,
+    kind: "supervisor",
+    state: "starting",
+    restarts: 0,
+    doing: "",
+    children: children.map((child) => child.node),
+    waiting: () => null
+  }
+  const period = Duration.toMillis(Duration.fromInputUnsafe(options.period))
+
+  const run = Effect.gen(function* () {
+    const metrics = yield* Metrics
+    const gaveUp = yield* Deferred.make<never, RestartsExhausted>()
+    let crashes: ReadonlyArray<number> = []
+
+    const keepAlive = Effect.fnUntraced(function* (child: Any) {
+      while (true) {
+        child.node.state = "running"
+        const exit = yield* Effect.exit(child.run)
+        child.node.doing = ""
+        if (Exit.isSuccess(exit)) {
+          if (child.restart === "permanent") {
+            yield* Effect.yieldNow
+            continue
+          }
+          child.node.state = "stopped"
+          return
+        }
+        const now = yield* Clock.currentTimeMillis
+        crashes = [...crashes, now].filter((at) => at > now - period)
+        child.node.restarts++
+        child.node.state = "restarting"
+        yield* Effect.logError(`${child.node.name} crashed`, exit.cause)
+        yield* metrics.count("actor_restarts_total", { actor: child.node.name.replace(/-\d+$/, "") })
+        if (crashes.length > options.intensity) {
+          const last = Cause.prettyErrors(exit.cause)[0]?.message ?? "no reason"
+          yield* Deferred.fail(gaveUp, new RestartsExhausted({ supervisor: name, child: child.node.name, last }))
+          return
+        }
+        yield* Effect.sleep(PAUSE_AFTER_CRASH)
+      }
+    })
+
+    const started: Array<{ readonly child: Any; readonly fiber: Fiber.Fiber<void> }> = []
+    const stopAll = Effect.gen(function* () {
+      if (options.together === true) for (const { fiber } of started) fiber.interruptUnsafe()
+      for (const { child, fiber } of started.toReversed()) {
+        child.node.state = "stopping"
+        fiber.interruptUnsafe()
+        // Left behind when it is not done by then: a child that cannot be stopped must not stop the others from stopping.
+        yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), child.stopWithin)
+        child.node.state = "stopped"
+      }
+    })
+    return yield* Effect.gen(function* () {
+      // Each child is of one of the types this is the union of.
+      for (const child of children as ReadonlyArray<Any>)
+        started.push({ child, fiber: yield* Effect.forkDetach(keepAlive(child)) })
+      return yield* Deferred.await(gaveUp)
+    }).pipe(Effect.onExit(() => stopAll))
+  })
+  const budget = children.reduce((sum, child) => sum + Duration.toMillis(Duration.fromInputUnsafe(child.stopWithin)), 1000)
+  return { node, restart: "permanent", stopWithin: options.stopWithin ?? budget, run }
+}

@@ -1,0 +1,105 @@
+import { Clock, Duration, Effect, Option, Queue, type Semaphore } from "effect"
+import { Generator } from "../../services/Generator.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { Vitals } from "../../services/Vitals.ts"
+import type { Job } from "../pool/Pool.ts"
+import type { Self } from "../supervision/Supervisor.ts"
+import type { PutBack } from "../Task.ts"
+
+const FIRST_PAUSE = Duration.seconds(15)
+const LONGEST_PAUSE = Duration.minutes(5)
+/** A pause this long ago says nothing about the next one. */
+const FORGET = Duration.minutes(15)
+
+export interface Options<R> {
+  /** As many permits as messages may be held: concurrency times the prefetch multiplier. */
+  readonly slots: Semaphore.Semaphore
+  readonly jobs: Queue.Queue<Job<R>>
+  readonly jobOf: (delivery: Delivery) => Job<R>
+  /** Reasons to take nothing for a while. */
+  readonly pauses: Queue.Queue<PutBack>
+  /** Completes when this worker has its lease: nothing is taken before. */
+  readonly leased: Effect.Effect<void>
+}
+
+/**
+ * Takes messages while there is room for them and hands them to the pool. An account that fal refuses pauses it: a pause
+ * grows from 15 s to 5 min until a task goes well, and ends early only for what a free question to fal can see.
+ */
+export const consumer =
+  <R>(options: Options<R>) =>
+  (self: Self) =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue
+      const generator = yield* Generator
+      const metrics = yield* Metrics
+      const vitals = yield* Vitals
+      let length = FIRST_PAUSE
+      let lastPause = 0
+
+      const rest = Effect.fnUntraced(function* (pause: PutBack) {
+        const now = yield* Clock.currentTimeMillis
+        if (now - lastPause > Duration.toMillis(FORGET)) length = FIRST_PAUSE
+        vitals.paused = `${pause.reason}: ${pause.detail}`
+        yield* metrics.count("pauses_total", { reason: pause.reason })
+        yield* metrics.set("consuming", {}, 0)
+        do {
+          yield* Effect.logError(`taking no tasks for ${Duration.format(length)}`, { reason: vitals.paused })
+          yield* self.doing(`paused: ${vitals.paused}`)
+          yield* Effect.sleep(length)
+          length = Duration.min(Duration.times(length, 2), LONGEST_PAUSE)
+        } while (
+          (yield* Effect.result(generator.probe)).pipe(
+            (probe) => probe._tag === "Failure" && probe.failure.reason._tag === "AccountProblem"
+          )
+        )
+        yield* Queue.clear(options.pauses)
+        lastPause = yield* Clock.currentTimeMillis
+        vitals.paused = ""
+        yield* Effect.logInfo("taking tasks again")
+      })
+
+      /** The next message, or nothing when there is cause to pause. Only the claim itself cannot be interrupted. */
+      const next = (restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>) =>
+        Effect.gen(function* () {
+          while ((yield* Queue.size(options.pauses)) === 0) {
+            const claimed = yield* queue.claim
+            vitals.lastLook = yield* Clock.currentTimeMillis
+            if (Option.isSome(claimed)) return claimed
+            yield* restore(Effect.raceFirst(queue.awaitMessage, Queue.peek(options.pauses)))
+          }
+          return Option.none<Delivery>()
+        })
+
+      const takeOne = Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          vitals.full = true
+          yield* self.doing("all slots busy")
+          yield* restore(options.slots.take(1))
+          vitals.full = false
+          yield* self.doing("waiting for a task")
+          const claimed = yield* next(restore).pipe(Effect.onError(() => options.slots.release(1)))
+          if (Option.isSome(claimed)) yield* Queue.offer(options.jobs, options.jobOf(claimed.value))
+          else yield* options.slots.release(1)
+        })
+      )
+
+      yield* self.doing("waiting for the lease")
+      yield* options.leased
+      while (true) {
+        const pause = yield* Queue.poll(options.pauses)
+        if (Option.isSome(pause)) yield* rest(pause.value)
+        yield* metrics.set("consuming", {}, 1)
+        yield* takeOne.pipe(
+          Effect.catchTag("QueueError", (error) =>
+            Effect.gen(function* () {
+              yield* metrics.set("consuming", {}, 0)
+              yield* self.doing(`cut off from the queue (${error.operation})`)
+              yield* Effect.logWarning("the queue cannot be reached", error)
+              yield* Effect.sleep("500 millis")
+            })
+          )
+        )
+      }
+    })

@@ -1,0 +1,90 @@
+import { Clock, Deferred, Effect, type Latch, Option, Schema } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { Vitals } from "../../services/Vitals.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import type { Self } from "../supervision/Supervisor.ts"
+import { VERSION } from "../version.ts"
+
+/** Two workers under one name would rob each other's results; the second one must not start. */
+export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { name: Schema.String }) {
+  override get message() {
+    return `another worker called ${this.name} is alive on this broker: give one of them another WORKER_NAME`
+  }
+}
+
+const BEAT = "5 seconds"
+/** Longer than a lease lasts, so that a predecessor's has surely run out (milliseconds). */
+const NAME_PATIENCE = 40_000
+
+/** Keeps the lease on what this worker holds, so that the others leave it alone. */
+export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<never, NameTaken>) => (self: Self) =>
+  Effect.gen(function* () {
+    const queue = yield* TaskQueue
+    const me = yield* WorkerIdentity
+    const vitals = yield* Vitals
+    const metrics = yield* Metrics
+    const settings = yield* Settings.of("WORKER_QUEUES", "METRICS_HOST", "METRICS_PORT")
+    let refusedSince: number | undefined
+    while (true) {
+      const ours = yield* Effect.option(
+        queue.beat({
+          name: me.name,
+          boot: me.boot,
+          host: me.host,
+          pid: me.pid,
+          version: VERSION,
+          queues: settings.WORKER_QUEUES,
+          startedAt: me.startedAt,
+          metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
+          processed: vitals.processed,
+          consuming: vitals.paused === "",
+          doing: vitals.paused === "" ? [...vitals.running].join(", ") : `paused: ${vitals.paused}`
+        })
+      )
+      const now = yield* Clock.currentTimeMillis
+      if (Option.isNone(ours)) yield* self.doing("the broker does not answer")
+      else if (ours.value) {
+        refusedSince = undefined
+        vitals.lastBeat = now
+        yield* metrics.set("last_beat_timestamp_seconds", {}, now / 1000)
+        yield* leased.open
+        yield* self.doing("lease held")
+      } else {
+        refusedSince ??= now
+        yield* Effect.logWarning(`another worker called ${me.name} holds the lease; waiting for it to run out`)
+        yield* self.doing("waiting for a namesake's lease to run out")
+        if (now - refusedSince > NAME_PATIENCE) yield* Deferred.fail(nameTaken, new NameTaken({ name: me.name }))
+      }
+      yield* Effect.sleep(refusedSince === undefined && Option.isSome(ours) ? BEAT : "1 second")
+    }
+  })
+
+/** Puts messages back on their queues when their time comes or their worker is gone. */
+export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
+  Effect.gen(function* () {
+    const queue = yield* TaskQueue
+    const metrics = yield* Metrics
+    yield* leased
+    while (true) {
+      const released = yield* Effect.option(queue.release)
+      const now = yield* Clock.currentTimeMillis
+      if (Option.isSome(released)) {
+        const { due, lost } = released.value
+        if (due > 0) yield* metrics.count("messages_released_total", { why: "due" }, due)
+        if (lost > 0) {
+          yield* metrics.count("messages_released_total", { why: "lost" }, lost)
+          yield* Effect.logWarning(`put back ${lost} messages that a dead worker held`)
+        }
+      }
+      const next = Option.flatMap(released, ({ nextDue }) => nextDue)
+      yield* self.doing(
+        Option.match(next, {
+          onNone: () => "nothing scheduled",
+          onSome: (at) => `next due in ${Math.max(0, Math.round((at - now) / 1000))} s`
+        })
+      )
+      yield* Effect.sleep(Math.min(1000, Math.max(10, Option.getOrElse(next, () => Number.POSITIVE_INFINITY) - now)))
+    }
+  })

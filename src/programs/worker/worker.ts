@@ -1,0 +1,73 @@
+import { Deferred, Effect, Latch, Queue, Semaphore } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
+import { Stop } from "../../services/Stop.ts"
+import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Pool from "../pool/Pool.ts"
+import { makeRegistry } from "../registry.ts"
+import * as Supervisor from "../supervision/Supervisor.ts"
+import type * as Tree from "../supervision/Tree.ts"
+import type { PutBack } from "../Task.ts"
+import { VERSION } from "../version.ts"
+import { consumer } from "./consumer.ts"
+import { httpServer } from "./http.ts"
+import { makePerform } from "./perform.ts"
+import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
+
+/**
+ * The worker: a supervision tree, started from the top of the list and stopped from its end, so that a stop first takes
+ * nothing more, then lets the pool finish or hand back, and only then gives up the lease.
+ */
+export const worker = Effect.gen(function* () {
+  const settings = yield* Settings.of(
+    "WORKER_CONCURRENCY",
+    "WORKER_PREFETCH_MULTIPLIER",
+    "WORKER_MAX_TASKS_PER_CHILD",
+    "WORKER_QUEUES",
+    "SHUTDOWN_GRACE"
+  )
+  const queue = yield* TaskQueue
+  const me = yield* WorkerIdentity
+  const metrics = yield* Metrics
+  const { hurry } = yield* Stop
+
+  const leased = yield* Latch.make(false)
+  const nameTaken = yield* Deferred.make<never, NameTaken>()
+  const pauses = yield* Queue.sliding<PutBack>(1)
+  const perform = yield* makePerform(yield* makeRegistry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)))
+  type Needs = ReturnType<typeof perform> extends Effect.Effect<unknown, unknown, infer R> ? R : never
+  const jobs = yield* Queue.unbounded<Pool.Job<Needs>>()
+  const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
+  const jobOf = (delivery: Delivery): Pool.Job<Needs> => ({
+    name: `message ${delivery.tag}`,
+    run: Effect.ensuring(perform(delivery), slots.release(1)),
+    handBack: (options) => Effect.ignore(queue.handBack(delivery, options))
+  })
+
+  const { actor, supervisor } = Supervisor
+  const root = (): Tree.Node => tree.node
+  const tree = supervisor("worker", { intensity: 5, period: "1 minute" }, [
+    actor("http", { stopWithin: "2 seconds" }, httpServer(root)),
+    actor("lease-keeper", {}, leaseKeeper(leased, nameTaken)),
+    actor("scheduler", {}, scheduler(leased.await)),
+    Pool.pool(jobs, {
+      size: settings.WORKER_CONCURRENCY,
+      quota: settings.WORKER_MAX_TASKS_PER_CHILD,
+      grace: settings.SHUTDOWN_GRACE,
+      hurry
+    }),
+    actor("consumer", { mailbox: pauses }, consumer({ slots, jobs, jobOf, pauses, leased: leased.await }))
+  ])
+
+  yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
+  yield* metrics.set("slots", {}, settings.WORKER_CONCURRENCY)
+  yield* Effect.logInfo(`${me.name} ready`, {
+    queues: settings.WORKER_QUEUES.join(","),
+    concurrency: settings.WORKER_CONCURRENCY,
+    version: VERSION
+  })
+  return yield* Effect.raceFirst(tree.run, Deferred.await(nameTaken)).pipe(
+    Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
+  )
+})
