@@ -1,6 +1,7 @@
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
+import { within } from "../supervision/within.ts"
 
 /** One piece of work. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
 export interface Job<R> {
@@ -34,14 +35,10 @@ const perform = Effect.fnUntraced(function* <R>(
 ) {
   const fiber = yield* Effect.forkDetach(job.run, { startImmediately: true })
   const finishOrHandBack = Effect.gen(function* () {
-    const ended = yield* Fiber.await(fiber).pipe(
-      Effect.raceFirst(Deferred.await(options.hurry)),
-      Effect.timeoutOption(options.grace),
-      Effect.interruptible
-    )
+    const ended = yield* within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)
     if (Option.isSome(ended) && ended.value !== undefined) return
     fiber.interruptUnsafe()
-    const last = yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), PATIENCE)
+    const last = yield* within(Fiber.await(fiber), PATIENCE)
     // It may have ended well while it was being asked to stop.
     if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })
   })

@@ -1,4 +1,5 @@
 import { Duration, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { within } from "../supervision/within.ts"
 
 /** The soft limit passed and nothing could be saved of the work. */
 export class SoftTimeLimit extends Schema.TaggedError<SoftTimeLimit>()("SoftTimeLimit", {}) {}
@@ -32,6 +33,7 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
     if (Option.isSome(ended)) return yield* ended.value
     working.interruptUnsafe()
 
+    if (Duration.isLessThanOrEqualTo(limits.hard, soft)) return yield* new HardTimeLimit()
     const left = Duration.subtract(limits.hard, soft)
     const rescuing = yield* detached(
       Effect.flatMap(Fiber.await(working), (exit): Effect.Effect<Option.Option<A>, E, R2> =>
@@ -50,7 +52,7 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
     Effect.onInterrupt(() =>
       Effect.suspend(() => {
         for (const fiber of fibers) fiber.interruptUnsafe()
-        return Effect.timeoutOption(Effect.interruptible(Fiber.awaitAll(fibers)), PATIENCE)
+        return within(Fiber.awaitAll(fibers), PATIENCE)
       })
     )
   )

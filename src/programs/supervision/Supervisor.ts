@@ -1,6 +1,7 @@
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Schema } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import type { Node } from "./Tree.ts"
+import { within } from "./within.ts"
 
 /** A supervisor's children crashed more often than it allows; it has stopped them all and gives up. */
 export class RestartsExhausted extends Schema.TaggedError<RestartsExhausted>()("RestartsExhausted", {
@@ -137,7 +138,7 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
         child.node.state = "stopping"
         fiber.interruptUnsafe()
         // Left behind when it is not done by then: a child that cannot be stopped must not stop the others from stopping.
-        yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), child.stopWithin)
+        yield* within(Fiber.await(fiber), child.stopWithin)
         child.node.state = "stopped"
       }
     })

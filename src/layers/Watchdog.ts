@@ -1,0 +1,54 @@
+import { Duration, Effect, Layer, Schedule } from "effect"
+import { Worker } from "node:worker_threads"
+import * as Settings from "../services/Settings.ts"
+
+/**
+ * Runs in a thread of its own: no code on the main thread can keep it from looking. It cannot end a process that is PID 1
+ * of its namespace (the kernel ignores the signal), hence the init in the container.
+ */
+const source = `
+const { workerData: { shared, every, limit } } = require("node:worker_threads")
+const beat = new Int32Array(shared)
+let last = Atomics.load(beat, 0), since = Date.now(), looked = since
+for (;;) {
+  Atomics.wait(beat, 1, 0, every)
+  if (Atomics.load(beat, 1) === 1) break
+  const now = Date.now(), n = Atomics.load(beat, 0)
+  // A gap in our own looking means that the whole process stood still (a frozen container): not the main thread's fault.
+  if (n !== last || now - looked > every * 4) { last = n; since = now }
+  else if (now - since >= limit) {
+    require("node:fs").writeSync(2, JSON.stringify({ level: "FATAL", message: "event loop blocked: ending the process, its task will be redelivered", forMs: now - since }) + "\\n")
+    process.kill(process.pid, "SIGKILL")
+  }
+  looked = now
+}`
+
+const EVERY = 250
+
+/** Ends the process when its event loop stands still for `WATCHDOG_LIMIT`: the hard limit for code that blocks. */
+export const layer = Layer.effectDiscard(
+  Effect.gen(function*() {
+    const { WATCHDOG_LIMIT } = yield* Settings.of("WATCHDOG_LIMIT")
+    if (process.pid === 1) yield* Effect.logWarning("running as PID 1: the watchdog cannot end this process. Start it under an init (docker: init: true)")
+    const shared = new SharedArrayBuffer(8)
+    const beat = new Int32Array(shared)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const worker = new Worker(source, {
+          eval: true,
+          execArgv: [],
+          env: {},
+          workerData: { shared, every: EVERY, limit: Duration.toMillis(WATCHDOG_LIMIT) },
+          resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
+        })
+        worker.unref()
+      }),
+      () =>
+        Effect.sync(() => {
+          Atomics.store(beat, 1, 1)
+          Atomics.notify(beat, 1)
+        })
+    )
+    yield* Effect.sync(() => Atomics.add(beat, 0, 1)).pipe(Effect.repeat(Schedule.spaced(EVERY)), Effect.forkScoped)
+  })
+)
