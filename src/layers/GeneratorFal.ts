@@ -1,0 +1,121 @@
+import { createFalClient, type FalClient } from "@fal-ai/client"
+import { Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
+import { Agent } from "undici"
+import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
+import { Metrics } from "../services/Metrics.ts"
+import * as Settings from "../services/Settings.ts"
+import { type Exchange, exchange, type Sending, timeIsUp } from "./fal/exchange.ts"
+import * as Verdict from "./fal/verdict.ts"
+
+/** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
+const SUBMIT_PATIENCE = 30_000
+/** A look is free to repeat. */
+const READ_PATIENCE = 10_000
+/** The client's fetch connection dies after some 4 s of rest, so that each look after a pause would pay for TCP and TLS. */
+const KEEP_ALIVE = 60_000
+const CONNECT_PATIENCE = 5_000
+const NOBODY = "00000000-0000-0000-0000-000000000000"
+
+const about = ({ endpoint, requestId }: Ticket) => ({ attributes: { endpoint, requestId } })
+
+type Operation = "submit" | "progress" | "result" | "cancel" | "probe"
+
+/**
+ * fal's queue API. The client builds the requests; it never sees an answer, because it repeats whatever it believes lost or
+ * busy, a submit up to three times, and hides the headers: each call below gives it a `fetch` that sends once, keeps what came
+ * back for us and tells the client that all is well.
+ */
+export const layer = Layer.effect(
+  Generator,
+  Effect.gen(function* () {
+    const { FAL_BASE_URL, FAL_KEY, FAL_MODEL } = yield* Settings.of("FAL_KEY", "FAL_BASE_URL", "FAL_MODEL")
+    const metrics = yield* Metrics
+    const credentials = Redacted.value(FAL_KEY)
+    const agent = yield* Effect.acquireRelease(
+      Effect.sync(() => new Agent({ keepAliveTimeout: KEEP_ALIVE, connect: { timeout: CONNECT_PATIENCE } })),
+      (agent) => Effect.promise(() => agent.destroy())
+    )
+
+    // A server or proxy that echoes what it was sent must not bring the key into an error.
+    const secrets = [credentials, credentials.slice(credentials.indexOf(":") + 1)].filter((secret) => secret.length > 5)
+    const withoutKey = (seen: Exchange): Exchange =>
+      seen._tag !== "Answered"
+        ? seen
+        : { ...seen, text: secrets.reduce((text, secret) => text.replaceAll(secret, "[key]"), seen.text) }
+
+    const sendingOf = (input: string | URL | Request, init: RequestInit | undefined): Sending => {
+      const url = new URL(input instanceof Request ? input.url : input)
+      const headers = Object.fromEntries(new Headers(init?.headers))
+      const rest = { method: init?.method ?? "GET", body: typeof init?.body === "string" ? init.body : null }
+      return Option.match(FAL_BASE_URL, {
+        onNone: () => ({ ...rest, url: url.href, headers }),
+        onSome: (base) => ({
+          ...rest,
+          url: base.replace(/\/+$/, "") + url.pathname + url.search,
+          headers: { ...headers, "x-fal-original-host": url.host }
+        })
+      })
+    }
+
+    const call = Effect.fnUntraced(function* <A>(
+      operation: Operation,
+      ask: (fal: FalClient) => Promise<unknown>,
+      verdict: (exchange: Exchange) => Verdict.Verdict<A>
+    ) {
+      const patience = operation === "submit" ? SUBMIT_PATIENCE : READ_PATIENCE
+      const deadline = new AbortController()
+      // In a fiber and a signal of their own (not `Effect.abortSignal`, which is the caller's), so that time also runs out where the caller must not be interrupted.
+      const alarm = yield* Effect.forkChild(
+        Effect.andThen(
+          Effect.sleep(patience),
+          Effect.sync(() => deadline.abort(timeIsUp))
+        )
+      )
+      let seen: Exchange | undefined
+      yield* Effect.promise((interrupted) => {
+        const signal = AbortSignal.any([interrupted, deadline.signal])
+        const once: typeof fetch = async (input, init) => {
+          seen = withoutKey(await exchange(agent, sendingOf(input, init), signal))
+          return Response.json({})
+        }
+        // What the client throws, it throws before it sends: `seen` tells.
+        return ask(createFalClient({ credentials, fetch: once })).catch(() => undefined)
+      }).pipe(
+        Effect.onInterrupt(() => metrics.count("fal_requests_total", { operation, outcome: "Interrupted" })),
+        Effect.ensuring(Fiber.interrupt(alarm))
+      )
+
+      const outcome: Verdict.Verdict<A> =
+        seen === undefined
+          ? Result.fail(
+              new AccountProblem({ status: 0, detail: "the name of the model is not one of fal's: owner/app is expected" })
+            )
+          : verdict(seen)
+      yield* metrics.count("fal_requests_total", { operation, outcome: Result.isSuccess(outcome) ? "ok" : outcome.failure._tag })
+      return yield* Effect.mapError(Effect.fromResult(outcome), (reason) => new GeneratorError({ reason }))
+    })
+
+    return Generator.of({
+      submit: (endpoint, input) =>
+        call("submit", (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
+          Effect.map((requestId) => ({ endpoint, requestId })),
+          Effect.withSpan("Generator.submit", { attributes: { endpoint } })
+        ),
+      progress: (ticket) =>
+        call("progress", (fal) => fal.queue.status(ticket.endpoint, { requestId: ticket.requestId }), Verdict.progress).pipe(
+          Effect.withSpan("Generator.progress", about(ticket))
+        ),
+      result: (ticket) =>
+        call("result", (fal) => fal.queue.result(ticket.endpoint, { requestId: ticket.requestId }), Verdict.result).pipe(
+          Effect.withSpan("Generator.result", about(ticket))
+        ),
+      cancel: (ticket) =>
+        call("cancel", (fal) => fal.queue.cancel(ticket.endpoint, { requestId: ticket.requestId }), Verdict.cancelled).pipe(
+          Effect.withSpan("Generator.cancel", about(ticket))
+        ),
+      probe: call("probe", (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }), Verdict.probed).pipe(
+        Effect.withSpan("Generator.probe")
+      )
+    })
+  })
+)
