@@ -1,0 +1,43 @@
+import { ConfigProvider, Effect, Layer } from "effect"
+import * as Message from "../src/programs/celery/Message.ts"
+import { WorkerIdentity } from "../src/services/WorkerIdentity.ts"
+
+/** Settings for a test, by their environment names. */
+export const settings = (env: Readonly<Record<string, string>>) =>
+  ConfigProvider.layer(
+    ConfigProvider.fromUnknown({
+      CELERY_BROKER_URL: "redis://localhost/0",
+      CELERY_RESULT_BACKEND: "redis://localhost/1",
+      DATABASE_URL: "postgresql://nobody@localhost/nothing",
+      FAL_KEY: "test:key",
+      ...env
+    })
+  )
+
+let boots = 0
+/** A worker's identity; each call is another life. */
+export const identity = (name = "celery@test", overrides: Partial<WorkerIdentity["Service"]> = {}) =>
+  Layer.sync(WorkerIdentity, () => ({ name, boot: `boot-${process.pid}-${++boots}`, host: "test", pid: process.pid, startedAt: 0, ...overrides }))
+
+let ids = 0
+export const uniqueId = (prefix = "task") => `${prefix}-${process.pid}-${++ids}`
+
+/** A message as a Celery client would put it on the queue. */
+export const message = (task: Partial<Message.NewTask> = {}) => {
+  const id = task.id ?? uniqueId()
+  return Message.encode(
+    { id, task: "health_check", args: [], kwargs: {}, queue: "generator_queue", tag: `tag-of-${id}`, replyTo: "reply", ...task },
+    "gen1@test"
+  )
+}
+
+/** Asks again until it is so; fails with the last answer after ten seconds. */
+export const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, good: (answer: A) => boolean) =>
+  Effect.gen(function*() {
+    for (let left = 500; ; left--) {
+      const answer = yield* ask
+      if (good(answer)) return answer
+      if (left === 0) return yield* Effect.die(new Error(`${what}: still ${JSON.stringify(answer)}`))
+      yield* Effect.sleep("20 millis")
+    }
+  })
