@@ -1,0 +1,77 @@
+import { Duration, Effect } from "effect"
+import * as Migrator from "effect/sql/Migrator"
+import { SqlClient } from "effect/sql/SqlClient"
+import { LibraryError } from "../services/ModelLibrary.ts"
+import { guard } from "./postgres/failure.ts"
+
+const TABLE = "model_generator_migrations"
+
+/** Creating an index waits for writers that hold the table, and everybody else waits behind it: so not for long. */
+const waitBriefly = Effect.flatMap(SqlClient, (sql) => sql`SELECT set_config('lock_timeout', '10s', true)`)
+
+/** The table as the App Server's developers know it. Made by hand before, it is left as it is. */
+const modelLibrary = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_library (
+      id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+      template_id VARCHAR(100) NOT NULL, version INTEGER DEFAULT 1,
+      image_url TEXT NOT NULL, thumbnail_url TEXT,
+      gender VARCHAR(20), age_range VARCHAR(20), body_type VARCHAR(20), pose VARCHAR(50), style VARCHAR(50),
+      prompt TEXT, metadata JSONB, fal_request_id VARCHAR(100), processing_time_ms INTEGER,
+      created_at TIMESTAMPTZ DEFAULT NOW(), UNIQUE(template_id, version))`
+  yield* sql`CREATE INDEX IF NOT EXISTS idx_model_library_gender ON model_library(gender)`
+  yield* sql`CREATE INDEX IF NOT EXISTS idx_model_library_style ON model_library(style)`
+})
+
+/**
+ * One row for each request to fal. Rows saved twice before there was this index are nobody's to delete, and no reason to stop a
+ * worker: they are named in the log, and the index begins after the newest of them.
+ */
+const oneRowPerRequest = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`LOCK TABLE model_library IN SHARE MODE` // no row comes between looking and indexing
+  const twice = yield* sql<{ readonly request: string; readonly newest: string | null }>`
+    SELECT fal_request_id AS request, (max(max(created_at)) OVER ())::text AS newest FROM model_library
+    WHERE fal_request_id IS NOT NULL GROUP BY fal_request_id HAVING count(*) > 1 ORDER BY fal_request_id`
+  const after = twice[0]?.newest ?? undefined
+  if (twice.length > 0) {
+    const some = twice.slice(0, 10).map(({ request }) => request)
+    yield* Effect.logWarning(
+      `model_library has more than one row for ${twice.length} fal requests (${some.join(", ")}${twice.length > 10 ? ", ..." : ""}); ` +
+        "they stay, new rows are checked"
+    )
+  }
+  yield* sql`
+    CREATE UNIQUE INDEX IF NOT EXISTS idx_model_library_fal_request_id ON model_library(fal_request_id)
+    WHERE fal_request_id IS NOT NULL ${after === undefined ? sql.literal("") : sql.literal(`AND created_at > '${after}'::timestamptz`)}`
+})
+
+// Names are for ever: a database remembers which it has had.
+const loader = Migrator.fromRecord({
+  "0001_model_library": modelLibrary,
+  "0002_one_row_per_request": oneRowPerRequest
+})
+
+const run = Migrator.make({})({ loader, table: TABLE })
+
+/**
+ * Brings the database up to date, all of it or nothing, and returns what was done: `[]` when there was nothing to do. Workers may
+ * run it at the same time and through PgBouncer; one does the work, the others wait for it.
+ */
+export const migrate: Effect.Effect<ReadonlyArray<readonly [id: number, name: string]>, LibraryError, SqlClient> = run.pipe(
+  guard("migrate", Duration.seconds(60)),
+  Effect.withSpan("Migrations.migrate")
+)
+
+/** The migrations this program has and the database has not had yet. Changes nothing. */
+export const pending: Effect.Effect<ReadonlyArray<string>, LibraryError, SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  const known = yield* loader
+  const [table] = yield* sql<{ readonly there: boolean }>`SELECT to_regclass(${TABLE}) IS NOT NULL AS there`
+  const done = table?.there === true ? yield* sql<{ readonly id: number }>`SELECT migration_id AS id FROM ${sql(TABLE)}` : []
+  const latest = Math.max(0, ...done.map(({ id }) => id))
+  return known.filter(([id]) => id > latest).map(([id, name]) => `${String(id).padStart(4, "0")}_${name}`)
+}).pipe(guard("migrate", Duration.seconds(10)), Effect.withSpan("Migrations.pending"))

@@ -1,0 +1,127 @@
+import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { LibraryError, Model, ModelLibrary, type NewModel } from "../services/ModelLibrary.ts"
+import { guard, guardOnTime } from "./postgres/failure.ts"
+
+const QUERY_LIMIT = Duration.seconds(10)
+const PING_LIMIT = Duration.millis(800) // a health check answers within a second
+
+/** Advisory locks share one space in a database; this number is ours. */
+const LOCK_SPACE = 0x6d6f6465
+
+// A table made by hand may hold what ours would not write: no version (the column allows NULL), metadata that is no object.
+const VERSION = "coalesce(version, 1)"
+const COLUMNS = `
+  id::text AS id, template_id AS "templateId", ${VERSION} AS version, image_url AS "imageUrl", thumbnail_url AS "thumbnailUrl",
+  gender, age_range AS "ageRange", body_type AS "bodyType", pose, style, prompt,
+  CASE WHEN jsonb_typeof(metadata) = 'object' THEN metadata END AS metadata,
+  fal_request_id AS "falRequestId", processing_time_ms AS "processingTimeMs"`
+
+const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair, and no such character is worth a picture that is paid for. */
+const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\ufffd")
+const storableJson = (value: Schema.Json): unknown => {
+  if (typeof value === "string") return storable(value)
+  if (Array.isArray(value)) return value.map(storableJson)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storable(key), storableJson(inner)]))
+}
+const orNull = (text: string | null) => (text === null ? null : storable(text))
+
+const decode = Schema.decodeUnknownEffect(Schema.Array(Model))
+const toModels = (rows: ReadonlyArray<unknown>) =>
+  Effect.mapError(
+    decode(rows),
+    (error) =>
+      new LibraryError({
+        operation: "read",
+        detail: `a row of model_library is not as expected: ${error.message}`,
+        retryable: false
+      })
+  )
+
+/** `model_library` in any PostgreSQL the `SqlClient` reaches, through PgBouncer's transaction mode too. */
+export const layer = Layer.effect(
+  ModelLibrary,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient
+    const columns = sql.literal(COLUMNS)
+    const versionColumn = sql.literal(VERSION)
+
+    const byRequest = (requestId: string) =>
+      sql`SELECT ${columns} FROM model_library WHERE fal_request_id = ${requestId} ORDER BY created_at, id LIMIT 1`
+
+    const insert = (model: NewModel) => {
+      const sameTemplate = sql`FROM model_library WHERE template_id = ${model.templateId}`
+      const nextFree = sql`(SELECT coalesce(max(${versionColumn}), 0) + 1 ${sameTemplate})`
+      const version =
+        model.version === null
+          ? nextFree
+          : sql`CASE WHEN EXISTS (SELECT 1 ${sameTemplate} AND ${versionColumn} = ${model.version})
+                THEN ${nextFree} ELSE ${model.version}::int END`
+      const metadata = model.metadata === null ? null : JSON.stringify(storableJson(model.metadata))
+      return sql`
+        INSERT INTO model_library (id, template_id, version, image_url, thumbnail_url, gender, age_range, body_type, pose, style,
+          prompt, metadata, fal_request_id, processing_time_ms)
+        VALUES (gen_random_uuid(), ${model.templateId}, ${version}, ${storable(model.imageUrl)}, ${orNull(model.thumbnailUrl)},
+          ${orNull(model.gender)}, ${orNull(model.ageRange)}, ${orNull(model.bodyType)}, ${orNull(model.pose)}, ${orNull(model.style)},
+          ${orNull(model.prompt)}, ${metadata}::text::jsonb, ${model.falRequestId}, ${model.processingTimeMs})
+        RETURNING ${columns}`
+    }
+
+    /**
+     * Savers of one template take turns: the lock ends with the transaction, and each statement after it sees what the turn before
+     * has committed. A saver that freezes within its turn is cut off by the server.
+     */
+    const takeTurn = (templateId: string) =>
+      sql`SELECT set_config('idle_in_transaction_session_timeout', '15s', true),
+          pg_advisory_xact_lock(${LOCK_SPACE}::int, hashtext(${templateId}))::text`
+
+    const saveOnce = Effect.fnUntraced(function* (model: NewModel) {
+      yield* takeTurn(model.templateId)
+      const saved = yield* byRequest(model.falRequestId)
+      return saved.length > 0 ? saved : yield* insert(model)
+    }, sql.withTransaction)
+
+    return ModelLibrary.of({
+      save: Effect.fn("ModelLibrary.save")(function* (model: NewModel) {
+        const [row] = yield* saveOnce(model).pipe(
+          // Somebody wrote without taking turns. His row is there now, so the next attempt sees it.
+          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 5 }),
+          Effect.flatMap(toModels),
+          guard("save", QUERY_LIMIT)
+        )
+        return row! // an insert that returns no row has failed
+      }),
+
+      find: Effect.fn("ModelLibrary.find")(function* (which) {
+        if ("id" in which && !isUuid(which.id)) return Option.none()
+        const condition =
+          "id" in which
+            ? sql`id = ${which.id}::uuid`
+            : which.version === null
+              ? sql`template_id = ${which.templateId}`
+              : sql`template_id = ${which.templateId} AND ${versionColumn} = ${which.version}`
+        const rows = sql`SELECT ${columns} FROM model_library WHERE ${condition} ORDER BY ${versionColumn} DESC LIMIT 1`
+        return Option.fromNullishOr((yield* rows.pipe(Effect.flatMap(toModels), guard("find", QUERY_LIMIT)))[0])
+      }),
+
+      having: Effect.fn("ModelLibrary.having")(function* (templateIds: ReadonlyArray<string>) {
+        if (templateIds.length === 0) return new Set<string>()
+        const rows = yield* sql<{ readonly id: string }>`
+          SELECT DISTINCT template_id AS id FROM model_library WHERE ${sql.in("template_id", templateIds)}`.pipe(
+          guard("having", QUERY_LIMIT)
+        )
+        return new Set(rows.map(({ id }) => id))
+      }),
+
+      // Asks for the table, not just for a connection: without it no picture can be saved.
+      ping: sql`SELECT 1 FROM model_library LIMIT 1`.pipe(
+        Effect.asVoid,
+        guardOnTime("ping", PING_LIMIT),
+        Effect.withSpan("ModelLibrary.ping")
+      )
+    })
+  })
+)

@@ -1,0 +1,24 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Effect } from "effect"
+import * as Settings from "../services/Settings.ts"
+
+/**
+ * PostgreSQL by `DATABASE_URL`, through PgBouncer in transaction mode or directly. No connection is made before the first query,
+ * and lost ones are replaced by the next, so a worker starts and lives on while the database is away.
+ */
+export const layer = PgClient.layerFrom(
+  Effect.gen(function* () {
+    const { DATABASE_POOL, DATABASE_URL } = yield* Settings.of("DATABASE_URL", "DATABASE_POOL")
+    return yield* PgClient.make({
+      url: DATABASE_URL,
+      maxConnections: DATABASE_POOL,
+      applicationName: "model-generator",
+      // Named statements live in one server session, and PgBouncer hands the next transaction another one.
+      prepare: false,
+      connectTimeout: "5 seconds",
+      keepAlive: "30 seconds",
+      idleTimeout: "5 minutes"
+      // No startup parameters: PgBouncer refuses a connection that asks for any it was not told to ignore.
+    }).pipe(Effect.orDie) // opens nothing, so it has nothing to fail with
+  })
+)

@@ -1,0 +1,63 @@
+import { Duration, Effect, Fiber, Predicate } from "effect"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { LibraryError } from "../../services/ModelLibrary.ts"
+
+/**
+ * The SQLSTATEs that are the statement's own fault: a value that does not fit, a broken constraint, a mistake in the SQL. All
+ * else passes, if only after an operator's hand: an outage, a restart, full disks, a missing table, a wrong password.
+ */
+const isOurFault = (code: string) =>
+  /^(22|23|42)/.test(code) && code !== UNDEFINED_TABLE && code !== UNDEFINED_COLUMN && code !== INSUFFICIENT_PRIVILEGE
+const UNDEFINED_TABLE = "42P01"
+const UNDEFINED_COLUMN = "42703"
+const INSUFFICIENT_PRIVILEGE = "42501"
+
+const textOf = (value: unknown, key: "code" | "message" | "detail") =>
+  Predicate.hasProperty(value, key) && typeof value[key] === "string" && value[key] !== "" ? value[key] : undefined
+
+/** What PostgreSQL itself said. `SqlError`'s own message is always "Query failed"; the words are those of its reason's cause. */
+const fromSql = (operation: string, { reason }: SqlError): LibraryError => {
+  const code = textOf(reason.cause, "code")
+  const said = textOf(reason.cause, "message") ?? reason.message ?? reason._tag
+  const advice = code === UNDEFINED_TABLE || code === UNDEFINED_COLUMN ? " (run: model-generator migrate)" : ""
+  // A code of five characters is a SQLSTATE; ECONNREFUSED and its like are Node's.
+  const retryable = code?.length === 5 ? !isOurFault(code) : reason.isRetryable
+  return new LibraryError({ operation, detail: `${said}${code === undefined ? "" : ` [${code}]`}${advice}`, retryable })
+}
+
+/** Any failure of work on the database as a `LibraryError`. One that is already stays as it is. */
+export const toLibraryError =
+  (operation: string) =>
+  (error: unknown): LibraryError => {
+    if (error instanceof LibraryError) return error
+    if (isSqlError(error)) return fromSql(operation, error)
+    // A migration's failure wraps the SQL error that is the reason.
+    if (Predicate.hasProperty(error, "cause") && isSqlError(error.cause)) return fromSql(operation, error.cause)
+    return new LibraryError({ operation, detail: error instanceof Error ? error.message : String(error), retryable: false })
+  }
+
+const tooLate = (operation: string, limit: Duration.Duration) => () =>
+  Effect.fail(new LibraryError({ operation, detail: `no answer within ${Duration.format(limit)}`, retryable: true }))
+
+/**
+ * Work with a time limit, after which it is cancelled at the server. A frozen peer cannot confirm that, and the client waits
+ * 5 s for it before it fails.
+ */
+export const guard =
+  (operation: string, limit: Duration.Duration) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
+    work.pipe(
+      Effect.mapError(toLibraryError(operation)),
+      Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) })
+    )
+
+/** As `guard`, but fails on time even when the peer is frozen: the work is left behind to be cancelled on its own. */
+export const guardOnTime =
+  (operation: string, limit: Duration.Duration) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
+    Effect.flatMap(Effect.forkDetach(Effect.mapError(work, toLibraryError(operation))), (fiber) =>
+      Fiber.join(fiber).pipe(
+        Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }),
+        Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
+      )
+    )
