@@ -18,6 +18,7 @@ export interface PostgresAddress {
 }
 
 export interface PostgresServer extends PostgresAddress {
+  /** Stop it by "INT" or "TERM": after "KILL" its orphans may still hold what a new start needs. */
   readonly postgres: Server
   readonly pgbouncer: Server
   readonly remove: () => Promise<void>
@@ -125,12 +126,12 @@ export const start = async (cache: string): Promise<PostgresServer> => {
   try {
     const pgbouncer = await startPgBouncer(pooledPort, port)
     const remove = async () => {
-      await pgbouncer.stop()
-      await postgres.stop()
+      await pgbouncer.remove()
+      await postgres.remove()
     }
     return { host: "127.0.0.1", ...role, port, pooledPort, postgres, pgbouncer, remove }
   } catch (error) {
-    await postgres.stop()
+    await postgres.remove()
     throw error
   }
 }

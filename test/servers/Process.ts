@@ -1,6 +1,6 @@
 /** One server process in its own temp folder, which ends with the test run however the run ends. */
 import { spawn, spawnSync } from "node:child_process"
-import { accessSync, constants, mkdtempSync, chownSync, readFileSync, readdirSync } from "node:fs"
+import { accessSync, constants, mkdtempSync, chownSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -18,10 +18,17 @@ kill -"\${signal:-$usual}" "$server"; kill -CONT "$server"; wait "$server"
 [ -n "$signal" ] || rm -rf "$folder"
 ` // CONT, because a server a test has stopped (SIGSTOP) hears no other signal
 
+export type Signal = "TERM" | "KILL" | "INT"
+
 export interface Server {
-  readonly pid: number
-  /** Ends the server and waits for it. Its folder goes too, unless a `signal` is named: then it can be started again. */
-  readonly stop: (signal?: "TERM" | "KILL" | "INT") => Promise<void>
+  /** The server's own process, to be stopped and continued: `process.kill(server.pid(), "SIGSTOP")`. */
+  readonly pid: () => number
+  /** Ends it, by default as `kill -9` would, and keeps its data. */
+  readonly stop: (signal?: Signal) => Promise<void>
+  /** Starts it again on the same port with the same data. */
+  readonly start: () => Promise<void>
+  /** Ends it and removes its folder. */
+  readonly remove: () => Promise<void>
 }
 
 const entries = (folder: string) => {
@@ -84,14 +91,16 @@ export const freePort = (): Promise<number> =>
     })
   })
 
-/** Starts a server and waits until its log says it is `ready`. The log, not the port: another's server may answer there. */
-export const start = async (options: {
+interface Options {
   readonly command: ReadonlyArray<string>
   readonly folder: string
   readonly ready: RegExp
-  readonly stopSignal: "TERM" | "KILL" | "INT"
+  readonly stopSignal: Signal
   readonly as?: { readonly uid: number; readonly gid: number } | undefined
-}): Promise<Server> => {
+}
+
+/** Starts a server and waits until its log says it is `ready`. The log, not the port: another's server may answer there. */
+const launch = async (options: Options) => {
   const shell = spawn("sh", ["-c", keeper, "keeper", options.folder, options.stopSignal, ...options.command], {
     cwd: options.folder,
     stdio: ["pipe", "pipe", "ignore"],
@@ -117,4 +126,26 @@ export const start = async (options: {
   const tail = log().slice(-2000)
   await stop()
   throw new Error(`${options.command[0]} did not start:\n${tail}`)
+}
+
+/** A server that is ready, and can be stopped and started as a test pleases. */
+export const start = async (options: Options): Promise<Server> => {
+  let current = await launch(options)
+  let running = true
+  const again = async () => {
+    current = await launch(options)
+    running = true
+  }
+  return {
+    pid: () => current.pid,
+    stop: async (signal = "KILL") => {
+      running = false
+      await current.stop(signal)
+    },
+    start: again,
+    remove: async () => {
+      if (running) await current.stop()
+      else rmSync(options.folder, { recursive: true, force: true }) // the keeper, who would do it, has gone with the server
+    }
+  }
 }

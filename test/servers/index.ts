@@ -8,7 +8,7 @@
  *         Effect.gen(function*() {
  *           const broker = yield* freshRedis(redis)        // an empty database number: { url, host, port, db }
  *           const database = yield* freshDatabase(postgres) // an empty database: { url } by PgBouncer, { directUrl } around it
- *           const flaky = yield* ownRedis                  // a server to stop, pause and start again: .stop() .start()
+ *           const flaky = yield* ownRedis                  // a server of its own: .stop() .start() .pid() .url(db)
  *           celery53.python                                // the interpreter's path
  *         }))
  *     })
@@ -100,11 +100,15 @@ export const freshDatabase = (
       yield* asAdministrator(server, (sql) => sql`CREATE DATABASE ${sql(name)}`)
       return { name, ...urls(server, name) }
     }),
-    ({ name }) => asAdministrator(server, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`)
+    // A test may have stopped the server; then the database goes with it.
+    ({ name }) => Effect.exit(asAdministrator(server, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`))
   )
 
-/** A PostgreSQL and a PgBouncer of the test's own, for outages; `urls("worker")` after creating that database, or "postgres". */
+/**
+ * A PostgreSQL and a PgBouncer of the test's own, for outages: `.pgbouncer.stop()`, `.postgres.stop("INT")`. It can be given
+ * to `freshDatabase`.
+ */
 export const ownPostgres = Effect.acquireRelease(
   Effect.promise(() => PostgresServer.start(join(import.meta.dirname, "..", "..", ".venv"))),
   (server) => Effect.promise(() => server.remove())
-).pipe(Effect.map((server) => Object.assign(server, { urls: (database = "postgres") => urls(server, database) })))
+)

@@ -1,0 +1,149 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as Migrations from "../../src/layers/Migrations.ts"
+import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
+import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
+import { aModel, modelLibraryContract } from "../contracts/modelLibrary.ts"
+import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
+import { connected, embedded, pooled } from "./databases.ts"
+
+/** The library on a database that is up to date. */
+const library = <A extends SqlClient, E>(database: Layer.Layer<A, E>) =>
+  ModelLibrarySql.layer.pipe(Layer.provideMerge(Layer.effectDiscard(Migrations.migrate)), Layer.provideMerge(database))
+
+modelLibraryContract("ModelLibrarySql on PGlite", library(embedded))
+
+describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({ postgres }) => {
+  modelLibraryContract("ModelLibrarySql", library(pooled(postgres)))
+
+  it.live("workers of different processes share the versions of a template", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase(postgres)
+      yield* Effect.provide(Migrations.migrate, connected(url))
+      const { templateId } = aModel()
+      const worker = Effect.flatMap(ModelLibrary, ({ save }) =>
+        Effect.all(
+          Array.from({ length: 10 }, () => save(aModel({ templateId }))),
+          { concurrency: 5 }
+        )
+      ).pipe(Effect.provide(ModelLibrarySql.layer.pipe(Layer.provide(connected(url)))))
+      const saved = (yield* Effect.all([worker, worker, worker], { concurrency: "unbounded" })).flat()
+      assert.strictEqual(new Set(saved.map(({ version }) => version)).size, 30)
+      assert.strictEqual(Math.max(...saved.map(({ version }) => version)), 30)
+    })
+  )
+
+  it.live("a row that somebody else writes meanwhile costs a saver its version, not its picture", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const { save } = yield* ModelLibrary
+      const { templateId } = aModel()
+      // Holds version 1 without taking turns, as a hand at psql would, until the saver has run into it.
+      const intruder = Effect.andThen(
+        sql`INSERT INTO model_library (template_id, version, image_url) VALUES (${templateId}, 1, 'by hand')`,
+        Effect.sleep("300 millis")
+      ).pipe(sql.withTransaction)
+      const [, saved] = yield* Effect.all([intruder, Effect.delay(save(aModel({ templateId })), "100 millis")], {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(saved.version, 2)
+    }).pipe(Effect.provide(library(pooled(postgres))))
+  )
+
+  it.live("while PgBouncer or PostgreSQL is away each call fails as worth a retry, and works once they are back", () =>
+    Effect.gen(function* () {
+      const server = yield* ownPostgres
+      const { url } = yield* freshDatabase(server)
+      const model = aModel()
+      yield* Effect.gen(function* () {
+        const { ping, save } = yield* ModelLibrary
+        const saved = yield* save(model)
+        for (const part of [server.pgbouncer, server.postgres]) {
+          yield* Effect.promise(() => part.stop("INT"))
+          for (const error of [yield* Effect.flip(ping), yield* Effect.flip(save(aModel()))]) {
+            assert.isTrue(error.retryable)
+            assert.notInclude(error.message, server.password)
+          }
+          yield* Effect.promise(() => part.start())
+          assert.deepStrictEqual(yield* Effect.retry(save(model), { times: 20, while: ({ retryable }) => retryable }), saved)
+        }
+      }).pipe(Effect.provide(library(connected(url))))
+    })
+  )
+
+  it.live("a ping is answered within a second although the server is frozen", () =>
+    Effect.gen(function* () {
+      const server = yield* ownPostgres
+      const signal = (name: "SIGSTOP" | "SIGCONT") => Effect.sync(() => process.kill(server.pgbouncer.pid(), name))
+      const { url } = yield* freshDatabase(server)
+      yield* Effect.gen(function* () {
+        const { ping } = yield* ModelLibrary
+        yield* ping
+        yield* signal("SIGSTOP")
+        const [took, error] = yield* Effect.timed(Effect.flip(ping))
+        yield* signal("SIGCONT")
+        assert.include(error.detail, "no answer")
+        assert.isBelow(Duration.toMillis(took), 1000)
+        yield* Effect.retry(ping, { times: 20 })
+      }).pipe(Effect.provide(library(connected(url))))
+    })
+  )
+
+  it.live("a paid picture is saved although its prompt has characters PostgreSQL cannot hold", () =>
+    Effect.gen(function* () {
+      const { save } = yield* ModelLibrary
+      const saved = yield* save(aModel({ prompt: "a\0b\ud800c", metadata: { "k\0": ["\udfff", { deep: "x\0" }] } }))
+      assert.strictEqual(saved.prompt, "a\ufffdb\ufffdc")
+      assert.deepStrictEqual(saved.metadata, { "k\ufffd": ["\ufffd", { deep: "x\ufffd" }] })
+    }).pipe(Effect.provide(library(pooled(postgres))))
+  )
+
+  it.live("rows made by hand are read, and counted among the versions", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const { find, save } = yield* ModelLibrary
+      const { templateId } = aModel()
+      yield* sql`INSERT INTO model_library (template_id, version, image_url, metadata) VALUES (${templateId}, NULL, 'by hand', '[1]')`
+      const found = Option.getOrThrow(yield* find({ templateId, version: null }))
+      assert.deepInclude(found, { version: 1, metadata: null, falRequestId: null, imageUrl: "by hand" })
+      assert.strictEqual((yield* save(aModel({ templateId }))).version, 2)
+      assert.strictEqual(Option.getOrThrow(yield* find({ templateId, version: null })).version, 2)
+    }).pipe(Effect.provide(library(pooled(postgres))))
+  )
+
+  it.live("without its table it says what to run", () =>
+    Effect.gen(function* () {
+      const { ping, save } = yield* ModelLibrary
+      for (const error of [yield* Effect.flip(save(aModel())), yield* Effect.flip(ping)]) {
+        assert.match(error.message, /model_library.*model-generator migrate/)
+        assert.isTrue(error.retryable)
+      }
+    }).pipe(Effect.provide(ModelLibrarySql.layer.pipe(Layer.provide(pooled(postgres)))))
+  )
+
+  it.live("what the database refuses for good is not worth a retry, and PostgreSQL's own words say why", () =>
+    Effect.gen(function* () {
+      const { save } = yield* ModelLibrary
+      const error = yield* Effect.flip(save(aModel({ gender: "x".repeat(21) })))
+      assert.isFalse(error.retryable)
+      assert.match(error.detail, /too long for type character varying\(20\) \[22001\]/)
+    }).pipe(Effect.provide(library(pooled(postgres))))
+  )
+})
+
+describe("ModelLibrarySql without a database", () => {
+  const elsewhere = (port: number) =>
+    ModelLibrarySql.layer.pipe(Layer.provide(connected(`postgresql://worker:hidden-word@127.0.0.1:${port}/none`)))
+
+  it.live("starts all the same, and fails each call as worth a retry, without the password", () =>
+    Effect.gen(function* () {
+      const { find, ping, save } = yield* ModelLibrary
+      for (const call of [save(aModel()), find({ templateId: "any", version: null }), ping]) {
+        const error = yield* Effect.flip(call)
+        assert.isTrue(error.retryable)
+        assert.notInclude(JSON.stringify(error) + error.message, "hidden-word")
+      }
+    }).pipe(Effect.provide(elsewhere(1)))
+  )
+})
