@@ -17,7 +17,14 @@ export const settings = (env: Readonly<Record<string, string>>) =>
 let boots = 0
 /** A worker's identity; each call is another life. */
 export const identity = (name = "celery@test", overrides: Partial<WorkerIdentity["Service"]> = {}) =>
-  Layer.sync(WorkerIdentity, () => ({ name, boot: `boot-${process.pid}-${++boots}`, host: "test", pid: process.pid, startedAt: 0, ...overrides }))
+  Layer.sync(WorkerIdentity, () => ({
+    name,
+    boot: `boot-${process.pid}-${++boots}`,
+    host: "test",
+    pid: process.pid,
+    startedAt: 0,
+    ...overrides
+  }))
 
 let ids = 0
 export const uniqueId = (prefix = "task") => `${prefix}-${process.pid}-${++ids}`
@@ -33,7 +40,7 @@ export const message = (task: Partial<Message.NewTask> = {}) => {
 
 /** Asks again until it is so; fails with the last answer after ten seconds. */
 export const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, good: (answer: A) => boolean) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (let left = 500; ; left--) {
       const answer = yield* ask
       if (good(answer)) return answer

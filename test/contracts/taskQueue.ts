@@ -5,8 +5,17 @@ import { WorkerIdentity } from "../../src/services/WorkerIdentity.ts"
 import { eventually, message } from "../support.ts"
 
 const infoOf = (me: WorkerIdentity["Service"]): WorkerInfo => ({
-  name: me.name, boot: me.boot, host: me.host, pid: me.pid, version: "0", queues: ["generator_queue"], startedAt: 0,
-  metrics: "", processed: 0, consuming: true, doing: ""
+  name: me.name,
+  boot: me.boot,
+  host: me.host,
+  pid: me.pid,
+  version: "0",
+  queues: ["generator_queue"],
+  startedAt: 0,
+  metrics: "",
+  processed: 0,
+  consuming: true,
+  doing: ""
 })
 
 export interface Fleet {
@@ -20,132 +29,171 @@ const readable = (raw: string) => JSON.parse(raw) as { headers: Record<string, u
 /** What every task queue keeps, be it Redis or this process. `fleet` gives an empty broker each time. */
 export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, never, import("effect").Scope.Scope>) => {
   const alone = <A, E>(test: (queue: TaskQueue["Service"]) => Effect.Effect<A, E, WorkerIdentity>) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { worker } = yield* fleet
       return yield* Effect.flatMap(TaskQueue, test).pipe(Effect.provide(worker("celery@one")))
     })
-  const inLayer = <A, E, R>(layer: Layer.Layer<R>, effect: Effect.Effect<A, E, R>) => Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(effect, context))
+  const inLayer = <A, E, R>(layer: Layer.Layer<R>, effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(effect, context))
   const queueOf = (layer: Layer.Layer<TaskQueue | WorkerIdentity>) =>
-    inLayer(layer, Effect.gen(function*() {
-      const queue = yield* TaskQueue
-      const me = yield* WorkerIdentity
-      return { queue, beat: queue.beat(infoOf(me)) }
-    }))
+    inLayer(
+      layer,
+      Effect.gen(function* () {
+        const queue = yield* TaskQueue
+        const me = yield* WorkerIdentity
+        return { queue, beat: queue.beat(infoOf(me)) }
+      })
+    )
 
   describe(name, () => {
     it.live("gives the most urgent first, and the oldest among equals", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c", priority: 9 }), message({ id: "d", priority: 4 })])
-        const order: Array<unknown> = []
-        for (let n = 0; n < 4; n++) {
-          const delivery = yield* claimed(queue)
-          order.push(readable(delivery.raw).headers["id"])
-          yield* queue.acknowledge(delivery)
-        }
-        assert.deepStrictEqual(order, ["a", "b", "d", "c"])
-        assert.isTrue(Option.isNone(yield* queue.claim))
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([
+            message({ id: "a" }),
+            message({ id: "b" }),
+            message({ id: "c", priority: 9 }),
+            message({ id: "d", priority: 4 })
+          ])
+          const order: Array<unknown> = []
+          for (let n = 0; n < 4; n++) {
+            const delivery = yield* claimed(queue)
+            order.push(readable(delivery.raw).headers["id"])
+            yield* queue.acknowledge(delivery)
+          }
+          assert.deepStrictEqual(order, ["a", "b", "d", "c"])
+          assert.isTrue(Option.isNone(yield* queue.claim))
+        })
+      )
+    )
 
     it.live("wakes who waits when a message comes, at any priority, and takes nothing by waiting", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        for (const priority of [0, 3, 6, 9]) {
-          const waiting = yield* Effect.forkChild(queue.awaitMessage)
-          yield* queue.publish([message({ priority })])
-          yield* Fiber.join(waiting)
-          yield* queue.acknowledge(yield* claimed(queue))
-        }
-        const interrupted = yield* Effect.forkChild(queue.awaitMessage)
-        yield* Effect.yieldNow
-        yield* Fiber.interrupt(interrupted)
-        yield* queue.publish([message()])
-        assert.isTrue(Option.isSome(yield* queue.claim))
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          for (const priority of [0, 3, 6, 9]) {
+            const waiting = yield* Effect.forkChild(queue.awaitMessage)
+            yield* queue.publish([message({ priority })])
+            yield* Fiber.join(waiting)
+            yield* queue.acknowledge(yield* claimed(queue))
+          }
+          const interrupted = yield* Effect.forkChild(queue.awaitMessage)
+          yield* Effect.yieldNow
+          yield* Fiber.interrupt(interrupted)
+          yield* queue.publish([message()])
+          assert.isTrue(Option.isSome(yield* queue.claim))
+        })
+      )
+    )
 
     it.live("a claimed message is among the unacknowledged until it is acknowledged", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message()])
-        const delivery = yield* claimed(queue)
-        assert.strictEqual((yield* queue.status).unacknowledged, 1)
-        yield* queue.acknowledge(delivery)
-        yield* queue.acknowledge(delivery) // harmless
-        assert.strictEqual((yield* queue.status).unacknowledged, 0)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message()])
+          const delivery = yield* claimed(queue)
+          assert.strictEqual((yield* queue.status).unacknowledged, 1)
+          yield* queue.acknowledge(delivery)
+          yield* queue.acknowledge(delivery) // harmless
+          assert.strictEqual((yield* queue.status).unacknowledged, 0)
+        })
+      )
+    )
 
     it.live("a message handed back is next in line, flagged as redelivered, and counts a crash only when there was one", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message({ id: "first" }), message({ id: "second" })])
-        yield* queue.handBack(yield* claimed(queue), { crashed: false })
-        const again = yield* claimed(queue)
-        assert.strictEqual(readable(again.raw).headers["id"], "first")
-        assert.strictEqual(readable(again.raw).headers["redelivered"], true)
-        assert.isUndefined(readable(again.raw).properties["crashes"])
-        yield* queue.handBack(again, { crashed: true })
-        const third = yield* claimed(queue)
-        assert.strictEqual(readable(third.raw).properties["crashes"], 1)
-        assert.deepInclude(readable(third.raw).properties["delivery_info"], { routing_key: "generator_queue", redelivered: true })
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "first" }), message({ id: "second" })])
+          yield* queue.handBack(yield* claimed(queue), { crashed: false })
+          const again = yield* claimed(queue)
+          assert.strictEqual(readable(again.raw).headers["id"], "first")
+          assert.strictEqual(readable(again.raw).headers["redelivered"], true)
+          assert.isUndefined(readable(again.raw).properties["crashes"])
+          yield* queue.handBack(again, { crashed: true })
+          const third = yield* claimed(queue)
+          assert.strictEqual(readable(third.raw).properties["crashes"], 1)
+          assert.deepInclude(readable(third.raw).properties["delivery_info"], {
+            routing_key: "generator_queue",
+            redelivered: true
+          })
+        })
+      )
+    )
 
     it.live("a message held until a time comes back then, and not before", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message({ id: "later" })])
-        const delivery = yield* claimed(queue)
-        const at = Date.now() + 300
-        yield* queue.hold(delivery, at)
-        const early = yield* queue.release
-        assert.strictEqual(early.due, 0)
-        assert.closeTo(Option.getOrThrow(early.nextDue), at, 2)
-        assert.strictEqual((yield* queue.status).scheduled, 1)
-        assert.isTrue(Option.isNone(yield* queue.claim))
-        yield* eventually("released", queue.release, ({ due }) => due === 1)
-        assert.isAtLeast(Date.now(), at - 2)
-        const due = yield* claimed(queue)
-        assert.deepStrictEqual(due.raw, delivery.raw)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "later" })])
+          const delivery = yield* claimed(queue)
+          const at = Date.now() + 300
+          yield* queue.hold(delivery, at)
+          const early = yield* queue.release
+          assert.strictEqual(early.due, 0)
+          assert.closeTo(Option.getOrThrow(early.nextDue), at, 2)
+          assert.strictEqual((yield* queue.status).scheduled, 1)
+          assert.isTrue(Option.isNone(yield* queue.claim))
+          yield* eventually("released", queue.release, ({ due }) => due === 1)
+          assert.isAtLeast(Date.now(), at - 2)
+          const due = yield* claimed(queue)
+          assert.deepStrictEqual(due.raw, delivery.raw)
+        })
+      )
+    )
 
     it.live("a retry takes the place of its message in one step", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message({ id: "again" })])
-        const delivery = yield* claimed(queue)
-        yield* queue.retry(delivery, message({ id: "again", tag: "next", retries: 1 }), Date.now())
-        yield* queue.retry(delivery, message({ id: "again", tag: "twice", retries: 1 }), Date.now()) // no longer ours: nothing happens
-        assert.deepInclude(yield* queue.status, { unacknowledged: 1, scheduled: 1 })
-        yield* eventually("released", queue.release, ({ due }) => due === 1)
-        const next = yield* claimed(queue)
-        assert.strictEqual(next.tag, "next")
-        assert.strictEqual(readable(next.raw).headers["retries"], 1)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "again" })])
+          const delivery = yield* claimed(queue)
+          yield* queue.retry(delivery, message({ id: "again", tag: "next", retries: 1 }), Date.now())
+          yield* queue.retry(delivery, message({ id: "again", tag: "twice", retries: 1 }), Date.now()) // no longer ours: nothing happens
+          assert.deepInclude(yield* queue.status, { unacknowledged: 1, scheduled: 1 })
+          yield* eventually("released", queue.release, ({ due }) => due === 1)
+          const next = yield* claimed(queue)
+          assert.strictEqual(next.tag, "next")
+          assert.strictEqual(readable(next.raw).headers["retries"], 1)
+        })
+      )
+    )
 
     it.live("a dead letter leaves the unacknowledged and is counted", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message(), { tag: "", queue: "generator_queue", priority: 0, raw: "not \u0000 json" }])
-        yield* queue.bury(yield* claimed(queue), { reason: "test", error: "because" })
-        const garbage = yield* claimed(queue)
-        assert.strictEqual(garbage.raw, "not \u0000 json")
-        yield* queue.bury(garbage, { reason: "unreadable", error: "not JSON" })
-        const status = yield* queue.status
-        assert.strictEqual(status.unacknowledged, 0)
-        assert.strictEqual(status.queues[0]!.dead, 2)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message(), { tag: "", queue: "generator_queue", priority: 0, raw: "not \u0000 json" }])
+          yield* queue.bury(yield* claimed(queue), { reason: "test", error: "because" })
+          const garbage = yield* claimed(queue)
+          assert.strictEqual(garbage.raw, "not \u0000 json")
+          yield* queue.bury(garbage, { reason: "unreadable", error: "not JSON" })
+          const status = yield* queue.status
+          assert.strictEqual(status.unacknowledged, 0)
+          assert.strictEqual(status.queues[0]!.dead, 2)
+        })
+      )
+    )
 
     it.live("two messages under one delivery tag are both kept", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        yield* queue.publish([message({ id: "x", tag: "same" }), message({ id: "y", tag: "same" })])
-        const [x, y] = [yield* claimed(queue), yield* claimed(queue)]
-        assert.notStrictEqual(x.tag, y.tag)
-        assert.strictEqual((yield* queue.status).unacknowledged, 2)
-        yield* queue.acknowledge(x)
-        assert.strictEqual((yield* queue.status).unacknowledged, 1)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "x", tag: "same" }), message({ id: "y", tag: "same" })])
+          const [x, y] = [yield* claimed(queue), yield* claimed(queue)]
+          assert.notStrictEqual(x.tag, y.tag)
+          assert.strictEqual((yield* queue.status).unacknowledged, 2)
+          yield* queue.acknowledge(x)
+          assert.strictEqual((yield* queue.status).unacknowledged, 1)
+        })
+      )
+    )
 
     it.live("what is published once is published once", () =>
-      alone(Effect.fnUntraced(function*(queue) {
-        assert.strictEqual(yield* queue.publishOnce("batch", "first plan", [message(), message()]), "first plan")
-        assert.strictEqual(yield* queue.publishOnce("batch", "other plan", [message(), message(), message()]), "first plan")
-        assert.strictEqual((yield* queue.status).queues[0]!.ready["0"], 2)
-      })))
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          assert.strictEqual(yield* queue.publishOnce("batch", "first plan", [message(), message()]), "first plan")
+          assert.strictEqual(yield* queue.publishOnce("batch", "other plan", [message(), message(), message()]), "first plan")
+          assert.strictEqual((yield* queue.status).queues[0]!.ready["0"], 2)
+        })
+      )
+    )
 
     it.live("what a dead worker held goes back, with a crash counted; a live worker is never robbed", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { worker } = yield* fleet
         const one = yield* queueOf(worker("celery@one"))
         const two = yield* queueOf(worker("celery@two"))
@@ -159,10 +207,11 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         const again = yield* claimed(two.queue)
         assert.strictEqual(readable(again.raw).properties["crashes"], 1)
         assert.strictEqual((yield* two.queue.release).lost, 0)
-      }))
+      })
+    )
 
     it.live("who was robbed cannot acknowledge what another holds now", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { worker } = yield* fleet
         const one = yield* queueOf(worker("celery@one"))
         const two = yield* queueOf(worker("celery@two"))
@@ -176,10 +225,11 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         assert.strictEqual((yield* two.queue.status).unacknowledged, 1)
         yield* two.queue.acknowledge(theirs)
         assert.strictEqual((yield* two.queue.status).unacknowledged, 0)
-      }))
+      })
+    )
 
     it.live("a name that is alive elsewhere is refused", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { worker } = yield* fleet
         const one = yield* queueOf(worker("celery@same", { host: "a" }))
         const two = yield* queueOf(worker("celery@same", { host: "b" }))
@@ -187,10 +237,11 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         assert.isFalse(yield* two.beat)
         yield* one.queue.resign
         assert.isTrue(yield* two.beat)
-      }))
+      })
+    )
 
     it.live("status tells who is there and what each holds", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { worker } = yield* fleet
         const one = yield* queueOf(worker("celery@one"))
         yield* one.beat
@@ -200,6 +251,7 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         assert.deepInclude(status.queues[0], { queue: "generator_queue", ready: { "0": 0, "3": 0, "6": 1, "9": 0 }, dead: 0 })
         assert.deepInclude(status.workers[0], { name: "celery@one", alive: true, holds: 1 })
         assert.isBelow(status.workers[0]!.beatSecondsAgo, 2)
-      }))
+      })
+    )
   })
 }

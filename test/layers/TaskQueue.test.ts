@@ -10,7 +10,10 @@ taskQueueContract(
   Effect.map(Layer.build(TaskQueueMemory.MemoryBroker.layer), (broker) => ({
     worker: (name, overrides) =>
       Layer.fresh(TaskQueueMemory.layer).pipe(
-        Layer.provideMerge(identity(name, overrides)), Layer.provide(Layer.succeedContext(broker)), Layer.provide(settings({})), Layer.orDie
+        Layer.provideMerge(identity(name, overrides)),
+        Layer.provide(Layer.succeedContext(broker)),
+        Layer.provide(settings({})),
+        Layer.orDie
       )
   }))
 )
@@ -20,7 +23,11 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     "the task queue on Redis",
     Effect.map(freshRedis(redis), ({ url }) => ({
       worker: (name, overrides) =>
-        Layer.fresh(TaskQueueRedis.layer).pipe(Layer.provideMerge(identity(name, overrides)), Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie)
+        Layer.fresh(TaskQueueRedis.layer).pipe(
+          Layer.provideMerge(identity(name, overrides)),
+          Layer.provide(settings({ CELERY_BROKER_URL: url })),
+          Layer.orDie
+        )
     }))
   )
 })

@@ -10,14 +10,17 @@ const limits = { soft: Duration.seconds(240), hard: Duration.seconds(300), rescu
 
 describe("time limits", () => {
   it.effect("work that ends in time is not touched", () =>
-    Effect.gen(function*() {
-      const fiber = yield* Effect.forkChild(withTimeLimits(Effect.as(Effect.sleep("239 seconds"), "done"), { ...limits, rescue: Effect.succeedNone }))
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(
+        withTimeLimits(Effect.as(Effect.sleep("239 seconds"), "done"), { ...limits, rescue: Effect.succeedNone })
+      )
       yield* TestClock.adjust("240 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), "done")
-    }))
+    })
+  )
 
   it.effect("work is interrupted at the soft limit, to the second", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       const work = Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
       const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(work, limits)))
@@ -26,41 +29,47 @@ describe("time limits", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* Fiber.join(fiber), new SoftTimeLimit())
       assert.isTrue(yield* Deferred.isDone(interrupted))
-    }))
+    })
+  )
 
   it.effect("what a rescue finds after the soft limit counts as done", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const rescue = Effect.as(Effect.sleep("10 seconds"), Option.some("saved"))
       const fiber = yield* Effect.forkChild(withTimeLimits(Effect.never as Effect.Effect<string>, { ...limits, rescue }))
       yield* TestClock.adjust("250 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), "saved")
-    }))
+    })
+  )
 
   it.effect("work that ignores its soft limit is left at the hard limit", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(Effect.uninterruptible(Effect.never), limits)))
       yield* TestClock.adjust("299 seconds")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* Fiber.join(fiber), new HardTimeLimit())
-    }))
+    })
+  )
 
   it.effect("a hard limit below the soft one still holds", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(Effect.never, { ...limits, hard: Duration.seconds(5) })))
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* Fiber.join(fiber), new HardTimeLimit())
-    }))
+    })
+  )
 })
 
-const running = Effect.fnUntraced(function*(options: Partial<Pool.Options> = {}) {
+const running = Effect.fnUntraced(function* (options: Partial<Pool.Options> = {}) {
   const jobs = yield* Queue.unbounded<Pool.Job<never>>()
   const handedBack = yield* Ref.make<ReadonlyArray<string>>([])
   const hurry = yield* Deferred.make<void>()
   const pool = Pool.pool(jobs, { size: 1, quota: 50, grace: Duration.seconds(110), hurry, ...options })
   const fiber = yield* Effect.forkChild(pool.run)
   const job = (name: string, run: Effect.Effect<"reusable" | "spent">): Pool.Job<never> => ({
-    name, run, handBack: ({ crashed }) => Ref.update(handedBack, (all) => [...all, `${name}${crashed ? " crashed" : ""}`])
+    name,
+    run,
+    handBack: ({ crashed }) => Ref.update(handedBack, (all) => [...all, `${name}${crashed ? " crashed" : ""}`])
   })
   const exposed = Effect.flatMap(Metrics, (metrics) => Effect.map(metrics.expose, ({ body }) => body))
   return { jobs, handedBack, hurry, fiber, job, exposed, node: pool.node }
@@ -69,7 +78,7 @@ const done = Effect.succeed("reusable" as const)
 
 describe("the pool", () => {
   it.effect("a child retires after 50 jobs and its successor takes the 51st without a gap", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { exposed, fiber, job, jobs } = yield* running()
       const last = yield* Deferred.make<void>()
       for (let n = 0; n < 50; n++) yield* Queue.offer(jobs, job(`${n}`, done))
@@ -77,14 +86,15 @@ describe("the pool", () => {
       yield* Deferred.await(last) // no time passes
       assert.include(yield* exposed, `children_retired_total{reason="quota"} 1`)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("one job at a time runs in one slot", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, job, jobs } = yield* running()
       const now = yield* Ref.make(0)
       const most = yield* Ref.make(0)
-      const busy = Effect.gen(function*() {
+      const busy = Effect.gen(function* () {
         const count = yield* Ref.updateAndGet(now, (n) => n + 1)
         yield* Ref.update(most, (n) => Math.max(n, count))
         yield* Effect.sleep("1 second")
@@ -95,10 +105,11 @@ describe("the pool", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* Ref.get(most), 1)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a child whose job was left behind at the hard limit retires at once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { exposed, fiber, job, jobs } = yield* running()
       const next = yield* Deferred.make<void>()
       yield* Queue.offer(jobs, job("stuck", Effect.succeed("spent")))
@@ -106,10 +117,11 @@ describe("the pool", () => {
       yield* Deferred.await(next)
       assert.include(yield* exposed, `children_retired_total{reason="spent"} 1`)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a job that crashes its child is handed back as crashed, and the child starts again", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, handedBack, job, jobs, node } = yield* running()
       const next = yield* Deferred.make<void>()
       yield* Queue.offer(jobs, job("bug", Effect.die("bug")))
@@ -119,32 +131,38 @@ describe("the pool", () => {
       assert.deepStrictEqual(yield* Ref.get(handedBack), ["bug crashed"])
       assert.strictEqual(node.children[0]!.restarts, 1)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a job that crashes again and again ends the pool", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, job, jobs } = yield* running()
       for (let n = 0; n < 7; n++) yield* Queue.offer(jobs, job("bug", Effect.die("bug")))
       yield* TestClock.adjust("5 seconds")
       const exit = yield* Fiber.await(fiber)
       assert.isTrue(Exit.isFailure(exit) && exit.cause.toString().includes("crashed too often"))
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a stop lets a running job finish within the grace", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, handedBack, job, jobs } = yield* running()
       const ended = yield* Ref.make(false)
-      yield* Queue.offer(jobs, job("picture", Effect.sleep("100 seconds").pipe(Effect.andThen(Ref.set(ended, true)), Effect.andThen(done))))
+      yield* Queue.offer(
+        jobs,
+        job("picture", Effect.sleep("100 seconds").pipe(Effect.andThen(Ref.set(ended, true)), Effect.andThen(done)))
+      )
       yield* TestClock.adjust("1 second")
       const stop = yield* Effect.forkChild(Fiber.interrupt(fiber))
       yield* TestClock.adjust("100 seconds")
       yield* Fiber.join(stop)
       assert.isTrue(yield* Ref.get(ended))
       assert.deepStrictEqual(yield* Ref.get(handedBack), [])
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a job that takes longer than the grace is interrupted and handed back", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, handedBack, job, jobs } = yield* running()
       yield* Queue.offer(jobs, job("picture", Effect.never))
       yield* TestClock.adjust("1 second")
@@ -154,10 +172,11 @@ describe("the pool", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(stop)
       assert.deepStrictEqual(yield* Ref.get(handedBack), ["picture"])
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 
   it.effect("a stop in a hurry hands back at once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { fiber, handedBack, hurry, job, jobs } = yield* running()
       yield* Queue.offer(jobs, job("picture", Effect.never))
       yield* TestClock.adjust("1 second")
@@ -166,5 +185,6 @@ describe("the pool", () => {
       yield* Deferred.succeed(hurry, undefined)
       yield* Fiber.join(stop) // no time passes
       assert.deepStrictEqual(yield* Ref.get(handedBack), ["picture"])
-    }).pipe(Effect.provide(MetricsMemory.layer)))
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
 })

@@ -91,14 +91,12 @@ const ticketOf = (submitted: Submitted): Ticket => ({ endpoint: submitted.endpoi
 const collect = Effect.fn("generation.collect")(function* (taskId: string, submitted: Submitted, tookMs: number) {
   const generator = yield* Generator
   const metrics = yield* Metrics
-  const picture = yield* generator
-    .result(ticketOf(submitted))
-    .pipe(
-      Effect.retry({
-        while: (error) => error.reason._tag === "Unreachable",
-        schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
-      })
-    )
+  const picture = yield* generator.result(ticketOf(submitted)).pipe(
+    Effect.retry({
+      while: (error) => error.reason._tag === "Unreachable",
+      schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
+    })
+  )
   yield* metrics.count(
     "billable_units_total",
     { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : "used" },

@@ -100,6 +100,7 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
 
   const run = Effect.gen(function* () {
     const metrics = yield* Metrics
+    node.state = "running"
     const gaveUp = yield* Deferred.make<never, RestartsExhausted>()
     let crashes: ReadonlyArray<number> = []
 

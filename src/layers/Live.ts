@@ -1,0 +1,46 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import { createServer } from "node:http"
+import * as Settings from "../services/Settings.ts"
+import { Vitals } from "../services/Vitals.ts"
+import * as GeneratorFal from "./GeneratorFal.ts"
+import * as JournalRedis from "./JournalRedis.ts"
+import * as MetricsProm from "./MetricsProm.ts"
+import * as ModelLibrarySql from "./ModelLibrarySql.ts"
+import * as PostgresPg from "./PostgresPg.ts"
+import * as ResultStoreRedis from "./ResultStoreRedis.ts"
+import * as StopSignals from "./StopSignals.ts"
+import * as TaskQueueRedis from "./TaskQueueRedis.ts"
+import * as Watchdog from "./Watchdog.ts"
+import * as WorkerIdentityNode from "./WorkerIdentityNode.ts"
+
+/** The metrics port, bound at the start so that a port that is taken is known before a task is. */
+export const http = Layer.unwrap(
+  Effect.map(Settings.of("METRICS_HOST", "METRICS_PORT"), ({ METRICS_HOST, METRICS_PORT }) =>
+    NodeHttpServer.layer(createServer, { host: METRICS_HOST, port: METRICS_PORT })
+  )
+)
+
+/** Queue and results on Redis: all that a client of the workers needs. */
+export const client = Layer.mergeAll(TaskQueueRedis.layer, ResultStoreRedis.layer).pipe(
+  Layer.provideMerge(WorkerIdentityNode.layer)
+)
+
+export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
+
+/** Every dependency for real, from the settings. */
+export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, GeneratorFal.layer).pipe(
+  Layer.provideMerge(MetricsProm.layer)
+)
+
+export const worker = Layer.mergeAll(dependencies, Vitals.layer, StopSignals.layer, Watchdog.layer, http)
+
+/** The settings each of these reads: checked together, so that one message names all that is wrong. */
+export const clientSettings = [
+  "CELERY_BROKER_URL",
+  "CELERY_RESULT_BACKEND",
+  "REDIS_PASSWORD",
+  "WORKER_NAME",
+  "WORKER_QUEUES"
+] as const satisfies ReadonlyArray<Settings.Name>
+export const databaseSettings = ["DATABASE_URL", "DATABASE_POOL"] as const satisfies ReadonlyArray<Settings.Name>
