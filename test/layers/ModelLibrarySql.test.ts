@@ -34,6 +34,20 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
     })
   )
 
+  it.live("a crowd on one template, each on a connection of its own, is served in turn: nobody loses too often and fails", () =>
+    Effect.gen(function* () {
+      const { directUrl } = yield* freshDatabase(postgres)
+      const { templateId } = aModel()
+      const saved = yield* Effect.flatMap(ModelLibrary, ({ save }) =>
+        Effect.all(
+          Array.from({ length: 60 }, () => save(aModel({ templateId }))),
+          { concurrency: "unbounded" }
+        )
+      ).pipe(Effect.provide(library(connected(directUrl, { DATABASE_POOL: "30" }))))
+      assert.strictEqual(new Set(saved.map(({ version }) => version)).size, 60)
+    })
+  )
+
   it.live("a row that somebody else writes meanwhile costs a saver its version, not its picture", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient

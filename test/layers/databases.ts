@@ -5,8 +5,8 @@ import * as PostgresPglite from "../../src/layers/PostgresPglite.ts"
 import { freshDatabase, type Resources } from "../servers/index.ts"
 
 /** The layer a worker uses, with `url` for its `DATABASE_URL`. */
-export const connected = (url: string) =>
-  PostgresPg.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: url }))))
+export const connected = (url: string, settings: { readonly DATABASE_POOL?: string } = {}) =>
+  PostgresPg.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: url, ...settings }))))
 
 export const pooled = (postgres: Resources["postgres"]) =>
   Layer.unwrap(Effect.map(freshDatabase(postgres), ({ url }) => connected(url)))
