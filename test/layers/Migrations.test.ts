@@ -150,12 +150,13 @@ describeWith(["postgres"], "Migrations on PostgreSQL through PgBouncer", ({ post
   )
 })
 
+const again = (dataDir: string) => Effect.provide(Migrations.migrate, PostgresPglite.layer(dataDir))
+
 describe("PGlite in a folder", () => {
   const folder = Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "model-generator-pglite-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
-  const again = (dataDir: string) => Effect.provide(Migrations.migrate, PostgresPglite.layer(dataDir))
 
   it.live("keeps what it has, takes over a dead process's lock, and lets no second one in", () =>
     Effect.gen(function* () {

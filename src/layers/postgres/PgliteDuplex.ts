@@ -25,9 +25,16 @@ export class PgliteDuplex extends Duplex {
 
   override _write(chunk: Buffer, _encoding: unknown, done: (error?: Error | null) => void) {
     this.unread = Buffer.concat([this.unread, chunk])
-    this.pump()
-      .then(() => done())
-      .catch(done)
+    void this.answer(done)
+  }
+
+  private async answer(done: (error?: Error | null) => void) {
+    try {
+      await this.pump()
+    } catch (error) {
+      return done(error instanceof Error ? error : new Error(String(error)))
+    }
+    done()
   }
 
   override _final(done: (error?: Error | null) => void) {
