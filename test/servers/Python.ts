@@ -12,7 +12,6 @@ export const environments = {
   celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
   celery56: ["celery[redis]~=5.6.0"]
 } as const
-export type Environment = keyof typeof environments
 
 const isAlive = (pid: number) => {
   try {
@@ -41,15 +40,19 @@ const withLock = async <A>(path: string, work: () => Promise<A>): Promise<A> => 
   }
 }
 
-/** The environment's interpreter, or why there is none (no python3, no venv module, no network on the first run). */
+/**
+ * The interpreter of the environment `name` with these `packages`, or why there is none: no python3, no venv module, no network
+ * on the first run.
+ */
 export const ensure = async (
-  name: Environment,
-  cache: string
+  name: string,
+  cache: string,
+  packages: ReadonlyArray<string>
 ): Promise<{ readonly python: string } | { readonly missing: string }> => {
   const folder = join(cache, name)
   const python = join(folder, "bin", "python")
   const marker = join(folder, "installed")
-  const wanted = environments[name].join(" ")
+  const wanted = packages.join(" ")
   const ready = () => existsSync(marker) && existsSync(python) && readFileSync(marker, "utf8") === wanted
   if (ready()) return { python }
   mkdirSync(cache, { recursive: true })
@@ -58,7 +61,7 @@ export const ensure = async (
     try {
       rmSync(folder, { recursive: true, force: true })
       await run("python3", ["-m", "venv", folder], { timeout: 60_000 })
-      const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...environments[name]]
+      const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...packages]
       await run(python, install, { timeout: 240_000 })
       writeFileSync(marker, wanted)
       return { python }

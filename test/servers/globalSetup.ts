@@ -30,8 +30,8 @@ export default async function setup(project: TestProject) {
       () => Postgres.start(cache),
       ({ host, user, password, port, pooledPort }) => ({ host, user, password, port, pooledPort })
     ),
-    Python.ensure("celery53", cache),
-    Python.ensure("celery56", cache)
+    Python.ensure("celery53", cache, Python.environments.celery53),
+    Python.ensure("celery56", cache, Python.environments.celery56)
   ] as const // a tuple, so that each result keeps its type
   try {
     const [redis, postgres, celery53, celery56] = await Promise.all(starting)
