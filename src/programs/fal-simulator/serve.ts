@@ -1,0 +1,109 @@
+import { Effect } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { isJobFault } from "./Fault.ts"
+import { type Asked, detail, html, type Reply } from "./Reply.ts"
+import * as Requests from "./requests.ts"
+import { targetOf, unauthorized } from "./routes.ts"
+import type { World } from "./World.ts"
+
+/** Between two looks of a status stream (milliseconds). */
+const STREAM_GAP = 50
+
+const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
+  const parts: Array<Buffer> = []
+  for await (const part of request) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+const send = (response: ServerResponse, { body, headers, status }: Reply) => {
+  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) })
+  response.end(body)
+}
+/** RST rather than FIN, with headers and half of the body before it where asked for. */
+const cut = (response: ServerResponse, reply?: Reply) => {
+  if (reply === undefined) return response.socket?.resetAndDestroy()
+  response.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(reply.body) })
+  response.write(reply.body.slice(0, Math.floor(reply.body.length / 2)), () =>
+    setTimeout(() => response.socket?.resetAndDestroy(), 20)
+  )
+}
+
+const stream = Effect.fnUntraced(function* (
+  world: World,
+  response: ServerResponse,
+  asked: Asked,
+  app: string,
+  requestId: string
+) {
+  let told = ""
+  for (;;) {
+    const next = yield* Requests.event(world, app, requestId, asked)
+    if (next === undefined) return response.headersSent ? response.end() : send(response, detail(404, "Request not found"))
+    if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream", "x-fal-request-id": requestId })
+    if (next.text !== told) response.write(next.text)
+    told = next.text
+    if (next.last || response.destroyed) return response.end()
+    yield* Effect.sleep(STREAM_GAP)
+  }
+})
+
+/** One HTTP exchange. What goes wrong with it on purpose is decided here, around an answer that knows nothing of it. */
+export const serve = Effect.fnUntraced(function* (world: World, request: IncomingMessage, response: ServerResponse) {
+  const asked: Asked = {
+    method: request.method ?? "GET",
+    url: new URL(request.url ?? "/", "http://simulator"),
+    header: (name) => String(request.headers[name] ?? ""),
+    body: yield* Effect.promise(() => bodyOf(request).catch(() => Buffer.alloc(0)))
+  }
+  const target = targetOf(asked)
+  if (target === undefined) return send(response, detail(404, "Not found"))
+  const { answer, route } = target
+  if (route !== "control") world.calls[route]++
+  const fault = route === "control" ? undefined : world.faults.take(route, (fault) => !isJobFault(fault))
+  const ms = fault?.ms ?? 1000
+  switch (fault?.kind) {
+    case "delay":
+      yield* Effect.sleep(ms)
+      break
+    case "reset":
+      return cut(response)
+    case "hang":
+      return yield* Effect.never
+    case "busy":
+      return send(response, {
+        ...detail(429, "Concurrent requests limit reached", {
+          "retry-after": String(Math.ceil(ms / 1000)),
+          "x-fal-needs-retry": "1"
+        })
+      })
+    case "error":
+      return send(response, detail(fault.status ?? 500, "Internal Server Error"))
+    case "gateway":
+      return send(response, html(fault.status ?? 502, `${fault.status ?? 502} Bad Gateway`))
+    case "html":
+      return send(response, html(200, "Welcome"))
+    case "not-found":
+      return send(response, detail(404, "Not found"))
+    default:
+  }
+  const refusal = unauthorized(world, asked, route)
+  if (refusal === undefined && target.stream !== undefined) return yield* stream(world, response, asked, ...target.stream)
+  const reply = refusal ?? (yield* answer(world, asked))
+  switch (fault?.kind) {
+    case "accept-then-delay":
+      yield* Effect.sleep(ms)
+      return send(response, reply)
+    case "accept-then-reset":
+      return cut(response)
+    case "accept-then-gateway":
+      return send(response, html(fault.status ?? 502, `${fault.status ?? 502} Bad Gateway`))
+    case "accept-then-truncate":
+      return cut(response, reply)
+    case "accept-then-hang":
+      return yield* Effect.never
+    case "accept-then-html":
+      return send(response, html(200, "Welcome"))
+    default:
+      return send(response, reply)
+  }
+})
