@@ -59,7 +59,7 @@ const listener = (redis: Redis) => {
       })
     )
     yield* attempt("subscribe", () => redis.subscribe(channel))
-    return Deferred.await(deferred)
+    return deferred
   })
 }
 
@@ -93,7 +93,7 @@ export const layer = Layer.effect(
         // After subscribing, so that nothing falls between; and again now and then, as a broken connection misses messages.
         const stored = yield* get(taskId)
         if (Option.isSome(stored) && isFinal(stored.value.status)) return stored.value
-        yield* Effect.timeoutOption(next, "5 seconds")
+        yield* Effect.timeoutOption(Deferred.await(next), "5 seconds")
       }
     }, Effect.scoped)
 

@@ -119,7 +119,7 @@ const make = Effect.gen(function* () {
     release: Effect.map(Clock.currentTimeMillis, (now) => {
       const released = { due: 0, lost: 0 }
       let nextDue = Number.POSITIVE_INFINITY
-      for (const entry of [...broker.unacknowledged.values()]) {
+      for (const entry of broker.unacknowledged.values()) {
         if (entry.due !== undefined && entry.due > now) nextDue = Math.min(nextDue, entry.due)
         else if (entry.due !== undefined) {
           broker.unacknowledged.delete(entry.tag)

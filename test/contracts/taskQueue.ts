@@ -23,6 +23,9 @@ export interface Fleet {
   readonly worker: (name: string, overrides?: Partial<WorkerIdentity["Service"]>) => Layer.Layer<TaskQueue | WorkerIdentity>
 }
 
+const inLayer = <A, E, R>(layer: Layer.Layer<R>, effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(effect, context))
+
 const claimed = (queue: TaskQueue["Service"]) => Effect.map(queue.claim, Option.getOrThrow)
 const readable = (raw: string) => JSON.parse(raw) as { headers: Record<string, unknown>; properties: Record<string, unknown> } // written by us
 
@@ -33,8 +36,6 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       const { worker } = yield* fleet
       return yield* Effect.flatMap(TaskQueue, test).pipe(Effect.provide(worker("celery@one")))
     })
-  const inLayer = <A, E, R>(layer: Layer.Layer<R>, effect: Effect.Effect<A, E, R>) =>
-    Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(effect, context))
   const queueOf = (layer: Layer.Layer<TaskQueue | WorkerIdentity>) =>
     inLayer(
       layer,

@@ -40,7 +40,7 @@ describe("a supervisor", () => {
       const stopped = yield* Ref.make(false)
       const tree = supervisor("root", limits, [
         actor("steady", {}, () => Effect.ensuring(Effect.never, Ref.set(stopped, true))),
-        actor("hopeless", {}, () => Effect.fail(new Error("no way")))
+        actor("hopeless", {}, () => Effect.fail("no way"))
       ])
       const fiber = yield* Effect.forkChild(Effect.exit(tree.run))
       yield* TestClock.adjust("1 second")

@@ -42,6 +42,8 @@ export interface FollowUp {
 const nothing: FollowUp = { messages: [], children: [], impossible: [] }
 const list = (value: typeof Signatures.Type | null | undefined) =>
   value === null || value === undefined ? null : Array.isArray(value) ? value : [value]
+// A list of records, by its schema.
+const records = (from: typeof Signatures.Type | null | undefined) => list(from) as ReadonlyArray<Record<string, unknown>> | null
 const decode = Schema.decodeUnknownOption(Signature)
 
 /** One signature that follows `message`, given its result. `name` tells it from the others that follow the same task. */
@@ -61,7 +63,6 @@ const send = (
   if (signature === undefined) return cannot("its signature cannot be read")
   if (signature.subtask_type !== null && signature.subtask_type !== undefined)
     return cannot(`a ${signature.subtask_type} cannot follow a task of this worker`)
-  const records = (from: typeof Signatures.Type | null | undefined) => list(from) as ReadonlyArray<Record<string, unknown>> | null // a list of records, by its schema
   return {
     messages: [
       Message.encode(

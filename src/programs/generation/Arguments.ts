@@ -66,7 +66,7 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
       })
     ])
   }
-  return yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(Object.fromEntries(named)).pipe(
+  return yield* Schema.decodeEffect(schema, { errors: "all", onExcessProperty: "error" })(Object.fromEntries(named)).pipe(
     Effect.mapError((error) => TaskFailure.validationError(describe(error)))
   )
 })

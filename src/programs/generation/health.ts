@@ -25,12 +25,12 @@ const measure = <E extends { readonly message: string }, R>(call: Effect.Effect<
     const before = yield* Clock.currentTimeMillis
     // Left behind when it is late: a driver may take seconds to let go of a dead connection.
     const fiber = yield* Effect.forkDetach(call)
-    const error = yield* Effect.raceFirst(
+    const error = yield* Effect.timeoutOrElse(
       Effect.match(Fiber.join(fiber), {
         onSuccess: () => undefined,
         onFailure: (failure) => (failure.message === "" ? "failed" : failure.message)
       }),
-      Effect.as(Effect.sleep(PATIENCE), `no answer within ${PATIENCE}`)
+      { duration: PATIENCE, orElse: () => Effect.succeed(`no answer within ${PATIENCE}`) }
     )
     fiber.interruptUnsafe()
     const latency_ms = (yield* Clock.currentTimeMillis) - before

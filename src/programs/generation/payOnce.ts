@@ -12,6 +12,9 @@ const MAX_RESUBMITS = 1
 
 const usual = makeUsual()
 
+type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
+type Generated = Extract<Generation, { readonly _tag: "Generated" }>
+
 export interface Bought {
   readonly requestId: string
   readonly picture: Picture
@@ -84,7 +87,12 @@ const submit = Effect.fn("generation.submit")(function* (
   )
 })
 
-type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
+const bought = (entry: Generated): Bought => ({
+  requestId: entry.requestId,
+  picture: entry.picture,
+  input: entry.input,
+  tookMs: entry.tookMs
+})
 const ticketOf = (submitted: Submitted): Ticket => ({ endpoint: submitted.endpoint, requestId: submitted.requestId })
 
 /** The picture of a request that has ended, written down as paid. */
@@ -163,12 +171,6 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
   const journal = yield* Journal
   const metrics = yield* Metrics
   const found = Option.getOrUndefined(yield* Effect.mapError(journal.find(taskId), journalAway))
-  const bought = (entry: Extract<Generation, { readonly _tag: "Generated" }>): Bought => ({
-    requestId: entry.requestId,
-    picture: entry.picture,
-    input: entry.input,
-    tookMs: entry.tookMs
-  })
   switch (found?._tag) {
     case "Generated":
       return bought(found)

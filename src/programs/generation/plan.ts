@@ -27,9 +27,10 @@ const spread = (all: ReadonlyArray<Five>): ReadonlyArray<Five> => {
   return out
 }
 
+const presets = <K extends keyof Five>(key: K) => [...new Set(combinations.map((five) => five[key]))]
+
 const product = (wish: Wish): ReadonlyArray<Five> => {
   const values = <K extends keyof Five>(key: K, presets: ReadonlyArray<Five[K]>) => wish[key] ?? presets
-  const presets = <K extends keyof Five>(key: K) => [...new Set(combinations.map((five) => five[key]))]
   return values("gender", presets("gender")).flatMap((gender) =>
     values("age_range", presets("age_range")).flatMap((age_range) =>
       values("body_type", presets("body_type")).flatMap((body_type) =>

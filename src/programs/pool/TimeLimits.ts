@@ -38,7 +38,7 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
     const rescuing = yield* detached(
       Effect.flatMap(Fiber.await(working), (exit): Effect.Effect<Option.Option<A>, E, R2> =>
         // It may have ended by itself in the same instant.
-        Exit.isSuccess(exit) ? Effect.succeed(Option.some(exit.value)) : limits.rescue
+        Exit.isSuccess(exit) ? Effect.succeedSome(exit.value) : limits.rescue
       )
     )
     const rescued = yield* Effect.timeoutOption(Fiber.await(rescuing), left)

@@ -24,6 +24,9 @@ const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: E
     Effect.orDie
   )
 
+const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
+const seconds = (own: number | null, setting: Duration.Duration) => (own === null ? setting : Duration.seconds(own))
+
 /**
  * One task's life, from the claimed message to the acknowledgement. It never fails: whatever happens ends in one of the rows
  * of product.md 6. `"spent"` says that work was left behind at the hard limit.
@@ -52,7 +55,6 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     yield* metrics.count("dead_letters_total", { reason })
     yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error }))
   })
-  const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
   const ended = Effect.fnUntraced(function* (name: string, outcome: string, startedAt: number) {
     vitals.processed++
     yield* metrics.count("tasks_total", { task: name, outcome })
@@ -114,7 +116,6 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       rootId: message.rootId,
       retries: message.retries
     }
-    const seconds = (own: number | null, setting: Duration.Duration) => (own === null ? setting : Duration.seconds(own))
     const salvage: Effect.Effect<Option.Option<Result>, Failure, R> = program.salvage === undefined
       ? Effect.succeedNone
       : Effect.flatMap(program.salvage(task), (done) => (done ? Effect.asSome(program.run(task)) : Effect.succeedNone))
