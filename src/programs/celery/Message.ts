@@ -169,16 +169,36 @@ const outgoing = (envelope: Envelope, queue: string, priority: number, tag: stri
   raw: PythonJson.stringify(envelope)
 })
 
+/** Protocol 1 has no place for what a retry adds to the headers, and what it has is in its body. */
+const asProtocol2 = ({ args, embed, envelope, expires, group, groupIndex, ignoreResult, kwargs, limits }: Message): Envelope => {
+  const { compression: _, ...headers } = envelope.headers // unpacked it was, and so it stays
+  return {
+    ...envelope,
+    body: Buffer.from(PythonJson.stringify([args, kwargs, embed])).toString("base64"),
+    headers: {
+      ...headers,
+      lang: "py",
+      expires: Option.getOrNull(Option.map(expires, iso)),
+      group,
+      group_index: groupIndex,
+      ignore_result: ignoreResult,
+      timelimit: [limits.hard, limits.soft]
+    },
+    properties: { ...envelope.properties, body_encoding: "base64" }
+  }
+}
+
 /** The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag. */
 export const again = (
   message: Message,
   next: { readonly tag: string; readonly queue: string; readonly eta: number; readonly retries: number }
 ) => {
-  const { redelivered: _, ...headers } = message.envelope.headers
-  const { crashes: __, ...properties } = message.envelope.properties ?? {}
+  const envelope = text(message.envelope.headers["task"]) === null ? asProtocol2(message) : message.envelope
+  const { redelivered: _, ...headers } = envelope.headers
+  const { crashes: __, ...properties } = envelope.properties ?? {}
   return outgoing(
     {
-      ...message.envelope,
+      ...envelope,
       headers: {
         ...headers,
         id: message.id,
