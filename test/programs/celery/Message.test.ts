@@ -1,0 +1,389 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Result, Schema } from "effect"
+import { deflateSync } from "node:zlib"
+import * as Message from "../../../src/programs/celery/Message.ts"
+import * as PythonJson from "../../../src/services/PythonJson.ts"
+import { message, uniqueId } from "../../support.ts"
+import { fixture, messages, versions } from "./fixtures.ts"
+
+const decode = (raw: string) => Effect.result(Message.decode(raw))
+const read = (raw: string) => Effect.map(decode(raw), Result.getOrThrow)
+const at = (text: string) => Option.some(Date.parse(text))
+
+/** What the Python call says must come out, by the call's name. Messages that are not named must decode all the same. */
+const says: Record<string, (message: Message.Message, list: string) => void> = {
+  kwargs: ({ args, kwargs, task }) =>
+    assert.deepStrictEqual({ args, kwargs, task }, { args: [], kwargs: { a: 1, b: "two" }, task: "app.tasks.echo" }),
+  args: ({ args, kwargs }) => assert.deepStrictEqual({ args, kwargs }, { args: [2, 3], kwargs: {} }),
+  "send-task-unregistered": ({ kwargs, task }) =>
+    assert.deepStrictEqual({ kwargs, task }, { kwargs: { z: null }, task: "no.such" }),
+  countdown: ({ eta, expires }) => assert.isTrue(Option.isSome(eta) && Option.isNone(expires)),
+  "eta-naive": ({ eta }) => assert.deepStrictEqual(eta, at("2031-02-03T04:05:06Z")),
+  "eta-micro": ({ eta }) => assert.deepStrictEqual(eta, at("2031-02-03T04:05:06Z")),
+  "eta-aware": ({ eta }) => assert.deepStrictEqual(eta, at("2031-02-03T09:05:06Z")),
+  "expires-seconds": ({ eta, expires }) => assert.isTrue(Option.isNone(eta) && Option.isSome(expires)),
+  "expires-datetime": ({ expires }) => assert.deepStrictEqual(expires, at("2031-02-03T04:05:06Z")),
+  "expires-past": ({ expires }) => assert.deepStrictEqual(expires, at("2001-02-03T04:05:06Z")),
+  ...Object.fromEntries(
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12].map((priority) => [
+      `priority-${priority}`,
+      (decoded: Message.Message) => assert.strictEqual(decoded.priority, priority)
+    ])
+  ),
+  queue: (_, list) => assert.strictEqual(list, "media"),
+  // 5.2.6 sends no index.
+  group: ({ group, groupIndex }) => assert.isTrue(group !== null && [0, 1, null].includes(groupIndex)),
+  chain: ({ embed }) =>
+    assert.deepStrictEqual(
+      embed.chain?.map((signature) => [signature["args"], signature["immutable"]]),
+      [
+        [[7, 7], true],
+        [[10], false]
+      ]
+    ),
+  chord: ({ embed }) => assert.strictEqual(embed.chord?.["task"], "app.tasks.xsum"),
+  link: ({ embed }) =>
+    assert.deepStrictEqual(
+      embed.callbacks?.map((signature) => signature["args"]),
+      [[100]]
+    ),
+  "link-list": ({ embed }) => assert.strictEqual(embed.callbacks?.length, 2),
+  "link-error": ({ embed }) => assert.strictEqual(embed.errbacks?.[0]?.["task"], "app.tasks.errback_old"),
+  "ignore-result": ({ ignoreResult }) => assert.isTrue(ignoreResult),
+  retries: ({ retries }) => assert.strictEqual(retries, 3),
+  timelimit: ({ limits }) => assert.deepStrictEqual(limits, { soft: 50, hard: 60 }),
+  "task-id": ({ id, rootId }) => assert.deepStrictEqual({ id, rootId }, { id: "my-own-id", rootId: "my-own-id" }),
+  "custom-headers": ({ envelope }) => assert.deepInclude(envelope.headers, { "x-my": "v", n: { a: 1 } }),
+  "reply-to": ({ replyTo }) => assert.strictEqual(replyTo, "someq"),
+  unicode: ({ args, kwargs }) =>
+    assert.deepStrictEqual({ args, kwargs }, { args: ['é ✓ 日本 😀\u2028\u0000"\\'], kwargs: { ключ: "значение" } }),
+  "large-50k": ({ args }) => assert.deepStrictEqual(args, ["x".repeat(50_000)]),
+  "types-misc": ({ args }) => {
+    const [[, , , , notANumber, big]] = [args[0] === undefined ? [] : args] as [ReadonlyArray<unknown>]
+    assert.deepStrictEqual(args.slice(0, 4), [
+      [1, [2, 3]],
+      { "1": "b", null: "n" },
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY
+    ])
+    assert.isNaN(notANumber)
+    assert.strictEqual(big, 10n ** 30n)
+  },
+  "compression-zlib": ({ args, task }) => assert.isTrue(task === "app.tasks.echo" && args.length === 1),
+  "compression-gzip": ({ args, task }) => assert.isTrue(task === "app.tasks.echo" && args.length === 1)
+}
+
+/** What cannot be read, and the exception the caller gets for it. */
+const refused: Record<string, string> = {
+  "compression-bzip2": "DecodeError",
+  "compression-lzma": "DecodeError",
+  "serializer-pickle": "ContentDisallowed",
+  "serializer-yaml": "ContentDisallowed",
+  "serializer-msgpack": "ContentDisallowed"
+}
+
+for (const version of versions) {
+  describe(`every message a Celery ${version} producer sent`, () => {
+    for (const { at: place, bodies, how, list, name, raw } of messages(version)) {
+      const refusal = refused[name]
+      it.effect(
+        `${how}${place === 0 ? "" : ` (message ${place + 1})`} ${refusal === undefined ? "is read as it was meant" : "is refused"}`,
+        () =>
+          Effect.gen(function* () {
+            const decoded = yield* decode(raw)
+            if (refusal !== undefined) {
+              assert.isTrue(Result.isFailure(decoded))
+              const problem = Result.getOrThrow(Result.flip(decoded))
+              assert.isTrue(problem._tag === "Undeliverable" && problem.failure.type === refusal && problem.task !== null)
+              return
+            }
+            const one = Result.getOrThrow(decoded)
+            const body = PythonJson.stringify([one.args, one.kwargs, { ...one.embed }])
+            if (name.startsWith("compression")) assert.isTrue(body.startsWith('[["yyyyyyyy'), body.slice(0, 20))
+            else assert.include(bodies.map(PythonJson.stringify), body)
+            assert.strictEqual(one.crashes, 0)
+            says[name]?.(one, list)
+          })
+      )
+    }
+  })
+}
+
+describe("a protocol 1 producer", () => {
+  const { queue } = fixture<{ queue: { celery: { items_head_to_tail: ReadonlyArray<string> } } }>("protocol1-5.3.6")
+  const [plain, withCallback] = queue.celery.items_head_to_tail as [string, string] // two of them, by the capture
+
+  it.effect("is understood: everything is in the body", () =>
+    Effect.gen(function* () {
+      const decoded = yield* read(plain)
+      assert.deepInclude(decoded, {
+        id: "b83f421d-0c2c-44e8-8da4-096e6b266bc8",
+        task: "app.tasks.add",
+        args: [7],
+        kwargs: { y: 8 },
+        retries: 0
+      })
+    })
+  )
+
+  it.effect("has its times and callbacks understood too", () =>
+    Effect.gen(function* () {
+      const decoded = yield* read(withCallback)
+      assert.deepStrictEqual(decoded.eta, at("2026-11-23T16:32:38.454Z"))
+      assert.deepStrictEqual(decoded.expires, at("2026-11-23T16:33:33.454Z"))
+      assert.deepStrictEqual(
+        decoded.embed.callbacks?.map(({ args, task }) => ({ args, task })),
+        [{ args: [3], task: "app.tasks.add" }]
+      )
+    })
+  )
+
+  it.effect("is retried as protocol 2 without losing its arguments", () =>
+    Effect.gen(function* () {
+      const decoded = yield* read(plain)
+      const again = yield* read(Message.again(decoded, { tag: "t", queue: "celery", eta: 1000, retries: 1 }).raw)
+      assert.deepInclude(again, { id: decoded.id, task: decoded.task, args: [7], kwargs: { y: 8 }, retries: 1 })
+      const late = yield* read(withCallback)
+      const lateAgain = yield* read(Message.again(late, { tag: "t", queue: "celery", eta: 2000, retries: 1 }).raw)
+      assert.deepStrictEqual([lateAgain.expires, lateAgain.embed], [late.expires, late.embed])
+      assert.deepStrictEqual(lateAgain.eta, Option.some(2000))
+    })
+  )
+})
+
+describe("messages that killed or escaped a stock worker", () => {
+  const items = fixture<ReadonlyArray<{ case: string; pushed: string; result: string | null }>>("malformed-5.3.6")
+  /** What we know better than stock: enough is there to run them. */
+  const understood = new Set(["no-id-header", "no-delivery_info", "priority-string", "unknown-__type__"])
+  for (const { case: name, pushed, result } of items) {
+    it.effect(`${name} ${result !== null || understood.has(name) ? "is read" : "is refused with a reason"}`, () =>
+      Effect.gen(function* () {
+        const decoded = yield* decode(pushed)
+        if (result !== null || understood.has(name)) {
+          assert.strictEqual(Result.getOrThrow(decoded).task, "app.tasks.add")
+          return
+        }
+        const problem = Result.getOrThrow(Result.flip(decoded))
+        if (problem._tag === "Undeliverable") {
+          assert.strictEqual(problem.id, name) // who waits for it is told
+          assert.match(problem.failure.message, /(headers|body|content)/)
+        } else {
+          assert.include(["not-json", "json-but-not-envelope", "headers-null"], name)
+          assert.notStrictEqual(problem.problem, "")
+        }
+      })
+    )
+  }
+})
+
+const withBody = (body: string, over: { headers?: object; properties?: object; "content-type"?: string | null } = {}) =>
+  JSON.stringify({
+    body,
+    "content-encoding": "utf-8",
+    "content-type": "application/json",
+    ...over,
+    headers: { task: "health_check", id: "the-id", ...over.headers },
+    properties: { body_encoding: "base64", ...over.properties }
+  })
+const base64 = (text: string | Buffer) => Buffer.from(text).toString("base64")
+const failureOf = (raw: string) =>
+  Effect.map(decode(raw), (decoded) => {
+    const problem = Result.getOrThrow(Result.flip(decoded))
+    return problem._tag === "Undeliverable" ? `${problem.id}: ${problem.failure.message}` : `dead: ${problem.problem}`
+  })
+
+describe("what a message may not do", () => {
+  it.effect("unpack into more than 16 MB", () =>
+    Effect.gen(function* () {
+      const bomb = deflateSync(Buffer.alloc(64 * 1024 * 1024, " "))
+      assert.match(
+        yield* failureOf(withBody(base64(bomb), { headers: { compression: "application/x-gzip" } })),
+        /^the-id: DecodeError: body/
+      )
+    })
+  )
+
+  it.effect("nest so deep that code which walks it would overflow", () =>
+    Effect.gen(function* () {
+      const deep = `[[${"[".repeat(100_000)}${"]".repeat(100_000)}],{},{}]`
+      assert.match(yield* failureOf(withBody(base64(deep))), /^the-id: DecodeError: body: nested 100002 levels/)
+    })
+  )
+
+  it.effect("say wrong things in its headers unnoticed: each is named", () =>
+    Effect.gen(function* () {
+      const raw = withBody(base64("[[],{},{}]"), { headers: { retries: -1, eta: "soon", timelimit: [1], ignore_result: "yes" } })
+      const told = yield* failureOf(raw)
+      for (const header of ["retries", "eta", "timelimit", "ignore_result"]) assert.include(told, header)
+    })
+  )
+
+  it.effect("call itself something that is not JSON", () =>
+    Effect.gen(function* () {
+      for (const type of ["application/x-python-serialize", "application/x-yaml", "application/json; charset=utf-8", "", null])
+        assert.match(yield* failureOf(withBody(base64("[[],{},{}]"), { "content-type": type })), /^the-id: ContentDisallowed/)
+    })
+  )
+
+  it.effect("have no id anywhere and be answered: it is for the dead letters", () =>
+    Effect.gen(function* () {
+      assert.match(yield* failureOf(withBody(base64("[[],{},{}]"), { headers: { id: null } })), /^dead: .*id/)
+      assert.match(yield* failureOf(withBody(base64("[["), { headers: { id: "" } })), /^dead: .*id/)
+    })
+  )
+
+  it.effect("hide its id: that of its properties will do", () =>
+    Effect.gen(function* () {
+      const decoded = yield* read(
+        withBody(base64("[[],{},{}]"), { headers: { id: undefined }, properties: { correlation_id: "theirs" } })
+      )
+      assert.strictEqual(decoded.id, "theirs")
+    })
+  )
+})
+
+describe("a retried message", () => {
+  it.effect("is the same task: body, headers of its own, priority and group, with one retry more", () =>
+    Effect.gen(function* () {
+      const sent = message({
+        args: [1n << 70n],
+        kwargs: { a: "я" },
+        priority: 6,
+        group: "g",
+        groupIndex: 3,
+        headers: { "x-my": "v" },
+        limits: { soft: 5, hard: 6 }
+      })
+      const first = yield* read(sent.raw)
+      const next = Message.again(first, {
+        tag: "new",
+        queue: "generator_queue",
+        eta: Date.parse("2031-02-03T04:05:06.789Z"),
+        retries: 1
+      })
+      const second = yield* read(next.raw)
+      assert.deepInclude(second, {
+        id: first.id,
+        args: [1n << 70n],
+        kwargs: { a: "я" },
+        priority: 6,
+        group: "g",
+        groupIndex: 3,
+        retries: 1,
+        limits: { soft: 5, hard: 6 },
+        eta: at("2031-02-03T04:05:06.789Z")
+      })
+      assert.strictEqual(second.envelope.headers["x-my"], "v")
+      assert.deepInclude(next, { tag: "new", priority: 6, queue: "generator_queue" })
+      assert.strictEqual(second.envelope.properties?.["delivery_tag"], "new")
+    })
+  )
+
+  it.effect("has the keys Celery's own retries have", () =>
+    Effect.gen(function* () {
+      const ours = yield* read(Message.again(yield* read(message().raw), { tag: "t", queue: "q", eta: 0, retries: 1 }).raw)
+      const theirs = yield* read(messages("5.3.6")[0]!.raw)
+      assert.deepStrictEqual(Object.keys(ours.envelope.headers).sort(), Object.keys(theirs.envelope.headers).sort())
+      assert.deepStrictEqual(
+        Object.keys(ours.envelope.properties ?? {}).sort(),
+        Object.keys(theirs.envelope.properties ?? {}).sort()
+      )
+    })
+  )
+})
+
+const Text = Schema.String
+const Plain = Schema.Union([Text, Schema.Int, Schema.Boolean, Schema.Null, Schema.Array(Text)])
+
+describe("any message", () => {
+  it.effect.prop(
+    "survives the wire as it was sent",
+    { args: Schema.Array(Plain), kwargs: Schema.Record(Text, Plain), retries: Schema.Natural, queue: Schema.NonEmptyString },
+    ({ args, kwargs, queue, retries }) =>
+      Effect.gen(function* () {
+        const id = uniqueId()
+        const decoded = yield* read(message({ id, args, kwargs, retries, queue }).raw)
+        // Through JSON, which has no -0 and sorts no keys.
+        assert.strictEqual(JSON.stringify([decoded.args, decoded.kwargs]), JSON.stringify([args, kwargs]))
+        assert.deepInclude(decoded, { id, retries })
+      })
+  )
+
+  it.effect.prop(
+    "made of random bytes is refused, never thrown at us",
+    { bytes: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))) },
+    ({ bytes }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(decode(Buffer.from(bytes).toString("utf8")))
+        assert.isTrue(exit._tag === "Success" && Result.isFailure(exit.value))
+        const body = yield* Effect.exit(decode(withBody(Buffer.from(bytes).toString("base64"))))
+        assert.strictEqual(body._tag, "Success")
+      })
+  )
+
+  const all = versions.flatMap((version) => messages(version).map(({ raw }) => raw)).filter((raw) => raw.length < 5000)
+  const Mutation = Schema.Struct({
+    which: Schema.Natural,
+    from: Schema.Natural,
+    drop: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 40 })),
+    insert: Text
+  })
+  it.effect.prop(
+    "damaged on its way is read or refused, never thrown at us",
+    { mutations: Schema.Array(Mutation) },
+    ({ mutations }) =>
+      Effect.gen(function* () {
+        let raw = all[(mutations[0]?.which ?? 0) % all.length]!
+        for (const { drop, from, insert } of mutations) {
+          const place = from % (raw.length + 1)
+          raw = raw.slice(0, place) + insert + raw.slice(place + drop)
+        }
+        const exit = yield* Effect.exit(decode(raw))
+        assert.strictEqual(exit._tag, "Success")
+      })
+  )
+
+  // Damage inside the JSON value instead of its text, so that it gets further in.
+  const Strange = Schema.Union([Schema.Null, Schema.Boolean, Schema.Finite, Text, Schema.Array(Text), Schema.Record(Text, Text)])
+  const places = [
+    ["body"],
+    ["headers"],
+    ["properties"],
+    ["content-type"],
+    ["content-encoding"],
+    ...[
+      "task",
+      "id",
+      "eta",
+      "expires",
+      "group",
+      "group_index",
+      "retries",
+      "timelimit",
+      "root_id",
+      "parent_id",
+      "ignore_result",
+      "compression"
+    ].map((key) => ["headers", key]),
+    ...["correlation_id", "reply_to", "priority", "body_encoding", "delivery_tag", "delivery_info", "crashes"].map((key) => [
+      "properties",
+      key
+    ])
+  ]
+  it.effect.prop(
+    "with anything in place of one of its fields is read or refused, never thrown at us",
+    { which: Schema.Natural, place: Schema.Natural, value: Strange },
+    ({ place, value, which }) =>
+      Effect.gen(function* () {
+        const envelope = JSON.parse(all[which % all.length]!.replaceAll(/\bNaN\b|-?\bInfinity\b/g, "0")) as Record<
+          string,
+          Record<string, unknown>
+        > // an envelope, captured
+        const [first, second] = places[place % places.length]! as [string, string?]
+        if (second === undefined) Object.assign(envelope, { [first]: value })
+        else envelope[first]![second] = value
+        const exit = yield* Effect.exit(decode(JSON.stringify(envelope)))
+        assert.strictEqual(exit._tag, "Success")
+      })
+  )
+})
