@@ -1,6 +1,16 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import * as Settings from "../services/Settings.ts"
+
+/** The client would find out at its first query, and take it for an outage. */
+const isWhole = (url: string) => {
+  try {
+    const { password, username } = new URL(url)
+    return [username, password].map(decodeURIComponent).length === 2
+  } catch {
+    return false
+  }
+}
 
 /**
  * PostgreSQL by `DATABASE_URL`, through PgBouncer in transaction mode or directly. No connection is made before the first query,
@@ -9,6 +19,10 @@ import * as Settings from "../services/Settings.ts"
 export const layer = PgClient.layerFrom(
   Effect.gen(function* () {
     const { DATABASE_POOL, DATABASE_URL } = yield* Settings.of("DATABASE_URL", "DATABASE_POOL")
+    if (!isWhole(Redacted.value(DATABASE_URL))) {
+      const hint = "is not a whole URL (in a password, write / # @ : % as %2F %23 %40 %3A %25)"
+      return yield* new Settings.BadSettings({ problems: [`DATABASE_URL ${hint}`] })
+    }
     return yield* PgClient.make({
       url: DATABASE_URL,
       maxConnections: DATABASE_POOL,
