@@ -1,0 +1,17 @@
+import { Effect, Exit, Scope } from "effect"
+import { simulate } from "../../src/programs/fal-simulator/simulate.ts"
+
+/** fal's simulator in this process, for code that is not Effect. */
+export const startSimulator = async (pictureSeconds: number) => {
+  const scope = Scope.makeUnsafe()
+  const simulator = await Effect.runPromise(Scope.provide(simulate({ pictureSeconds }), scope))
+  return {
+    url: simulator.url,
+    /** HTTP requests so far, downloads of pictures not counted. */
+    calls: async () => {
+      const { media: _, ...calls } = await Effect.runPromise(simulator.calls)
+      return Object.values(calls).reduce((sum, count) => sum + count, 0)
+    },
+    stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}

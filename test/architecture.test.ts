@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import { globSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+
+const root = join(import.meta.dirname, "..")
+const sources = globSync("src/**/*.ts", { cwd: root })
+const room = (file: string) => file.split("/")[1]!
+const imports = (file: string) =>
+  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(([, path]) =>
+    relative(root, join(root, dirname(file), path!))
+  )
+
+describe("the rule of imports", () => {
+  const allowed: Record<string, ReadonlyArray<string>> = {
+    services: ["services"],
+    layers: ["layers", "services"],
+    programs: ["programs", "services"]
+  }
+  for (const [from, to] of Object.entries(allowed)) {
+    it(`${from} import nothing of ours but ${to.join(" and ")}`, () => {
+      const files = sources.filter((file) => room(file) === from)
+      assert.isAbove(files.length, 5)
+      const wrong = files.flatMap((file) =>
+        imports(file)
+          .filter((path) => path.startsWith("src/") && !to.includes(room(path)))
+          .map((path) => `${file} imports ${path}`)
+      )
+      assert.deepStrictEqual(wrong, [])
+    })
+  }
+
+  it("services know no driver", () => {
+    const drivers = /from "(ioredis|@fal-ai\/client|@effect\/sql-pg|prom-client|undici|@electric-sql\/pglite|sharp)/
+    assert.deepStrictEqual(
+      sources.filter((file) => room(file) === "services" && drivers.test(readFileSync(join(root, file), "utf8"))),
+      []
+    )
+  })
+})
