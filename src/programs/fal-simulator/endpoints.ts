@@ -1,4 +1,4 @@
-import type { Schema } from "effect"
+import { Schema } from "effect"
 import type { Problem } from "./jobErrors.ts"
 
 interface Endpoint {
@@ -28,11 +28,13 @@ const presets: Readonly<Record<string, readonly [number, number]>> = {
   landscape_16_9: [1024, 576]
 }
 
+const isObject = Schema.is(Schema.JsonObject)
+
 /** The size asked for, `undefined` when it is none of fal's. */
 export const sizeOf = (input: Schema.JsonObject): readonly [number, number] | undefined => {
   const size = input["image_size"] ?? "landscape_4_3"
   if (typeof size === "string") return Object.hasOwn(presets, size) ? presets[size] : undefined
-  if (typeof size !== "object" || size === null || Array.isArray(size)) return undefined
+  if (!isObject(size)) return undefined
   const side = (value: Schema.Json | undefined) =>
     value === undefined ? 512 : Number.isInteger(value) ? Number(value) : Number.NaN
   const [width, height] = [side(size["width"]), side(size["height"])]

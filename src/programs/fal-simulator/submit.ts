@@ -33,7 +33,7 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
   if (timeout !== "" && !(Number(timeout) > 0)) {
     return json(400, { detail: "Invalid request timeout", error_type: "bad_request" }, { "x-fal-error-type": "bad_request" })
   }
-  const input = Option.getOrElse(readBody(asked.body.toString("utf8")), () => ({}))
+  const input = Option.getOrElse(readBody(asked.body.toString("utf8")), (): Schema.JsonObject => ({}))
   const problems = Endpoints.problemsOf(endpoint, input)
   if (settings.strict && problems.length > 0) return json(422, JobErrors.invalid(problems).body, { "x-fal-billable-units": "0" })
 

@@ -91,11 +91,11 @@ export const poseOf = (figure: Figure, build: Build): Pose => {
   const upright = { lowered: 0, lean: 0 }
   switch (figure.pose) {
     case "front standing": {
-      const x = shoulder - arm * 0.75
+      const x = shoulder - arm * 0.92
       const out = Math.max(x + 15, build.waist + arm + 8, hip + arm * 0.6 + 2)
       const leg = hip * 0.5
       const side = (sign: number) => ({
-        arm: { root: [sign * x, 198], joint: [sign * out, 306], end: [sign * (out - 2), 398] } satisfies Limb,
+        arm: { root: [sign * x, 186 + arm], joint: [sign * out, 306], end: [sign * (out - 2), 398] } satisfies Limb,
         leg: { root: [sign * leg, 402], joint: [sign * (leg + 2), 560], end: [sign * (leg + 5), 706] } satisfies Limb
       })
       const [near, far] = [side(-1), side(1)]
@@ -106,8 +106,8 @@ export const poseOf = (figure: Figure, build: Build): Pose => {
         facing: "right",
         ...upright,
         arms: {
-          near: { root: [-6, 203], joint: [-14, 306], end: [8, 396] },
-          far: { root: [4, 203], joint: [10, 300], end: [24, 392] }
+          near: { root: [-6, 212], joint: [-14, 306], end: [8, 396] },
+          far: { root: [4, 212], joint: [10, 300], end: [24, 392] }
         },
         legs: {
           near: { root: [-2, 402], joint: [1, 560], end: [-8, 708] },
@@ -120,8 +120,8 @@ export const poseOf = (figure: Figure, build: Build): Pose => {
         lowered: 10,
         lean: 5,
         arms: {
-          near: { root: [-4, 213], joint: [-52, 305], end: [-62, 392] },
-          far: { root: [6, 213], joint: [52, 302], end: [104, 362] }
+          near: { root: [-4, 222], joint: [-52, 305], end: [-62, 392] },
+          far: { root: [6, 222], joint: [52, 302], end: [104, 362] }
         },
         legs: {
           near: { root: [0, 410], joint: [58, 552], end: [106, 702] },
@@ -134,8 +134,8 @@ export const poseOf = (figure: Figure, build: Build): Pose => {
         lowered: 138,
         lean: 0,
         arms: {
-          near: { root: [-6, 341], joint: [-2, 446], end: [82, 500] },
-          far: { root: [6, 341], joint: [22, 444], end: [104, 502] }
+          near: { root: [-6, 350], joint: [-2, 446], end: [82, 500] },
+          far: { root: [6, 350], joint: [22, 444], end: [104, 502] }
         },
         legs: {
           near: { root: [-8, 536], joint: [138, 540], end: [126, 706] },

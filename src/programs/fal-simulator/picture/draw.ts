@@ -42,8 +42,14 @@ const person = (figure: Figure): string => {
     // A coat or a gown falls over the legs; from the front sleeves come out of it.
     bothLegs,
     isFront && !bare && figure.style !== "casual" ? nearArm : "",
-    up(neck(figure, build) + skin + torso + (isFront ? "" : hairBehind(figure, build, facing)) + head(figure, build, facing)),
-    Torso.seatedLap(figure, build, { behind: !seated }),
+    up(
+      neck(figure, build, facing) +
+        skin +
+        torso +
+        (isFront ? "" : hairBehind(figure, build, facing)) +
+        head(figure, build, facing)
+    ),
+    seated ? Torso.seatedLap(figure, build, { behind: false }) : "",
     isFront && !bare && figure.style !== "casual" ? "" : nearArm
   ].join("")
 }
@@ -64,7 +70,7 @@ export const draw = (figure: Figure, width: number, height: number): string => {
     moved(
       figure.pose === "sitting" ? 245 : 300,
       14,
-      ellipse([figure.pose === "sitting" ? 60 : 22, 742], shadow, 17, "url(#shadow)") + drawing
+      ellipse([figure.pose === "sitting" ? 60 : 12, 744], shadow, 17, "url(#shadow)") + drawing
     ) +
     `</svg></svg>`
   )

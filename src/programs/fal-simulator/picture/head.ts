@@ -213,7 +213,7 @@ const front = (figure: Figure, build: Build) => {
         )
   )
   // Grey comes at the temples first.
-  if (age >= 36 && age < 60) {
+  if (!female && age >= 36 && age < 60) {
     for (const sign of [-1, 1])
       parts.push(
         line(
@@ -319,7 +319,7 @@ const profile = (figure: Figure, build: Build) => {
         ),
     female ? "" : ellipse([-f * 0.18, CENTRE + 8], 6, 9, darker(skin, 0.08))
   )
-  if (age >= 36 && age < 60)
+  if (!female && age >= 36 && age < 60)
     parts.push(
       line(
         [
@@ -336,19 +336,27 @@ const profile = (figure: Figure, build: Build) => {
   return parts.join("")
 }
 
-export const neck = (figure: Figure, { face }: Build) => {
+export const neck = (figure: Figure, { face }: Build, facing: "front" | "right") => {
   const width = face * (figure.gender === "female" ? 0.42 : 0.56)
-  return blob(
-    [
-      [-width, 130],
-      [width, 130],
-      [width, 160],
-      [width + 12, 184],
-      [-width - 12, 184],
-      [-width, 160]
-    ],
-    lit(darker(figure.skin, 0.13))
-  )
+  const outline: ReadonlyArray<Point> =
+    facing === "front"
+      ? [
+          [-width, 130],
+          [width, 130],
+          [width, 160],
+          [width + 12, 184],
+          [-width - 12, 184],
+          [-width, 160]
+        ]
+      : [
+          [-width - 5, 124],
+          [width * 0.7, 138],
+          [width * 0.6, 162],
+          [width * 0.8, 182],
+          [-width, 184],
+          [-width - 4, 160]
+        ]
+  return blob(outline, lit(darker(figure.skin, 0.13)))
 }
 export const head = (figure: Figure, build: Build, facing: "front" | "right") =>
   facing === "front" ? front(figure, build) : profile(figure, build)

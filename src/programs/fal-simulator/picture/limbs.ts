@@ -1,6 +1,6 @@
 import type { Build, Limb, Pose } from "./build.ts"
 import type { Figure } from "./Figure.ts"
-import { between, blob, darker, ellipse, limb, line, lit, mix, type Point, polygon } from "./shape.ts"
+import { between, blob, darker, ellipse, limb, line, lit, mix, type Point, polygon, tube } from "./shape.ts"
 
 /** `far` limbs lie in the shade of the body. */
 const tone = (colour: string, far: boolean) => lit(far ? darker(colour, 0.16) : colour)
@@ -12,7 +12,8 @@ export const arm = (figure: Figure, build: Build, { end, joint, root }: Limb, fa
   const hand = between(joint, end, 1.14)
   const bare = limb(root, width, joint, width * 0.78, skin) + limb(joint, width * 0.78, end, width * 0.52, skin)
   const palm =
-    limb(end, width * 0.52, hand, width * 0.5, skin) + ellipse(between(end, hand, 0.7), width * 0.62, width * 0.66, skin)
+    limb(end, width * 0.52, hand, width * 0.5, skin) +
+    ellipse(between(end, hand, 0.7), width * 0.66 + 1.5, width * 0.7 + 2.5, skin)
   const sleeved = (sleeve: string, roomier: number) =>
     palm +
     limb(root, width * 1.08 + roomier, joint, width * 0.92 + roomier, sleeve) +
@@ -156,19 +157,17 @@ export const leg = (figure: Figure, build: Build, { end, joint, root }: Limb, fa
   }
   const cloth = tone(figure.bottom, far)
   const straight = figure.style === "professional" ? 1.02 : figure.style === "editorial" ? 1.2 : 0.94
+  const hem = between(joint, end, 1.07)
   const trousers =
-    limb(root, thigh, joint, calf * 1.12, cloth) + limb(joint, calf * 1.12, [end[0], end[1] + 8], calf * 0.86 * straight, cloth)
+    limb(root, thigh, joint, calf * 1.12, cloth) +
+    limb(joint, calf * 1.12, between(joint, end, 0.4), calf * 1.04, cloth) +
+    tube(between(joint, end, 0.4), calf * 1.04, hem, calf * 0.84 * straight, cloth)
   const details =
     figure.style === "professional"
-      ? line([between(root, joint, 0.3), joint, [end[0], end[1] + 4]], darker(figure.bottom, 0.25), 1.2, 0.7)
+      ? line([between(root, joint, 0.3), joint, hem], darker(figure.bottom, 0.25), 1.2, 0.7)
       : figure.style === "casual"
-        ? limb(
-            [end[0], end[1] + 1],
-            calf * 0.88,
-            [end[0], end[1] + 8],
-            calf * 0.88,
-            tone(mix(figure.bottom, "#ffffff", 0.28), far)
-          ) + line([between(root, joint, 0.82), between(root, joint, 0.9)], mix(figure.bottom, "#ffffff", 0.3), 9, 0.35)
+        ? tube(between(joint, end, 1.01), calf * 0.9, hem, calf * 0.9, tone(mix(figure.bottom, "#ffffff", 0.25), far)) +
+          line([between(root, joint, 0.5), joint, between(joint, end, 0.6)], mix(figure.bottom, "#ffffff", 0.3), calf * 0.5, 0.12)
         : ""
   return feet + trousers + details
 }

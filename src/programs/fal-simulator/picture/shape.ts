@@ -74,4 +74,11 @@ export const limb = (a: Point, ra: number, b: Point, rb: number, fill: string) =
     fill
   )
 }
+/** A limb cut straight at both ends, as trousers are at the hem. */
+export const tube = (a: Point, ra: number, b: Point, rb: number, fill: string) => {
+  const length = Math.hypot(b[0] - a[0], b[1] - a[1]) || 1
+  const [nx, ny] = [(b[1] - a[1]) / length, -(b[0] - a[0]) / length]
+  const corner = ([x, y]: Point, r: number): Point => [x + nx * r, y + ny * r]
+  return polygon([corner(a, ra), corner(b, rb), corner(b, -rb), corner(a, -ra)], fill)
+}
 export const between = (a: Point, b: Point, share: number): Point => [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]

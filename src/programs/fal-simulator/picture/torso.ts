@@ -398,7 +398,7 @@ export const front = (figure: Figure, build: Build): string => {
 
 /** Seen from the right side, the front of the body towards greater x. `seated` has no room for a hem below the seat. */
 export const side = (figure: Figure, build: Build, seated: boolean): string => {
-  const { accent, bottom, gender, skin, style, top } = figure
+  const { accent, bottom, gender, style, top } = figure
   const { belly, bust, seat } = build
   const female = gender === "female"
   const shape = (hem: number, roomier: number): ReadonlyArray<Point> => [

@@ -1,0 +1,182 @@
+import { Clock, Context, Effect, Layer, type Schema } from "effect"
+import {
+  AccountProblem,
+  Busy,
+  Cancelled,
+  Generator,
+  GeneratorError,
+  JobFailed,
+  type Picture,
+  Refused,
+  type Ticket,
+  Uncertain,
+  Unknown,
+  Unreachable
+} from "../services/Generator.ts"
+
+/** How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same. */
+export type Submission = "accepted" | "lost" | "silent" | "busy" | "locked" | { readonly refused: string }
+/** How a job ends, `after` so many milliseconds by the `Clock`. */
+export type Job =
+  | { readonly ends: "picture" | "flagged"; readonly after: number }
+  | { readonly ends: "refused" | "failed"; readonly after: number; readonly type: string }
+  | { readonly ends: "never" }
+/** What a look (progress, result) meets with instead of an answer. */
+export type Trouble = "unreachable" | "unknown" | "locked"
+
+export interface LedgerRow {
+  readonly requestId: string
+  readonly endpoint: string
+  readonly input: Schema.JsonObject
+  readonly acceptedAt: number
+  readonly outcome: "running" | "picture" | "flagged" | "refused" | "failed" | "cancelled"
+  /** 1 for what fal would bill. */
+  readonly units: number
+}
+
+/** The other side of the in-process generator: what will happen, and what has. What is not scripted goes well. */
+export class GeneratorScript extends Context.Service<
+  GeneratorScript,
+  {
+    readonly submits: (...next: ReadonlyArray<Submission>) => Effect.Effect<void>
+    readonly jobs: (...next: ReadonlyArray<Job>) => Effect.Effect<void>
+    readonly looks: (...next: ReadonlyArray<Trouble>) => Effect.Effect<void>
+    /** Cancels that come later are ignored: the job goes on to its end. */
+    readonly ignoreCancels: Effect.Effect<void>
+    /** From now on no request id is known any more. */
+    readonly forget: Effect.Effect<void>
+    /** One execution for each accepted submit, whatever its caller was told. */
+    readonly ledger: Effect.Effect<ReadonlyArray<LedgerRow>>
+    readonly calls: Effect.Effect<Readonly<Record<"submit" | "progress" | "result" | "cancel" | "probe", number>>>
+  }
+>()("model-generator/layers/GeneratorScript") {}
+
+interface Execution {
+  readonly requestId: string
+  readonly endpoint: string
+  readonly input: Schema.JsonObject
+  readonly acceptedAt: number
+  readonly job: Job
+  cancelledAt: number | undefined
+}
+
+const USUAL: Job = { ends: "picture", after: 1000 }
+const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }))
+const locked = () => fail(new AccountProblem({ status: 403, detail: "User is locked. Reason: Exhausted balance." }))
+
+const isOver = ({ acceptedAt, cancelledAt, job }: Execution, now: number) =>
+  cancelledAt !== undefined || (job.ends !== "never" && now >= acceptedAt + job.after)
+
+const row = (execution: Execution, now: number): LedgerRow => {
+  const { cancelledAt, job, ...about } = execution
+  const outcome =
+    !isOver(execution, now) || job.ends === "never"
+      ? cancelledAt === undefined
+        ? "running"
+        : "cancelled"
+      : cancelledAt === undefined
+        ? job.ends
+        : "cancelled"
+  return { ...about, outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
+}
+
+/** fal in this process, for tests: time is the `Clock`'s, and all of it can be scripted. */
+export const layer = Layer.effectContext(
+  Effect.sync(() => {
+    const executions = new Map<string, Execution>()
+    const submissions: Array<Submission> = []
+    const jobs: Array<Job> = []
+    const troubles: Array<Trouble> = []
+    const calls = { submit: 0, progress: 0, result: 0, cancel: 0, probe: 0 }
+    let ignoring = false
+    let known = true
+
+    const accept = Effect.fnUntraced(function* (endpoint: string, input: Schema.JsonObject) {
+      const requestId = `00000000-0000-4000-8000-${String(executions.size + 1).padStart(12, "0")}`
+      const acceptedAt = yield* Clock.currentTimeMillis
+      executions.set(requestId, { requestId, endpoint, input, acceptedAt, job: jobs.shift() ?? USUAL, cancelledAt: undefined })
+      return { endpoint, requestId }
+    })
+
+    const look = Effect.fnUntraced(function* (operation: "progress" | "result", { requestId }: Ticket) {
+      calls[operation]++
+      const trouble = troubles.shift()
+      if (trouble === "unreachable") return yield* fail(new Unreachable({ detail: "scripted" }))
+      if (trouble === "locked") return yield* locked()
+      const execution = known && trouble === undefined ? executions.get(requestId) : undefined
+      return execution ?? (yield* fail(new Unknown({ detail: "Request not found" })))
+    })
+
+    const generator = Generator.of({
+      submit: Effect.fn("Generator.submit")(function* (endpoint, input) {
+        calls.submit++
+        const submission = submissions.shift() ?? "accepted"
+        if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
+        if (submission === "locked") return yield* locked()
+        if (typeof submission === "object")
+          return yield* fail(new Refused({ status: 422, detail: submission.refused, billableUnits: 0 }))
+        const ticket = yield* accept(endpoint, input)
+        if (submission === "lost") return yield* fail(new Uncertain({ detail: "answer lost" }))
+        return submission === "silent" ? yield* Effect.never : ticket
+      }),
+      progress: Effect.fn("Generator.progress")(function* (ticket) {
+        const execution = yield* look("progress", ticket)
+        if (isOver(execution, yield* Clock.currentTimeMillis)) return { _tag: "Ended", inferenceSeconds: null } as const
+        return execution.job.ends === "never" ? ({ _tag: "Queued", position: 0 } as const) : ({ _tag: "Running" } as const)
+      }),
+      result: Effect.fn("Generator.result")(function* (ticket) {
+        const { acceptedAt, cancelledAt, endpoint, input, job, requestId } = yield* look("result", ticket)
+        const now = yield* Clock.currentTimeMillis
+        if (cancelledAt !== undefined) return yield* fail(new Cancelled({ detail: "Request was cancelled by the client" }))
+        if (job.ends === "never" || now < acceptedAt + job.after)
+          return yield* fail(new Unreachable({ detail: "Request is still in progress" }))
+        if (job.ends === "refused") return yield* fail(new Refused({ status: 422, detail: job.type, billableUnits: 0 }))
+        if (job.ends === "failed") return yield* fail(new JobFailed({ status: 503, type: job.type, detail: job.type }))
+        const seed = typeof input["seed"] === "number" ? input["seed"] : 7
+        const picture: Picture = {
+          url: `memory://${endpoint}/${requestId}.jpg`,
+          width: 768,
+          height: 1024,
+          contentType: "image/jpeg",
+          seed,
+          flagged: job.ends === "flagged",
+          billableUnits: 1
+        }
+        return picture
+      }),
+      cancel: Effect.fn("Generator.cancel")(function* ({ requestId }) {
+        calls.cancel++
+        const now = yield* Clock.currentTimeMillis
+        const execution = known ? executions.get(requestId) : undefined
+        if (execution === undefined) return "unknown"
+        if (isOver(execution, now)) return "ended"
+        if (!ignoring) execution.cancelledAt = now
+        return "asked"
+      }),
+      probe: Effect.suspend(() => {
+        calls.probe++
+        return troubles[0] === "locked"
+          ? Effect.andThen(
+              Effect.sync(() => troubles.shift()),
+              locked()
+            )
+          : Effect.void
+      })
+    })
+
+    return Context.make(Generator, generator).pipe(
+      Context.add(
+        GeneratorScript,
+        GeneratorScript.of({
+          submits: (...next) => Effect.sync(() => void submissions.push(...next)),
+          jobs: (...next) => Effect.sync(() => void jobs.push(...next)),
+          looks: (...next) => Effect.sync(() => void troubles.push(...next)),
+          ignoreCancels: Effect.sync(() => void (ignoring = true)),
+          forget: Effect.sync(() => void (known = false)),
+          ledger: Effect.map(Clock.currentTimeMillis, (now) => [...executions.values()].map((execution) => row(execution, now))),
+          calls: Effect.sync(() => ({ ...calls }))
+        })
+      )
+    )
+  })
+)
