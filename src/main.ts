@@ -1,31 +1,87 @@
-import { NodeServices } from "@effect/platform-node"
-import { Effect } from "effect"
-import { Command } from "effect/cli"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, Layer, References } from "effect"
+import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { FetchHttpClient } from "effect/http"
 import * as Live from "./layers/Live.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Migrations from "./layers/Migrations.ts"
 import * as PostgresPg from "./layers/PostgresPg.ts"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { batch } from "./programs/commands/batch.ts"
+import { edit } from "./programs/commands/edit.ts"
+import { falSimulator } from "./programs/commands/falSimulator.ts"
+import { generate } from "./programs/commands/generate.ts"
+import { health } from "./programs/commands/health.ts"
+import { migrate } from "./programs/commands/migrate.ts"
+import { lastWords, teardown } from "./programs/commands/outcome.ts"
+import { workerCommand } from "./programs/commands/worker.ts"
 import { VERSION } from "./programs/version.ts"
-import { worker } from "./programs/worker/worker.ts"
 import * as Settings from "./services/Settings.ts"
 
-const workerCommand = Command.make("worker", {}, () =>
-  Effect.andThen(Settings.check(Settings.names), Effect.scoped(worker).pipe(Effect.provide(Live.worker)))
+/** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
+const checked = <A, E, R>(names: ReadonlyArray<Settings.Name>, layer: Layer.Layer<A, E, R>) =>
+  Layer.unwrap(Effect.as(Settings.check(names), layer))
+
+/** A command that asks says what is wrong itself, in its last line; the log would say it a second time. */
+const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
+
+const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
+const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
+const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
+const falSettings = ["FAL_KEY", "FAL_MODEL", "FAL_BASE_URL"] as const satisfies ReadonlyArray<Settings.Name>
+const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.dependencies).pipe(
+  Layer.provideMerge(quiet)
 )
-const migrateCommand = Command.make("migrate", {}, () =>
-  Effect.andThen(
-    Settings.check(Live.databaseSettings),
-    Effect.provide(
-      Effect.tap(Migrations.migrate, (done) => Effect.logInfo("migrated", done)),
-      PostgresPg.layer
-    )
-  )
+
+/** The exit code of a command that a signal ends: 130 for one that was cut off, 0 for one that runs until then. */
+let stopped = 130
+const untilStopped = Layer.effectDiscard(
+  Effect.sync(() => {
+    stopped = 0
+  })
+)
+
+const commands = [
+  workerCommand.pipe(
+    Command.provide(checked(Settings.names, Live.worker).pipe(Layer.provideMerge(Logging.layer), Layer.merge(untilStopped)))
+  ),
+  health(world, client, Settings.check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
+  generate.pipe(Command.provide(client)),
+  edit.pipe(Command.provide(client)),
+  batch(client, library),
+  migrate(Migrations.migrate).pipe(
+    Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
+  ),
+  falSimulator.pipe(Command.provide(untilStopped))
+] as const
+
+/** The parser's message without its own words for where it found it. */
+const oneLine = (message: string) => message.replaceAll(/\s+/g, " ").replace("Expected: Schema validation failed: ", "")
+
+const cli = Layer.mergeAll(
+  // LOG_LEVEL is a setting like the others.
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.Wizard] }),
+  CliOutput.layerPresenter({
+    present: (event) =>
+      event._tag === "InvalidInvocation"
+        ? // The whole help would hide the one line that matters, and standard output is for results.
+          Effect.forEach(event.errors, (error) => Console.error(`model-generator: ${oneLine(error.message)}`)).pipe(
+            Effect.andThen(Console.error(`see: ${event.commandPath.join(" ")} --help`))
+          )
+        : CliOutput.defaultPresenter.present(event)
+  })
 )
 
 Command.make("model-generator").pipe(
-  Command.withSubcommands([workerCommand, migrateCommand]),
+  Command.withDescription(
+    "Makes fashion models with fal.ai: a supervised worker for Celery's queues, and what an operator needs"
+  ),
+  Command.withSubcommands(commands),
   Command.run({ version: VERSION }),
-  Effect.provide([NodeServices.layer, Logging.layer]),
-  NodeRuntime.runMain
+  Effect.tapCause((cause) => {
+    const words = lastWords(cause)
+    return words === "" ? Effect.void : Console.error(words)
+  }),
+  Effect.provide([NodeServices.layer, FetchHttpClient.layer, cli]),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown: teardown(() => stopped) })
 )

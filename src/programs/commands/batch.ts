@@ -1,0 +1,130 @@
+import { Console, Effect, type Layer, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import type { ResultStore } from "../../services/ResultStore.ts"
+import * as Settings from "../../services/Settings.ts"
+import type { TaskQueue } from "../../services/TaskQueue.ts"
+import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { planned } from "../generation/batch.ts"
+import * as Parameters from "../generation/Parameters.ts"
+import { print } from "./client.ts"
+import * as Display from "./Display.ts"
+import * as flags from "./flags.ts"
+import { Failed, explain, inJson } from "./outcome.ts"
+import { costOf, describe } from "./price.ts"
+import { sendBatch } from "./sendBatch.ts"
+
+const input = {
+  count: Flag.Int("count").pipe(
+    Flag.withDescription("How many pictures, 1 to 1000"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+  ),
+  ...flags.filters,
+  all: Flag.Boolean("all").pipe(
+    Flag.withDescription("Also combinations the library has already, as new versions"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  seed: flags.seed,
+  save: flags.save,
+  dryRun: Flag.Boolean("dry-run").pipe(
+    Flag.withDescription("Print the plan, the prompts and the cost; put nothing on the queue"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  wait: flags.wait,
+  timeout: flags.timeout(3600),
+  json: flags.json
+}
+type Input = Command.Command.Config.Infer<typeof input>
+
+const argumentsOf = ({ age_range, all, body_type, count, gender, pose, save, seed, style }: Input) => ({
+  count,
+  templates: null,
+  save,
+  missing_only: !all,
+  seed,
+  gender,
+  age_range,
+  body_type,
+  pose,
+  style
+})
+
+const PATIENCE = "3 seconds"
+
+/** What a batch would do. The library says what is missing; where it cannot be asked, the plan is as if it were empty. */
+const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: Layer.Layer<ModelLibrary, E>) {
+  const { FAL_MODEL } = yield* Settings.of("FAL_MODEL")
+  let unasked: string | null = null
+  const having = (templateIds: ReadonlyArray<string>) =>
+    ModelLibrary.pipe(
+      Effect.flatMap((real) => real.having(templateIds)),
+      Effect.provide(library),
+      Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.fail({ message: `no answer within ${PATIENCE}` }) }),
+      Effect.catch((error) => {
+        unasked = explain(error).replaceAll(/\s+/g, " ")
+        return Effect.succeed<ReadonlySet<string>>(new Set())
+      })
+    )
+  const notAsked = Effect.die("a plan only asks which templates there are")
+  const models = yield* planned(argumentsOf(input)).pipe(
+    Effect.provideService(ModelLibrary, { having, save: () => notAsked, find: () => notAsked, ping: notAsked })
+  )
+  const rows = models.map((model) => ({
+    template_id: model.template_id ?? Parameters.templateIdOf(model),
+    seed: model.seed,
+    prompt: Parameters.promptOf(model)
+  }))
+  const cost = costOf(FAL_MODEL, rows.length)
+  if (input.json) {
+    return yield* print({
+      dry_run: true,
+      count: rows.length,
+      models: rows,
+      cost,
+      cost_is: "estimate from the list price",
+      library_not_asked: unasked
+    })
+  }
+  const paint = yield* Display.paint
+  if (unasked !== null)
+    yield* Console.error(
+      `${paint.yellow("!")} the library cannot be asked what it has, so this plan takes it as empty: ${unasked}`
+    )
+  if (rows.length > 0)
+    yield* Console.log(
+      Display.table(
+        paint,
+        ["#", "template", "prompt"],
+        rows.map((row, at) => [String(at + 1), row.template_id, row.prompt])
+      )
+    )
+  yield* Console.log(`${rows.length === 0 ? "" : "\n"}${rows.length} pictures, ${describe(cost, rows.length)}`)
+  if (rows.length < input.count)
+    yield* Console.log(`fewer than ${input.count}: no more combinations are missing (--all makes new versions of what is there)`)
+  yield* Console.log("dry run: nothing was put on the queue")
+})
+
+/** Many pictures: enqueues `batch_generate` and waits for all it fans out to. */
+export const batch = <E1, E2>(
+  client: Layer.Layer<TaskQueue | ResultStore | WorkerIdentity, E1>,
+  library: Layer.Layer<ModelLibrary, E2>
+) =>
+  Command.make("batch", input, (input) =>
+    Effect.gen(function* () {
+      if (input.dryRun) return yield* dryRun(input, library)
+      const outcome = yield* Effect.provide(sendBatch(argumentsOf(input), input), client)
+      if (Option.isSome(outcome) && outcome.value !== "") return yield* new Failed({ message: outcome.value })
+    }).pipe(inJson(input.json, print))
+  ).pipe(
+    Command.withDescription("Have many models made: those the library lacks first, spread over the values"),
+    Command.withExamples([
+      { command: "model-generator batch --count 5 --dry-run", description: "See the plan, the prompts and what they would cost" },
+      {
+        command: "model-generator batch --count 20 --gender female --style casual,editorial",
+        description: "Make twenty that are missing"
+      },
+      { command: "model-generator batch --count 3 --all --no-save --json", description: "For a script, without saving" }
+    ])
+  )

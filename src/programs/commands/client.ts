@@ -1,0 +1,110 @@
+import { Console, Duration, Effect, Option, Schedule, Schema } from "effect"
+import { randomUUID } from "node:crypto"
+import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
+import * as Settings from "../../services/Settings.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import type * as Body from "../celery/Body.ts"
+import * as Message from "../celery/Message.ts"
+import * as Display from "./Display.ts"
+import { Failed } from "./outcome.ts"
+
+export const print = (document: unknown) => Console.log(JSON.stringify(document, null, 2))
+
+/** The queue tasks are sent to: the first of those the workers read. */
+export const queueName = Settings.of("WORKER_QUEUES").pipe(
+  Effect.map(({ WORKER_QUEUES }) => WORKER_QUEUES[0] ?? "generator_queue"),
+  Effect.orDie // a command checks its settings before it starts
+)
+
+/** Puts a task on the queue as a Python client would, and returns its id. Arguments that are null are left out. */
+export const send = Effect.fn("client.send")(function* (
+  task: string,
+  kwargs: Readonly<Record<string, unknown>>,
+  embed: Body.Embed = {}
+) {
+  const queue = yield* TaskQueue
+  const me = yield* WorkerIdentity
+  const [id, tag, replyTo] = yield* Effect.sync(() => [randomUUID(), randomUUID(), randomUUID()] as const)
+  const given = Object.fromEntries(Object.entries(kwargs).filter(([, value]) => value !== null))
+  const message = { id, task, args: [], kwargs: given, queue: yield* queueName, tag, replyTo, embed }
+  yield* queue.publish([Message.encode(message, me.name)])
+  return id
+})
+
+const Raised = Schema.Struct({
+  exc_type: Schema.String,
+  exc_message: Schema.Union([Schema.Array(Schema.Unknown), Schema.String])
+})
+/** A failure as Celery stores it, whoever's worker it was. */
+export const errorOf = ({ result, status }: TaskResult): { readonly type: string; readonly message: string } =>
+  Option.match(Schema.decodeUnknownOption(Raised)(result), {
+    onNone: () => ({ type: status, message: JSON.stringify(result) }),
+    onSome: ({ exc_message, exc_type }) => ({
+      type: exc_type,
+      message: typeof exc_message === "string" ? exc_message : exc_message.map(String).join(", ")
+    })
+  })
+
+/** The final result, or `None` when there is none in time. A broker that goes away meanwhile is waited for. */
+export const awaitResult = Effect.fn("client.awaitResult")(function* (id: string, timeout: Duration.Duration) {
+  const results = yield* ResultStore
+  return yield* results.awaitFinal(id).pipe(Effect.retry(Schedule.spaced("1 second")), Effect.timeoutOption(timeout))
+})
+
+/** Says, once, that a task may wait for ever: nobody is there to take it. */
+export const warnWhenAlone = Effect.fn("client.warnWhenAlone")(function* (display: Display.Display) {
+  const queue = yield* TaskQueue
+  yield* Effect.sleep("2 seconds")
+  const status = yield* Effect.option(queue.status)
+  if (Option.isSome(status) && !status.value.workers.some((worker) => worker.alive))
+    yield* display.line(
+      "no worker of model-generator is alive on this broker: start one (model-generator worker), or look at health"
+    )
+})
+
+export interface Waiting {
+  readonly wait: boolean
+  readonly timeout: number
+  readonly json: boolean
+}
+
+/** Sends one task, waits for it where somebody can see how long that takes, and prints what came of it. */
+export const performOne = Effect.fn("client.performOne")(function* (
+  task: string,
+  kwargs: Readonly<Record<string, unknown>>,
+  options: Waiting
+) {
+  const paint = yield* Display.paint
+  const id = yield* send(task, kwargs)
+  if (!options.wait) {
+    return yield* options.json
+      ? print({ task_id: id, status: "SENT", queue: yield* queueName })
+      : Console.log(`${task} ${id} is on ${yield* queueName}`)
+  }
+  const display = yield* Display.make((millis) => [`${Display.spinner(millis)} ${task} ${id}  ${(millis / 1000).toFixed(0)} s`])
+  if (!display.live) yield* display.line(`${task} ${id} is on ${yield* queueName}, waiting`)
+  yield* Effect.forkScoped(warnWhenAlone(display))
+  const [took, found] = yield* Effect.timed(awaitResult(id, Duration.seconds(options.timeout)))
+  if (Option.isNone(found)) {
+    const message = `no result within ${options.timeout} s; the task stays on the queue and its result will be under ${id}`
+    if (options.json) yield* print({ task_id: id, status: "PENDING", error: { type: "TimeoutError", message } })
+    return yield* new Failed({ message })
+  }
+  const result = found.value
+  if (result.status !== "SUCCESS") {
+    const error = errorOf(result)
+    if (options.json) yield* print({ task_id: id, status: result.status, error })
+    return yield* new Failed({ message: `${task} ${id} ended in ${result.status}: ${error.type}: ${error.message}` })
+  }
+  if (options.json) return yield* print({ task_id: id, status: result.status, result: result.result })
+  yield* display.line(`${paint.green("✓")} ${task} ${id}  ${Duration.toSeconds(took).toFixed(1)} s`)
+  yield* Console.log(fieldsOf(result.result, paint))
+}, Effect.scoped)
+
+const fieldsOf = (value: Schema.Json, paint: Display.Paint) =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value)
+        .map(([key, inner]) => `${paint.dim(key.padEnd(19))} ${typeof inner === "string" ? inner : JSON.stringify(inner)}`)
+        .join("\n")
+    : JSON.stringify(value)

@@ -1,0 +1,104 @@
+import { Option, Result } from "effect"
+import type { QueueStatus } from "../../services/TaskQueue.ts"
+import type { Answer, Survey } from "./survey.ts"
+
+/** One line of what `health` says. `bad` makes the whole unhealthy; `note` is for a person to look at when there is time. */
+export interface Row {
+  readonly what: string
+  readonly state: "ok" | "note" | "bad"
+  readonly says: string
+  /** What to do; "" when nothing needs doing. */
+  readonly advice: string
+}
+
+const ok = (what: string, says: string): Row => ({ what, state: "ok", says, advice: "" })
+const note = (what: string, says: string, advice: string): Row => ({ what, state: "note", says, advice })
+const bad = (what: string, says: string, advice: string): Row => ({ what, state: "bad", says, advice })
+
+const answered = (what: string, answer: Answer<unknown>, advice: string): Row =>
+  Result.match(answer.said, {
+    onSuccess: () => ok(what, `answers in ${answer.ms} ms`),
+    // A database without our table says itself what to run.
+    onFailure: (error) => bad(what, error, error.includes("(run: ") ? "" : advice)
+  })
+
+export const ago = (seconds: number): string =>
+  seconds < 120
+    ? `${Math.round(seconds)} s`
+    : seconds < 7200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3600)} h`
+
+const workerRow = (worker: QueueStatus["workers"][number]): Row => {
+  const doing = worker.doing === "" ? "waiting for a task" : `doing ${worker.doing}`
+  const about = `on ${worker.host}, last beat ${ago(worker.beatSecondsAgo)} ago, holds ${worker.holds}, ${worker.processed} done, ${doing}`
+  if (!worker.alive)
+    return note(worker.name, `gone: ${about}`, "what it held goes back to the queue by itself once another worker is alive")
+  if (!worker.consuming)
+    return bad(
+      worker.name,
+      `takes nothing: ${about}`,
+      "see its log; a paused worker starts again by itself when the cause is gone"
+    )
+  return ok(worker.name, about)
+}
+
+const OLD_SECONDS = 600
+
+const queueRows = (status: QueueStatus): ReadonlyArray<Row> =>
+  status.queues.flatMap((queue) => {
+    const ready = queue.ready["0"] + queue.ready["3"] + queue.ready["6"] + queue.ready["9"]
+    const by = Object.entries(queue.ready).flatMap(([priority, count]) =>
+      priority !== "0" && count > 0 ? [`${count} at priority ${priority}`] : []
+    )
+    const oldest = Option.match(queue.oldestSeconds, { onNone: () => "", onSome: (seconds) => `, the first for ${ago(seconds)}` })
+    const says = `${ready} waiting${by.length > 0 ? ` (${by.join(", ")})` : ""}${oldest}`
+    const consumed = status.workers.some((worker) => worker.alive && worker.consuming && worker.queues.includes(queue.queue))
+    return [
+      consumed
+        ? Option.exists(queue.oldestSeconds, (seconds) => seconds > OLD_SECONDS)
+          ? note(queue.queue, says, "more work than the workers can do, or fal is slow: look at /metrics")
+          : ok(queue.queue, says)
+        : bad(
+            queue.queue,
+            `${says}; no live worker consumes it`,
+            "start a worker: model-generator worker (or docker compose up -d)"
+          ),
+      ...(queue.dead > 0
+        ? [note(`${queue.queue}.dead`, `${queue.dead} dead letters`, "look at them: model-generator dead list")]
+        : [ok(`${queue.queue}.dead`, "no dead letters")])
+    ]
+  })
+
+/** The survey in rows, each bad one with what to do about it. */
+export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
+  const status = Result.getOrUndefined(survey.queue.said)
+  const database = Result.isSuccess(survey.database.said)
+  const pending = Result.getOrElse(survey.migrations.said, () => [])
+  return [
+    answered("Redis broker", survey.broker, "is Redis up and reachable from here? Look at CELERY_BROKER_URL, REDIS_PASSWORD"),
+    answered(
+      "Redis results",
+      survey.results,
+      "is Redis up and reachable from here? Look at CELERY_RESULT_BACKEND, REDIS_PASSWORD"
+    ),
+    answered("PostgreSQL", survey.database, "are PostgreSQL and PgBouncer up and reachable from here? Look at DATABASE_URL"),
+    Result.isFailure(survey.migrations.said)
+      ? database
+        ? bad("migrations", survey.migrations.said.failure, "may the database user read the schema?")
+        : note("migrations", "not known while PostgreSQL does not answer", "")
+      : pending.length === 0
+        ? ok("migrations", "none pending")
+        : bad("migrations", `pending: ${pending.join(", ")}`, "run: model-generator migrate"),
+    answered("fal", survey.fal, "look at FAL_KEY, FAL_MODEL, the account's balance, and fal's status page"),
+    ...(status === undefined
+      ? [bad("queue", "not known while the broker does not answer", "first the broker")]
+      : [
+          ...queueRows(status),
+          ok("scheduled", `${status.scheduled} for later, ${status.unacknowledged} unacknowledged in all`),
+          ...(status.workers.length === 0
+            ? [bad("workers", "none has reported (stock Celery workers do not)", "start one: model-generator worker")]
+            : status.workers.map(workerRow))
+        ])
+  ]
+}

@@ -1,0 +1,53 @@
+import { Console, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { simulate } from "../fal-simulator/simulate.ts"
+
+const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3600 }))
+
+/** fal's queue API on this machine, until it is stopped. */
+export const falSimulator = Command.make(
+  "fal-simulator",
+  {
+    host: Flag.String("host").pipe(Flag.withDescription("The address to listen on"), Flag.withDefault("127.0.0.1")),
+    port: Flag.Int("port").pipe(
+      Flag.withDescription("The port; 0 takes any that is free"),
+      Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+      Flag.withDefault(9220)
+    ),
+    pictureSeconds: Flag.Finite("picture-seconds").pipe(
+      Flag.withDescription("How long a picture takes"),
+      Flag.withSchema(seconds),
+      Flag.withDefault(2)
+    ),
+    variation: Flag.Finite("variation").pipe(
+      Flag.withDescription("How much that time varies: 0.2 is up to 20 % either way"),
+      Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
+      Flag.withDefault(0.2)
+    ),
+    concurrency: Flag.Int("concurrency").pipe(
+      Flag.withDescription("Pictures made at once, as fal limits a new account"),
+      Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
+      Flag.withDefault(2)
+    ),
+    key: Flag.optional(
+      Flag.String("key").pipe(
+        Flag.withDescription("The one key that is accepted (any, when left out)"),
+        Flag.withSchema(Schema.NonEmptyString)
+      )
+    )
+  },
+  ({ key, ...options }) =>
+    Effect.gen(function* () {
+      const simulator = yield* simulate({ ...options, ...(Option.isSome(key) ? { key: key.value } : {}) })
+      yield* Console.log(`fal simulator on ${simulator.url}, until it is stopped`)
+      yield* Console.log(`a worker uses it with   FAL_BASE_URL=${simulator.url}`)
+      yield* Console.log(`what was asked and paid: ${simulator.url}/_sim/ledger   faults: POST ${simulator.url}/_sim/faults`)
+      return yield* Effect.never
+    }).pipe(Effect.scoped)
+).pipe(
+  Command.withDescription("Play fal's queue API on this machine, with a ledger of what was paid and faults on request"),
+  Command.withExamples([
+    { command: "model-generator fal-simulator --picture-seconds 1", description: "Serve until stopped" },
+    { command: "FAL_BASE_URL=http://127.0.0.1:9220 model-generator worker", description: "Have a worker use it" }
+  ])
+)

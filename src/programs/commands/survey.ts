@@ -1,0 +1,73 @@
+import { Clock, Effect, Fiber, Layer, Result, Scope } from "effect"
+import { Generator } from "../../services/Generator.ts"
+import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
+import { ResultStore } from "../../services/ResultStore.ts"
+import { type QueueStatus, TaskQueue } from "../../services/TaskQueue.ts"
+import { within } from "../supervision/within.ts"
+import { explain } from "./outcome.ts"
+
+/** What does not answer by then counts as down (milliseconds). */
+const PATIENCE = 3000
+
+export interface Answer<A> {
+  readonly ms: number
+  readonly said: Result.Result<A, string>
+}
+
+/** Asks, and walks away from an answer that is late: drivers wait for a dead peer, each as long as it likes. */
+const ask = Effect.fnUntraced(function* <A, E, R>(question: Effect.Effect<A, E, R>) {
+  const before = yield* Clock.currentTimeMillis
+  const fiber = yield* Effect.forkDetach(Effect.result(Effect.mapError(question, explain)), { startImmediately: true })
+  const said: Result.Result<A, string> = yield* Fiber.join(fiber).pipe(
+    Effect.timeoutOrElse({
+      duration: PATIENCE,
+      orElse: () => Effect.succeed(Result.fail(`no answer within ${PATIENCE / 1000} s`))
+    })
+  )
+  fiber.interruptUnsafe()
+  return { ms: (yield* Clock.currentTimeMillis) - before, said } satisfies Answer<A>
+})
+
+export interface Survey {
+  readonly broker: Answer<void>
+  readonly results: Answer<void>
+  readonly database: Answer<void>
+  readonly migrations: Answer<ReadonlyArray<string>>
+  readonly fal: Answer<void>
+  readonly queue: Answer<QueueStatus>
+}
+
+export type World = TaskQueue | ResultStore | ModelLibrary | Generator
+
+/** Everything an operator asks first, all at once: takes as long as the slowest answer, at most three seconds. */
+const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>) =>
+  Effect.gen(function* () {
+    const queue = yield* TaskQueue
+    const results = yield* ResultStore
+    const library = yield* ModelLibrary
+    const generator = yield* Generator
+    return yield* Effect.all(
+      {
+        broker: ask(queue.ping),
+        results: ask(results.ping),
+        database: ask(library.ping),
+        migrations: ask(pending),
+        fal: ask(generator.probe),
+        queue: ask(queue.status)
+      },
+      { concurrency: "unbounded" }
+    )
+  })
+
+/** The survey on connections of its own, which it does not wait for at the end. */
+export const surveyOf = <E, E2>(world: Layer.Layer<World, E>, pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E2>) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      return yield* Layer.buildWithScope(world, scope).pipe(
+        Effect.flatMap((context) => Effect.provideContext(survey(pending), context)),
+        restore,
+        Effect.onExit((exit) => within(Scope.close(scope, exit), "500 millis"))
+      )
+    })
+  )
