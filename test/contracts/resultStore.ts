@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, type Layer, Option, Schema } from "effect"
+import { ResultStore, type TaskResult } from "../../src/services/ResultStore.ts"
+import { uniqueId } from "../support.ts"
+
+export const aResult = (over: Partial<TaskResult> = {}): TaskResult => ({
+  status: "SUCCESS",
+  result: { a: 1, ключ: ["значение", null, 1.5, true, { deep: '\u2028 😀 "\\' }] },
+  traceback: null,
+  children: [[["child", null], null]],
+  date_done: "2026-11-23T16:17:15.111000",
+  task_id: uniqueId("result"),
+  ...over
+})
+const failed = { status: "FAILURE", result: { exc_type: "ValueError", exc_message: ["no"], exc_module: "builtins" } }
+const retrying = { status: "RETRY", result: null, date_done: null }
+
+/** What every result store promises. The layer is built once for each test. */
+export const resultStoreContract = (name: string, layer: Layer.Layer<ResultStore>) => {
+  const keeps = <A, E>(test: (results: ResultStore["Service"]) => Effect.Effect<A, E>) =>
+    Effect.flatMap(ResultStore, test).pipe(Effect.provide(layer))
+
+  describe(name, () => {
+    it.live("what was stored is read back, word for word", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          for (const stored of [aResult(), aResult({ ...failed, group_id: "g", parent_id: "p" }), aResult(retrying)]) {
+            yield* results.store(stored)
+            assert.deepStrictEqual(yield* results.get(stored.task_id), Option.some(stored))
+          }
+          assert.isTrue(Option.isNone(yield* results.get("nobody knows")))
+        })
+      )
+    )
+
+    it.live("a success is overwritten by nothing, not even another one", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const first = aResult()
+          yield* results.store(first)
+          for (const next of [failed, retrying, { status: "REVOKED" }, { result: "another" }]) {
+            yield* results.store({ ...first, ...next })
+            assert.deepStrictEqual(yield* results.get(first.task_id), Option.some(first))
+          }
+        })
+      )
+    )
+
+    it.live("anything else gives way to what comes later", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const last = aResult()
+          for (const next of [retrying, failed, retrying, { status: "REVOKED" }, {}]) {
+            yield* results.store({ ...last, ...next })
+            assert.deepStrictEqual(yield* results.get(last.task_id), Option.some({ ...last, ...next }))
+          }
+        })
+      )
+    )
+
+    it.live("who waits gets what is there already at once", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          for (const final of [aResult(), aResult(failed), aResult({ status: "REVOKED" })]) {
+            yield* results.store(final)
+            assert.deepStrictEqual(yield* results.awaitFinal(final.task_id), final)
+          }
+        })
+      )
+    )
+
+    it.live("all who wait are woken by the final document, and by no other", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const final = aResult()
+          const waiting = yield* Effect.forkChild(
+            Effect.all([results.awaitFinal(final.task_id), results.awaitFinal(final.task_id)], { concurrency: 2 })
+          )
+          yield* Effect.sleep("50 millis") // both have subscribed, or will find the document: either way they must wake
+          yield* results.store({ ...final, ...retrying })
+          yield* results.store(aResult())
+          yield* Effect.sleep("50 millis")
+          assert.isUndefined(waiting.pollUnsafe())
+          yield* results.store(final)
+          assert.deepStrictEqual(yield* Fiber.join(waiting), [final, final])
+        })
+      )
+    )
+
+    it.live("who gives up waiting leaves the others waiting", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const final = aResult()
+          const patient = yield* Effect.forkChild(results.awaitFinal(final.task_id))
+          const impatient = yield* Effect.forkChild(results.awaitFinal(final.task_id))
+          yield* Effect.sleep("50 millis")
+          yield* Fiber.interrupt(impatient)
+          yield* results.store(final)
+          assert.deepStrictEqual(yield* Fiber.join(patient), final)
+        })
+      )
+    )
+
+    it.live("it says that it is there", () => keeps((results) => results.ping))
+
+    it.live.prop(
+      "any JSON value survives",
+      { result: Schema.Json },
+      ({ result }) =>
+        keeps(
+          Effect.fnUntraced(function* (results) {
+            const stored = aResult({ result: JSON.parse(JSON.stringify(result)) as Schema.Json }) // JSON has no -0
+            yield* results.store(stored)
+            const found = Option.getOrThrow(yield* results.get(stored.task_id))
+            assert.strictEqual(JSON.stringify(found.result), JSON.stringify(stored.result))
+          })
+        ),
+      { arbitrary: { runs: 25 } }
+    )
+  })
+}

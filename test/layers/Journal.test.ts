@@ -1,0 +1,48 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { Redis } from "ioredis"
+import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as JournalRedis from "../../src/layers/JournalRedis.ts"
+import { Journal } from "../../src/services/Journal.ts"
+import { intended, journalContract, submitted } from "../contracts/journal.ts"
+import { describeWith, freshRedis } from "../servers/index.ts"
+import { settings } from "../support.ts"
+
+journalContract("the journal in this process", Layer.fresh(JournalMemory.layer))
+
+const at = (url: string) => Layer.fresh(JournalRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie)
+
+describeWith(["redis"], "with a Redis server", ({ redis }) => {
+  journalContract("the journal on Redis", Layer.unwrap(Effect.map(freshRedis(redis), ({ url }) => at(url))))
+
+  it.live("another process finds what this one wrote, for a week", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      yield* Effect.flatMap(Journal, ({ advance }) =>
+        Effect.andThen(
+          advance("t", Option.none(), Option.some(intended)),
+          advance("t", Option.some(intended), Option.some(submitted))
+        )
+      ).pipe(Effect.provide(at(url)))
+      const found = yield* Effect.flatMap(Journal, ({ find }) => find("t")).pipe(Effect.provide(at(url)))
+      assert.deepStrictEqual(found, Option.some(submitted))
+      const raw = new Redis(url)
+      assert.closeTo(yield* Effect.promise(() => raw.ttl("model-generator.journal:t")), 7 * 86_400, 5)
+      raw.disconnect()
+    })
+  )
+
+  it.live("an entry that cannot be read is an error, never an empty page: a second purchase would follow", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = new Redis(url)
+      const { advance, find } = yield* Effect.provideContext(Journal, yield* Layer.build(at(url)))
+      for (const garbage of ["", "not json", "{}", '{"_tag":"Submitted"}']) {
+        yield* Effect.promise(() => raw.set("model-generator.journal:t", garbage))
+        assert.strictEqual((yield* Effect.flip(find("t")))._tag, "JournalError", garbage)
+        assert.isFalse(yield* advance("t", Option.some(intended), Option.some(submitted)))
+      }
+      raw.disconnect()
+    })
+  )
+})
