@@ -1,0 +1,148 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, type Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { Generator } from "../../src/services/Generator.ts"
+
+/** What a test may arrange behind a generator, and see there. */
+export class Ground extends Context.Service<
+  Ground,
+  {
+    readonly next: (
+      what: "answer lost" | "busy" | "locked" | "flagged" | "job fails" | "content refused" | "stuck" | "cancel ignored"
+    ) => Effect.Effect<void>
+    /** Executions begun so far, which is what fal bills by. */
+    readonly executions: Effect.Effect<number>
+  }
+>()("test/contracts/Ground") {}
+
+const input = { prompt: "Fashion model, female", seed: 7, image_size: "portrait_4_3" }
+const endpoint = "fal-ai/flux/dev"
+
+const executionsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const { executions } = yield* Ground
+  const before = yield* executions
+  const value = yield* effect
+  return [value, (yield* executions) - before] as const
+})
+const whyNot = <A, R>(effect: Effect.Effect<A, { readonly reason: { readonly _tag: string } }, R>) =>
+  Effect.map(Effect.flip(effect), ({ reason }) => reason._tag)
+const jobTime = TestClock.adjust("3 seconds")
+
+/** What every generator promises, in a time that stands still until it is moved. */
+export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator | Ground, E>) =>
+  layer(ground)(`${name} keeps the generator's contract`, (it) => {
+    it.effect("an accepted submit is one execution, and its picture has the size and seed asked for", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const [ticket, executions] = yield* executionsOf(generator.submit(endpoint, input))
+        assert.strictEqual(executions, 1)
+        assert.strictEqual((yield* generator.progress(ticket))._tag, "Running")
+        assert.strictEqual(yield* whyNot(generator.result(ticket)), "Unreachable")
+        yield* jobTime
+        assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
+        const picture = yield* generator.result(ticket)
+        assert.deepInclude(picture, {
+          width: 768,
+          height: 1024,
+          contentType: "image/jpeg",
+          seed: 7,
+          flagged: false,
+          billableUnits: 1
+        })
+        assert.deepStrictEqual(yield* generator.result(ticket), picture, "reading it takes nothing away")
+      })
+    )
+
+    it.effect("the same input submitted twice is two executions", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const submit = generator.submit(endpoint, input)
+        const [[first, second], executions] = yield* executionsOf(Effect.all([submit, submit]))
+        assert.strictEqual(executions, 2)
+        assert.notStrictEqual(first.requestId, second.requestId)
+        yield* jobTime
+      })
+    )
+
+    it.effect("a lost answer is Uncertain, and one execution went on", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        yield* (yield* Ground).next("answer lost")
+        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["Uncertain", 1])
+        yield* jobTime
+      })
+    )
+
+    it.effect("busy and locked take nothing", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const { next } = yield* Ground
+        yield* next("busy")
+        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["Busy", 0])
+        yield* next("locked")
+        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["AccountProblem", 0])
+      })
+    )
+
+    for (const [what, reason] of [
+      ["job fails", "JobFailed"],
+      ["content refused", "Refused"]
+    ] as const) {
+      it.effect(`when the ${what} it has ended, and the result is ${reason}`, () =>
+        Effect.gen(function* () {
+          const generator = yield* Generator
+          yield* (yield* Ground).next(what)
+          const ticket = yield* generator.submit(endpoint, input)
+          yield* jobTime
+          assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
+          assert.strictEqual(yield* whyNot(generator.result(ticket)), reason)
+        })
+      )
+    }
+
+    it.effect("a flagged picture is paid for and says so", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        yield* (yield* Ground).next("flagged")
+        const ticket = yield* generator.submit(endpoint, input)
+        yield* jobTime
+        assert.deepInclude(yield* generator.result(ticket), { flagged: true, billableUnits: 1 })
+      })
+    )
+
+    it.effect("a queued request waits for ever, until it is cancelled", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        yield* (yield* Ground).next("stuck")
+        const ticket = yield* generator.submit(endpoint, input)
+        yield* TestClock.adjust("10 minutes")
+        assert.deepStrictEqual(yield* generator.progress(ticket), { _tag: "Queued", position: 0 })
+        assert.strictEqual(yield* generator.cancel(ticket), "asked")
+        assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
+        assert.strictEqual(yield* whyNot(generator.result(ticket)), "Cancelled")
+        assert.strictEqual(yield* generator.cancel(ticket), "ended")
+      })
+    )
+
+    it.effect("what was asked to cancel may complete all the same", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        yield* (yield* Ground).next("cancel ignored")
+        const ticket = yield* generator.submit(endpoint, input)
+        assert.strictEqual(yield* generator.cancel(ticket), "asked")
+        yield* jobTime
+        assert.isFalse((yield* generator.result(ticket)).flagged)
+      })
+    )
+
+    it.effect("a request nobody made is Unknown, and the probe is content with that", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const ticket = { endpoint, requestId: "11111111-1111-4111-8111-111111111111" }
+        assert.strictEqual(yield* whyNot(generator.progress(ticket)), "Unknown")
+        assert.strictEqual(yield* whyNot(generator.result(ticket)), "Unknown")
+        assert.strictEqual(yield* generator.cancel(ticket), "unknown")
+        yield* generator.probe
+      })
+    )
+  })

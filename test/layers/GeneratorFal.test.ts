@@ -1,0 +1,313 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { createServer } from "node:net"
+import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import * as JobErrors from "../../src/programs/fal-simulator/jobErrors.ts"
+import type { Simulator } from "../../src/programs/fal-simulator/simulate.ts"
+import { Generator, type GeneratorError } from "../../src/services/Generator.ts"
+import { generatorContract, Ground } from "../contracts/generator.ts"
+import { falAt, falOver, KEY } from "./falOver.ts"
+
+const endpoint = "fal-ai/flux/dev"
+const input = { prompt: "Fashion model, male", seed: 3, image_size: "portrait_4_3" }
+const jobTime = TestClock.adjust("3 seconds")
+const reasonOf = <A, R>(effect: Effect.Effect<A, GeneratorError, R>) => Effect.map(Effect.flip(effect), ({ reason }) => reason)
+
+const faultFor: Record<Parameters<Ground["Service"]["next"]>[0], Fault> = {
+  "answer lost": { route: "submit", kind: "accept-then-reset" },
+  busy: { route: "submit", kind: "busy" },
+  locked: { route: "submit", kind: "error", status: 403 },
+  flagged: { route: "submit", kind: "job-flagged" },
+  "job fails": { route: "submit", kind: "job-error", type: "runner_disconnected" },
+  "content refused": { route: "submit", kind: "job-error", type: "content_policy_violation" },
+  stuck: { route: "submit", kind: "job-stuck" },
+  "cancel ignored": { route: "submit", kind: "job-ignores-cancel" }
+}
+generatorContract(
+  "GeneratorFal over the simulator",
+  Layer.effectContext(
+    Effect.map(falOver(), ({ generator, simulator }) =>
+      Context.make(Generator, generator).pipe(
+        Context.add(Ground, {
+          next: (what) => simulator.setFaults(faultFor[what]),
+          executions: Effect.map(simulator.ledger, (rows) => rows.length)
+        })
+      )
+    )
+  )
+)
+
+describe("one POST for each submit, whatever happens to it", () => {
+  const cases: ReadonlyArray<readonly [fault: Fault, reason: string, executions: number]> = [
+    [{ route: "submit", kind: "accept-then-reset" }, "Uncertain", 1],
+    [{ route: "submit", kind: "accept-then-gateway" }, "Uncertain", 1],
+    [{ route: "submit", kind: "accept-then-gateway", status: 503 }, "Uncertain", 1],
+    [{ route: "submit", kind: "accept-then-gateway", status: 504 }, "Uncertain", 1],
+    [{ route: "submit", kind: "accept-then-truncate" }, "Uncertain", 1],
+    [{ route: "submit", kind: "accept-then-html" }, "Uncertain", 1],
+    [{ route: "submit", kind: "reset" }, "Uncertain", 0],
+    [{ route: "submit", kind: "html" }, "Uncertain", 0],
+    [{ route: "submit", kind: "error", status: 500 }, "Uncertain", 0],
+    [{ route: "submit", kind: "error", status: 408 }, "Uncertain", 0],
+    [{ route: "submit", kind: "gateway", status: 307 }, "Uncertain", 0],
+    [{ route: "submit", kind: "busy" }, "Busy", 0],
+    [{ route: "submit", kind: "error", status: 403 }, "AccountProblem", 0],
+    [{ route: "submit", kind: "error", status: 400 }, "Refused", 0],
+    [{ route: "submit", kind: "error", status: 418 }, "Refused", 0]
+  ]
+  for (const [fault, reason, executions] of cases) {
+    it.effect(`${fault.kind} ${fault.status ?? ""} is ${reason}`, () =>
+      Effect.gen(function* () {
+        const { generator, simulator } = yield* falOver()
+        yield* simulator.setFaults({ ...fault, times: 9 })
+        assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, reason)
+        assert.strictEqual((yield* simulator.calls).submit, 1, "POSTs")
+        assert.strictEqual((yield* simulator.ledger).length, executions, "executions")
+      })
+    )
+  }
+
+  it.effect("no answer within 30 s is Uncertain, even where nothing may interrupt", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      yield* simulator.setFaults({ route: "submit", kind: "accept-then-hang", times: 9 })
+      const submitting = yield* Effect.forkChild(reasonOf(Effect.uninterruptible(generator.submit(endpoint, input))))
+      yield* untilCalled(simulator, "submit")
+      yield* TestClock.adjust("29 seconds")
+      assert.isUndefined(submitting.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(submitting))._tag, "Uncertain")
+      assert.strictEqual((yield* simulator.calls).submit, 1)
+    })
+  )
+
+  it.effect("an interruption ends the request at once and sends no other", () =>
+    Effect.gen(function* () {
+      const { generator, metrics, simulator } = yield* falOver()
+      yield* simulator.setFaults({ route: "submit", kind: "accept-then-hang", times: 9 })
+      const submitting = yield* Effect.forkChild(generator.submit(endpoint, input))
+      yield* untilCalled(simulator, "submit")
+      yield* Fiber.interrupt(submitting)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual((yield* simulator.ledger).length, 1)
+      assert.include((yield* metrics.expose).body, `fal_requests_total{operation="submit",outcome="Interrupted"} 1`)
+    })
+  )
+
+  it.effect("a server that is not there is Busy: nothing was sent", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const generator = Context.get(yield* Layer.build(falAt(`http://127.0.0.1:${port}`)), Generator)
+      assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, "Busy")
+      assert.strictEqual((yield* reasonOf(generator.probe))._tag, "Unreachable")
+    })
+  )
+})
+
+describe("the account", () => {
+  it.effect("a wrong key is the account's problem everywhere, and is in no error", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver({}, "another-key:another-secret")
+      const ticket = { endpoint, requestId: "1" }
+      for (const call of [
+        generator.submit(endpoint, input),
+        generator.progress(ticket),
+        generator.result(ticket),
+        generator.probe
+      ]) {
+        const error = yield* Effect.flip<unknown, GeneratorError, never>(call)
+        assert.deepInclude(error.reason, { _tag: "AccountProblem", status: 401 })
+        assert.notInclude(JSON.stringify(error), "another-")
+      }
+      assert.isEmpty(yield* simulator.ledger)
+    })
+  )
+
+  it.effect("a locked account and an unknown model take no money", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver({ locked: true })
+      assert.deepInclude(yield* reasonOf(generator.submit(endpoint, input)), {
+        _tag: "AccountProblem",
+        status: 403,
+        detail: "User is locked. Reason: Exhausted balance."
+      })
+      yield* simulator.configure({ locked: false })
+      assert.deepInclude(yield* reasonOf(generator.submit("fal-ai/nothing", input)), { _tag: "AccountProblem", status: 404 })
+      assert.strictEqual((yield* reasonOf(generator.submit("nothing", input)))._tag, "AccountProblem")
+      assert.isEmpty(yield* simulator.ledger)
+    })
+  )
+})
+
+describe("reading", () => {
+  const spoilt: ReadonlyArray<Omit<Fault, "route">> = [
+    { kind: "reset" },
+    { kind: "gateway", status: 502 },
+    { kind: "gateway", status: 504 },
+    { kind: "error", status: 500 },
+    { kind: "error", status: 429 },
+    { kind: "html" },
+    { kind: "accept-then-truncate" }
+  ]
+  for (const fault of spoilt) {
+    it.effect(`${fault.kind} ${fault.status ?? ""} harms nothing: Unreachable, one GET, and well the next time`, () =>
+      Effect.gen(function* () {
+        const { generator, simulator } = yield* falOver()
+        const ticket = yield* generator.submit(endpoint, input)
+        yield* jobTime
+        yield* simulator.setFaults({ ...fault, route: "status" }, { ...fault, route: "result" }, { ...fault, route: "cancel" })
+        assert.strictEqual((yield* reasonOf(generator.progress(ticket)))._tag, "Unreachable")
+        assert.strictEqual((yield* reasonOf(generator.result(ticket)))._tag, "Unreachable")
+        assert.deepInclude(yield* simulator.calls, { status: 1, result: 1 })
+        assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
+        assert.strictEqual((yield* generator.result(ticket)).seed, 3)
+        assert.deepInclude(yield* simulator.calls, { submit: 1, status: 2, result: 2 })
+      })
+    )
+  }
+
+  it.effect("a look without an answer is given up after 10 s", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      const ticket = yield* generator.submit(endpoint, input)
+      yield* simulator.setFaults({ route: "status", kind: "hang" })
+      const looking = yield* Effect.forkChild(reasonOf(generator.progress(ticket)))
+      yield* untilCalled(simulator, "status")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(looking))._tag, "Unreachable")
+    })
+  )
+
+  it.effect("a queued request tells how many are ahead of it", () =>
+    Effect.gen(function* () {
+      const { generator } = yield* falOver({ concurrency: 1 })
+      const tickets = yield* Effect.forEach([1, 2, 3], (seed) => generator.submit(endpoint, { ...input, seed }))
+      const seen = yield* Effect.forEach(tickets, (ticket) => generator.progress(ticket))
+      assert.deepStrictEqual(seen, [{ _tag: "Running" }, { _tag: "Queued", position: 0 }, { _tag: "Queued", position: 1 }])
+    })
+  )
+
+  it.effect("an expired result is Unknown", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      const ticket = yield* generator.submit(endpoint, input)
+      yield* jobTime
+      yield* simulator.jump(3700)
+      assert.strictEqual((yield* reasonOf(generator.progress(ticket)))._tag, "Unknown")
+      assert.strictEqual((yield* reasonOf(generator.result(ticket)))._tag, "Unknown")
+    })
+  )
+
+  it.effect("a picture can be collected by another process, with nothing but the ticket", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      const ticket = yield* generator.submit(endpoint, input)
+      yield* jobTime
+      const other = Context.get(yield* Layer.build(Layer.fresh(falAt(simulator.url))), Generator)
+      assert.strictEqual((yield* other.result(ticket)).seed, 3)
+      assert.strictEqual((yield* simulator.ledger).length, 1)
+    })
+  )
+})
+
+describe("how a job may end", () => {
+  const expected = (type: string) =>
+    type.startsWith("client_")
+      ? "Cancelled"
+      : type === "content_policy_violation" || type === "no_media_generated"
+        ? "Refused"
+        : "JobFailed"
+  for (const type of JobErrors.types) {
+    it.effect(`${type} is ${expected(type)}`, () =>
+      Effect.gen(function* () {
+        const { generator, simulator } = yield* falOver()
+        yield* simulator.setFaults({ route: "submit", kind: "job-error", type })
+        const ticket = yield* generator.submit(endpoint, input)
+        yield* jobTime
+        assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
+        const reason = yield* reasonOf(generator.result(ticket))
+        assert.strictEqual(reason._tag, expected(type))
+        if (reason._tag === "JobFailed") assert.strictEqual(reason.type, type)
+        assert.strictEqual((yield* simulator.calls).result, 1, "no repetition of its own")
+      })
+    )
+  }
+
+  it.effect("bad input is Refused in fal's own words, and not in the input's", () =>
+    Effect.gen(function* () {
+      const { generator } = yield* falOver()
+      const ticket = yield* generator.submit(endpoint, { seed: "secret plan", num_images: 9 })
+      yield* jobTime
+      const reason = yield* reasonOf(generator.result(ticket))
+      assert.deepInclude(reason, {
+        _tag: "Refused",
+        status: 422,
+        detail:
+          "prompt: Field required; seed: Input should be a valid integer; num_images: Input should be less than or equal to 4",
+        billableUnits: 0
+      })
+      assert.notInclude(JSON.stringify(reason), "secret plan")
+    })
+  )
+
+  it.effect("a source that cannot be downloaded is Refused", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      const image_url = `${simulator.url}/media/nobody/0.jpg`
+      const ticket = yield* generator.submit("fal-ai/flux/dev/image-to-image", { prompt: "a red coat", image_url })
+      yield* untilCalled(simulator, "media")
+      yield* pause
+      yield* jobTime
+      assert.include((yield* reasonOf(generator.result(ticket))).detail, "image_url: Failed to download the file")
+    })
+  )
+
+  it.effect("a result that says 504 twice is there the third time", () =>
+    Effect.gen(function* () {
+      const { generator, simulator } = yield* falOver()
+      const ticket = yield* generator.submit(endpoint, input)
+      yield* jobTime
+      yield* simulator.setFaults({ route: "result", kind: "gateway", status: 504, times: 2 })
+      const picture = yield* Effect.retry(generator.result(ticket), {
+        times: 2,
+        while: ({ reason }) => reason._tag === "Unreachable"
+      })
+      assert.deepInclude(picture, { billableUnits: 1, flagged: false })
+      assert.strictEqual((yield* simulator.ledger).length, 1)
+    })
+  )
+})
+
+it.effect("every HTTP request is counted with its outcome", () =>
+  Effect.gen(function* () {
+    const { generator, metrics, simulator } = yield* falOver()
+    yield* simulator.setFaults({ route: "status", kind: "gateway" })
+    const ticket = yield* generator.submit(endpoint, input)
+    yield* Effect.ignore(generator.progress(ticket))
+    yield* generator.progress(ticket)
+    yield* generator.probe
+    const { body } = yield* metrics.expose
+    for (const series of [
+      `"submit",outcome="ok"`,
+      `"progress",outcome="Unreachable"`,
+      `"progress",outcome="ok"`,
+      `"probe",outcome="ok"`
+    ]) {
+      assert.include(body, `model_generator_fal_requests_total{operation=${series}} 1`)
+    }
+    assert.notInclude(body, KEY)
+  })
+)
+
+/** Real time, for what really travels. */
+const pause = TestClock.withLive(Effect.sleep("15 millis"))
+const untilCalled = Effect.fnUntraced(function* (simulator: Simulator, route: "submit" | "status" | "media") {
+  while ((yield* simulator.calls)[route] === 0) yield* pause
+})
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})

@@ -1,0 +1,34 @@
+import { Effect, Layer } from "effect"
+import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
+import { generatorContract, Ground } from "../contracts/generator.ts"
+
+const ground = Layer.effect(
+  Ground,
+  Effect.gen(function* () {
+    const script = yield* GeneratorMemory.GeneratorScript
+    return Ground.of({
+      next: (what) => {
+        switch (what) {
+          case "answer lost":
+            return script.submits("lost")
+          case "busy":
+          case "locked":
+            return script.submits(what)
+          case "flagged":
+            return script.jobs({ ends: "flagged", after: 1000 })
+          case "job fails":
+            return script.jobs({ ends: "failed", after: 1000, type: "runner_disconnected" })
+          case "content refused":
+            return script.jobs({ ends: "refused", after: 1000, type: "content_policy_violation" })
+          case "stuck":
+            return script.jobs({ ends: "never" })
+          case "cancel ignored":
+            return script.ignoreCancels
+        }
+      },
+      executions: Effect.map(script.ledger, (rows) => rows.length)
+    })
+  })
+)
+
+generatorContract("GeneratorMemory", Layer.provideMerge(ground, GeneratorMemory.layer))
