@@ -3,11 +3,13 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, References } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
+import * as Embedded from "./layers/Embedded.ts"
 import * as Live from "./layers/Live.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Migrations from "./layers/Migrations.ts"
 import * as PostgresPg from "./layers/PostgresPg.ts"
 import { batch } from "./programs/commands/batch.ts"
+import { demo } from "./programs/commands/demo.ts"
 import { edit } from "./programs/commands/edit.ts"
 import { falSimulator } from "./programs/commands/falSimulator.ts"
 import { generate } from "./programs/commands/generate.ts"
@@ -45,6 +47,7 @@ const commands = [
   workerCommand.pipe(
     Command.provide(checked(Settings.names, Live.worker).pipe(Layer.provideMerge(Logging.layer), Layer.merge(untilStopped)))
   ),
+  demo(Embedded.worker),
   health(world, client, Settings.check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
   generate.pipe(Command.provide(client)),
   edit.pipe(Command.provide(client)),

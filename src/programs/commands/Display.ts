@@ -63,7 +63,8 @@ export const make = Effect.fnUntraced(function* (area: (millis: number) => Reado
   return { live, line: (text: string) => draw(`${text}\n`) } satisfies Display
 })
 
-const escapes = new RegExp("(\\u001b\\[[0-9;]*m)")
+const ESCAPE = "\u001b"
+const escapes = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`)
 /** At most `width` characters of text; the codes between them take no room. */
 const cut = (line: string, width: number): string => {
   let left = width

@@ -1,0 +1,36 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { ConfigProvider, Layer } from "effect"
+import { createServer } from "node:http"
+import { Vitals } from "../services/Vitals.ts"
+import * as GeneratorFal from "./GeneratorFal.ts"
+import * as JournalMemory from "./JournalMemory.ts"
+import * as MetricsMemory from "./MetricsMemory.ts"
+import * as Migrations from "./Migrations.ts"
+import * as ModelLibrarySql from "./ModelLibrarySql.ts"
+import * as PostgresPglite from "./PostgresPglite.ts"
+import * as ResultStoreMemory from "./ResultStoreMemory.ts"
+import * as TaskQueueMemory from "./TaskQueueMemory.ts"
+import * as WorkerIdentityNode from "./WorkerIdentityNode.ts"
+
+const library = ModelLibrarySql.layer.pipe(
+  Layer.provide(Layer.effectDiscard(Migrations.migrate)),
+  Layer.provide(PostgresPglite.layer())
+)
+
+/**
+ * All a worker needs within this process: nothing is installed and nothing is kept. Only fal is spoken to over HTTP, at
+ * `FAL_BASE_URL`. The settings given are the only ones: what the environment says of production is not looked at.
+ */
+export const worker = (settings: Readonly<Record<string, string>>) =>
+  Layer.mergeAll(
+    TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+    ResultStoreMemory.layer,
+    JournalMemory.layer,
+    library,
+    GeneratorFal.layer,
+    Vitals.layer,
+    NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })
+  ).pipe(
+    Layer.provideMerge(Layer.mergeAll(MetricsMemory.layer, WorkerIdentityNode.layer)),
+    Layer.provideMerge(ConfigProvider.layer(ConfigProvider.fromUnknown(settings)))
+  )

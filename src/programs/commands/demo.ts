@@ -1,0 +1,150 @@
+import { Clock, Console, Effect, type Layer, Logger, References, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { simulate } from "../fal-simulator/simulate.ts"
+import * as Parameters from "../generation/Parameters.ts"
+import { worker } from "../worker/worker.ts"
+import { print } from "./client.ts"
+import { account, keep, row } from "./demoKeep.ts"
+import { story, titleOf, type Told } from "./demoStory.ts"
+import * as Display from "./Display.ts"
+import * as flags from "./flags.ts"
+import { Failed, inJson } from "./outcome.ts"
+
+const PICTURE_SECONDS = 1
+
+/** The demo's own settings, and no others. */
+type Settings = Readonly<Record<string, string>>
+const settingsFor = (falUrl: string): Settings => ({
+  CELERY_BROKER_URL: "redis://nowhere/0",
+  CELERY_RESULT_BACKEND: "redis://nowhere/1",
+  DATABASE_URL: "postgresql://nobody@nowhere/nothing",
+  FAL_KEY: "demo:key",
+  FAL_BASE_URL: falUrl,
+  WORKER_NAME: "demo",
+  WORKER_CONCURRENCY: "2",
+  TASK_RETRY_BACKOFF: "1"
+})
+
+/** Loaded from beside the program when it runs; the one-file build has neither. */
+const installed = Effect.forEach(["@electric-sql/pglite", "sharp"], (name) =>
+  Effect.try({
+    try: () => import.meta.resolve(name),
+    catch: () =>
+      new Failed({
+        message: `the demo needs ${name}, which is not installed beside this program: npm ci and npm run demo in a checkout`
+      })
+  })
+)
+
+/** Warnings as lines among the others, so that they do not tear the display. */
+const warnings = (display: Display.Display, paint: Display.Paint) =>
+  Logger.layer([
+    Logger.make(({ fiber, message }) => {
+      const [text] = Array.isArray(message) ? message : [message]
+      Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker: ${String(text)}`)))
+    })
+  ])
+
+type Needs = Effect.Services<typeof worker>
+
+interface Options {
+  readonly count: number
+  readonly seed: number
+  readonly output: string
+  readonly json: boolean
+}
+
+const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (settings: Settings) => Layer.Layer<Needs, E>) {
+  const paint = yield* Display.paint
+  const began = yield* Clock.currentTimeMillis
+  const state = { expected: 0, ended: 0 }
+  const display = yield* Display.make((millis) => [
+    `${Display.spinner(millis)} ${Display.bar(state.ended, state.expected, 30)}  ${state.ended}/${state.expected} tasks  ${(millis / 1000).toFixed(0)} s`
+  ])
+  const told: Told = {
+    expecting: (more) => {
+      state.expected += more
+    },
+    retrying: (what, why) => display.line(`${paint.yellow("↻")} ${what}  will be tried again: ${why}`),
+    ended: (ended) => {
+      state.ended++
+      return ended._tag === "Made"
+        ? display.line(
+            `${paint.green("✓")} ${titleOf(ended.made)}  ${(ended.made.processing_time_ms / 1000).toFixed(1)} s${ended.editedFrom === null ? "" : "  (edited)"}`
+          )
+        : display.line(`${paint.red("✗")} ${ended.what}  ${ended.type}: ${ended.message}`)
+    }
+  }
+
+  const simulator = yield* simulate({ pictureSeconds: PICTURE_SECONDS, variation: 0.3 })
+  yield* simulator.setFaults({ route: "submit", kind: "busy", skip: 3 })
+  yield* display.line(`fal simulator on ${simulator.url}; queue, results, PostgreSQL and a worker of 2 slots in this process`)
+  const working = Effect.andThen(Effect.scoped(worker), Effect.fail(new Failed({ message: "the worker has stopped by itself" })))
+  const ended = yield* Effect.raceFirst(story(options.count, options.seed, told), working).pipe(
+    Effect.provide(world(settingsFor(simulator.url))),
+    Effect.provide(warnings(display, paint)),
+    Effect.provideService(References.MinimumLogLevel, "Warn")
+  )
+
+  const money = account(yield* simulator.ledger, ended)
+  const promise =
+    `fal's ledger: ${money.paid} pictures paid, ${money.saved} saved, ${money.paid_twice} paid twice` +
+    (money.refused_unpaid > 0 ? `; ${money.refused_unpaid} task refused before anything was paid` : "")
+  const saved = yield* keep(ended, options.output, promise)
+  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+  return { ended, money, promise, saved, seconds }
+})
+
+/** The main job with nothing installed: every part but fal is the real one or its in-process twin. */
+export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
+  Command.make(
+    "demo",
+    {
+      count: Flag.Int("count").pipe(
+        Flag.withDescription("How many models the batch has"),
+        Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))),
+        Flag.withDefault(10)
+      ),
+      seed: Flag.Int("seed").pipe(
+        Flag.withDescription("The first picture's seed; the others count on from it"),
+        Flag.withSchema(Parameters.Seed),
+        Flag.withDefault(1)
+      ),
+      output: Flag.String("output").pipe(
+        Flag.withDescription("The folder the pictures and their gallery go to"),
+        Flag.withSchema(Schema.NonEmptyString),
+        Flag.withDefault("demo-output")
+      ),
+      json: flags.json
+    },
+    (options) =>
+      Effect.gen(function* () {
+        yield* installed
+        const { ended, money, promise, saved, seconds } = yield* Effect.scoped(show(options, world))
+        if (options.json) {
+          return yield* print({
+            status: money.paid_twice === 0 ? "SUCCESS" : "FAILURE",
+            seconds,
+            ledger: money,
+            pictures: saved.map(({ editedFrom, file, made }) => ({ ...made, file, edited_from: editedFrom })),
+            refused: ended.flatMap((one) =>
+              one._tag === "Refused" ? [{ task: one.what, type: one.type, message: one.message }] : []
+            ),
+            output: options.output
+          })
+        }
+        const paint = yield* Display.paint
+        yield* Console.log(
+          `\n${Display.table(paint, ["template", "version", "seed", "seconds", "saved", "file"], saved.map(row))}`
+        )
+        yield* Console.log(`\n${promise}`)
+        yield* Console.log(
+          `${saved.length} pictures in ${options.output}/, the gallery is ${options.output}/index.html  (${seconds.toFixed(0)} s)`
+        )
+      }).pipe(inJson(options.json, print))
+  ).pipe(
+    Command.withDescription("See the main job done with nothing installed: queue, database, fal and worker in one process"),
+    Command.withExamples([
+      { command: "model-generator demo", description: "Ten models, an edit, and what goes wrong on the way" }
+    ])
+  )

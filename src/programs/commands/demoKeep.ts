@@ -1,0 +1,73 @@
+import { Effect, FileSystem, Path } from "effect"
+import { HttpClient } from "effect/http"
+import type { LedgerRow } from "../fal-simulator/World.ts"
+import { type Ended, type Made, titleOf } from "./demoStory.ts"
+import { type Exhibit, gallery } from "./gallery.ts"
+import { Failed } from "./outcome.ts"
+
+const ABOUT = "Made by the demo: figures drawn by the fal simulator, asked for, paid once and saved by the real worker."
+
+export interface Saved {
+  readonly made: Made
+  readonly editedFrom: string | null
+  readonly file: string
+  readonly bytes: Uint8Array
+}
+
+/** Downloads the pictures, as the App Server would, and lays the gallery beside them. */
+export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended>, folder: string, foot: string) {
+  const http = yield* HttpClient.HttpClient
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  yield* fs.makeDirectory(folder, { recursive: true })
+  const made = ended.flatMap((one) => (one._tag === "Made" ? [one] : []))
+  const saved = yield* Effect.forEach(
+    made,
+    Effect.fnUntraced(function* ({ editedFrom, made }) {
+      const response = yield* http.get(made.image_url)
+      const bytes = new Uint8Array(yield* response.arrayBuffer)
+      const file = `${made.template_id}_v${made.version ?? 0}.jpg`
+      yield* fs.writeFile(path.join(folder, file), bytes)
+      return { made, editedFrom, file, bytes } satisfies Saved
+    }),
+    { concurrency: 4 }
+  ).pipe(Effect.mapError((error) => new Failed({ message: `the pictures could not be put into ${folder}: ${error.message}` })))
+  const page = gallery("model-generator", ABOUT, foot, saved.map(exhibit))
+  yield* Effect.mapError(
+    fs.writeFileString(path.join(folder, "index.html"), page),
+    (error) => new Failed({ message: `the gallery could not be written: ${error.message}` })
+  )
+  return saved
+})
+const exhibit = ({ bytes, editedFrom, made }: Saved): Exhibit => ({
+  title: titleOf(made),
+  data: `data:image/jpeg;base64,${Buffer.from(bytes).toString("base64")}`,
+  facts: [made.gender, made.age_range, made.body_type, made.pose, made.style, `seed ${made.seed ?? "?"}`].filter(
+    (fact) => fact !== null
+  ),
+  prompt: made.prompt,
+  editedFrom
+})
+
+/** The promise in numbers: what fal billed against what came of it. */
+export const account = (ledger: ReadonlyArray<LedgerRow>, ended: ReadonlyArray<Ended>) => {
+  const paid = ledger.filter((row) => row.units > 0)
+  const made = ended.flatMap((one) => (one._tag === "Made" ? [one.made] : []))
+  const asked = new Set(made.map((one) => one.fal_request_id))
+  return {
+    paid: paid.length,
+    saved: made.filter((one) => one.saved).length,
+    paid_twice: paid.filter((row) => !asked.has(row.requestId)).length,
+    refused_unpaid: ended.length - made.length
+  }
+}
+
+/** A line of the demo's last table. */
+export const row = ({ file, made }: Saved) => [
+  made.template_id,
+  String(made.version ?? "-"),
+  String(made.seed ?? "-"),
+  (made.processing_time_ms / 1000).toFixed(1),
+  made.saved ? "yes" : "no",
+  file
+]

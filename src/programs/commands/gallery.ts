@@ -1,0 +1,69 @@
+/** One picture and what is told of it. `data` holds the picture itself, so that the page can be moved and sent as it is. */
+export interface Exhibit {
+  readonly title: string
+  readonly data: string
+  readonly facts: ReadonlyArray<string>
+  readonly prompt: string
+  /** The title of the picture this one was edited from. */
+  readonly editedFrom: string | null
+}
+
+const escape = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;")
+
+const style = `
+  :root { color-scheme: light dark; --page: #f5f4f1; --card: #fff; --ink: #1d1c1a; --soft: #6d6a64; --line: #e3e0da; --tag: #efede8; }
+  @media (prefers-color-scheme: dark) {
+    :root { --page: #151517; --card: #1f1f22; --ink: #ecebe8; --soft: #a09d97; --line: #313135; --tag: #2b2b2f; }
+  }
+  * { box-sizing: border-box; }
+  body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+  header, main, footer { max-width: 1280px; margin: 0 auto; padding: 0 24px; }
+  header { padding-top: 40px; padding-bottom: 24px; }
+  h1 { margin: 0; font-size: 28px; font-weight: 650; letter-spacing: -0.02em; }
+  header p { margin: 6px 0 0; color: var(--soft); max-width: 72ch; }
+  main { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 20px; }
+  figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
+  img { display: block; width: 100%; aspect-ratio: 3 / 4; object-fit: cover; background: var(--tag); }
+  figcaption { padding: 12px 14px 14px; }
+  h2 { margin: 0 0 8px; font-size: 14px; font-weight: 600; overflow-wrap: anywhere; }
+  ul { display: flex; flex-wrap: wrap; gap: 5px; margin: 0; padding: 0; list-style: none; }
+  li { padding: 1px 8px; border-radius: 99px; background: var(--tag); color: var(--soft); font-size: 12px; }
+  .edited { margin: 8px 0 0; color: var(--soft); font-size: 12px; overflow-wrap: anywhere; }
+  details { margin-top: 10px; color: var(--soft); font-size: 12px; }
+  summary { cursor: pointer; }
+  footer { padding-top: 28px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }`
+
+const card = (exhibit: Exhibit) => `
+    <figure>
+      <img src="${escape(exhibit.data)}" alt="${escape(exhibit.prompt)}" loading="lazy">
+      <figcaption>
+        <h2>${escape(exhibit.title)}</h2>
+        <ul>${exhibit.facts.map((fact) => `<li>${escape(fact)}</li>`).join("")}</ul>${
+          exhibit.editedFrom === null ? "" : `\n        <p class="edited">edited from ${escape(exhibit.editedFrom)}</p>`
+        }
+        <details><summary>Prompt</summary>${escape(exhibit.prompt)}</details>
+      </figcaption>
+    </figure>`
+
+/** A page of pictures that needs nothing but itself. */
+export const gallery = (title: string, about: string, foot: string, exhibits: ReadonlyArray<Exhibit>): string => `<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>${escape(title)}</title>
+  <style>${style}
+  </style>
+</head>
+<body>
+  <header>
+    <h1>${escape(title)}</h1>
+    <p>${escape(about)}</p>
+  </header>
+  <main>${exhibits.map(card).join("")}
+  </main>
+  <footer>${escape(foot)}</footer>
+</body>
+</html>
+`
