@@ -69,6 +69,8 @@ export interface Message {
   readonly priority: number
   /** How often a worker died with this message in its hands. */
   readonly crashes: number
+  /** How many of its retries do not count against the limit. */
+  readonly uncounted: number
   readonly envelope: Envelope
 }
 
@@ -155,6 +157,7 @@ export const decode = Effect.fnUntraced(function* (raw: string): Effect.fn.Retur
     replyTo: text(properties["reply_to"]),
     priority: count(properties["priority"]),
     crashes: count(properties["crashes"]),
+    uncounted: count(properties["uncounted"]),
     envelope
   }
 })
@@ -191,7 +194,13 @@ const asProtocol2 = ({ args, embed, envelope, expires, group, groupIndex, ignore
 /** The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag. */
 export const again = (
   message: Message,
-  next: { readonly tag: string; readonly queue: string; readonly eta: number; readonly retries: number }
+  next: {
+    readonly tag: string
+    readonly queue: string
+    readonly eta: number
+    readonly retries: number
+    readonly uncounted: number
+  }
 ) => {
   const envelope = text(message.envelope.headers["task"]) === null ? asProtocol2(message) : message.envelope
   const { redelivered: _, ...headers } = envelope.headers
@@ -210,6 +219,7 @@ export const again = (
       },
       properties: {
         ...properties,
+        ...(next.uncounted === 0 ? {} : { uncounted: next.uncounted }),
         delivery_tag: next.tag,
         delivery_info: { exchange: "", routing_key: next.queue }
       }

@@ -25,7 +25,7 @@ const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: E
   )
 
 const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
-const seconds = (own: number | null, setting: Duration.Duration) => (own === null ? setting : Duration.seconds(own))
+const seconds = (own: number | null, setting: Duration.Duration) => (own === null || own <= 0 ? setting : Duration.seconds(own))
 
 /**
  * One task's life, from the claimed message to the acknowledgement. It never fails: whatever happens ends in one of the rows
@@ -95,7 +95,8 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       tag: derivedId(message.id, `retry ${message.retries} ${now}`),
       queue: delivery.queue,
       eta,
-      retries: message.retries + 1
+      retries: message.retries + 1,
+      uncounted: message.uncounted + (later.counted ? 0 : 1)
     })
     yield* Effect.logInfo("task will be retried", {
       reason: later.reason,
@@ -138,7 +139,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         yield* fail(delivery, message, failure)
         return "failed"
       case "RetryLater":
-        if (failure.counted && message.retries >= settings.TASK_MAX_RETRIES) {
+        if (failure.counted && message.retries - message.uncounted >= settings.TASK_MAX_RETRIES) {
           yield* fail(delivery, message, failure.failure)
           return "failed"
         }

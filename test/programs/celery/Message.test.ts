@@ -141,10 +141,10 @@ describe("a protocol 1 producer", () => {
   it.effect("is retried as protocol 2 without losing its arguments", () =>
     Effect.gen(function* () {
       const decoded = yield* read(plain)
-      const again = yield* read(Message.again(decoded, { tag: "t", queue: "celery", eta: 1000, retries: 1 }).raw)
-      assert.deepInclude(again, { id: decoded.id, task: decoded.task, args: [7], kwargs: { y: 8 }, retries: 1 })
+      const again = yield* read(Message.again(decoded, { tag: "t", queue: "celery", eta: 1000, retries: 1, uncounted: 0 }).raw)
+      assert.deepInclude(again, { id: decoded.id, task: decoded.task, args: [7], kwargs: { y: 8 }, retries: 1, uncounted: 0 })
       const late = yield* read(withCallback)
-      const lateAgain = yield* read(Message.again(late, { tag: "t", queue: "celery", eta: 2000, retries: 1 }).raw)
+      const lateAgain = yield* read(Message.again(late, { tag: "t", queue: "celery", eta: 2000, retries: 1, uncounted: 0 }).raw)
       assert.deepStrictEqual([lateAgain.expires, lateAgain.embed], [late.expires, late.embed])
       assert.deepStrictEqual(lateAgain.eta, Option.some(2000))
     })
@@ -259,7 +259,8 @@ describe("a retried message", () => {
         tag: "new",
         queue: "generator_queue",
         eta: Date.parse("2031-02-03T04:05:06.789Z"),
-        retries: 1
+        retries: 1,
+        uncounted: 0
       })
       const second = yield* read(next.raw)
       assert.deepInclude(second, {
@@ -281,7 +282,9 @@ describe("a retried message", () => {
 
   it.effect("has the keys Celery's own retries have", () =>
     Effect.gen(function* () {
-      const ours = yield* read(Message.again(yield* read(message().raw), { tag: "t", queue: "q", eta: 0, retries: 1 }).raw)
+      const ours = yield* read(
+        Message.again(yield* read(message().raw), { tag: "t", queue: "q", eta: 0, retries: 1, uncounted: 0 }).raw
+      )
       const theirs = yield* read(messages("5.3.6")[0]!.raw)
       assert.deepStrictEqual(Object.keys(ours.envelope.headers).sort(), Object.keys(theirs.envelope.headers).sort())
       assert.deepStrictEqual(
