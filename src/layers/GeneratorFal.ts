@@ -4,7 +4,7 @@ import { Agent } from "undici"
 import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
 import { Metrics } from "../services/Metrics.ts"
 import * as Settings from "../services/Settings.ts"
-import { type Exchange, exchange, type Sending, timeIsUp } from "./fal/exchange.ts"
+import { type Exchange, exchange, makeDeadline, type Sending } from "./fal/exchange.ts"
 import * as Verdict from "./fal/verdict.ts"
 
 /** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
@@ -63,14 +63,9 @@ export const layer = Layer.effect(
       verdict: (exchange: Exchange) => Verdict.Verdict<A>
     ) {
       const patience = operation === "submit" ? SUBMIT_PATIENCE : READ_PATIENCE
-      const deadline = new AbortController()
-      // In a fiber and a signal of their own (not `Effect.abortSignal`, which is the caller's), so that time also runs out where the caller must not be interrupted.
-      const alarm = yield* Effect.forkChild(
-        Effect.andThen(
-          Effect.sleep(patience),
-          Effect.sync(() => deadline.abort(timeIsUp))
-        )
-      )
+      const deadline = makeDeadline()
+      // In a fiber and a signal of their own, so that time also runs out where the caller must not be interrupted.
+      const alarm = yield* Effect.forkChild(Effect.andThen(Effect.sleep(patience), Effect.sync(deadline.pass)))
       let seen: Exchange | undefined
       yield* Effect.promise((interrupted) => {
         const signal = AbortSignal.any([interrupted, deadline.signal])

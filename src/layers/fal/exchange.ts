@@ -46,7 +46,13 @@ export interface Sending {
 }
 
 /** The reason to abort with when time is up; any other means that nobody waits for the answer any more. */
-export const timeIsUp = new Error("no answer in time")
+const timeIsUp = new Error("no answer in time")
+
+/** A signal that says when to stop waiting, and the way to say so. */
+export const makeDeadline = () => {
+  const controller = new AbortController()
+  return { signal: controller.signal, pass: () => controller.abort(timeIsUp) }
+}
 
 /**
  * Sends once and reads the whole answer. Never rejects. undici's `request` follows no redirect and repeats nothing, which its

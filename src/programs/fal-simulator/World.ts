@@ -39,11 +39,14 @@ export class World {
   readonly calls: Record<Route, number> = { submit: 0, status: 0, stream: 0, result: 0, cancel: 0, media: 0, platform: 0 }
   readonly queue = new Queue(() => this.settings)
   readonly key: string | undefined
+  /** Runs something for as long as the simulator is there. */
+  readonly background: (effect: Effect.Effect<void>) => void
   settings: Settings
   private jumped = 0
 
-  constructor(key: string | undefined, change: Change) {
+  constructor(key: string | undefined, change: Change, background: (effect: Effect.Effect<void>) => void) {
     this.key = key
+    this.background = background
     this.settings = { ...defaults, ...change }
   }
 

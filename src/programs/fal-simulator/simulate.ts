@@ -42,8 +42,8 @@ export interface Simulator {
  */
 export const simulate = Effect.fn("fal.simulate")(function* (options: Options = {}) {
   const { host = "127.0.0.1", key, port = 0, ...change } = options
-  const world = new World(key, change)
   const run = yield* FiberSet.makeRuntime<never, unknown, never>()
+  const world = new World(key, change, (effect) => void run(effect))
   const server = yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>, SimulatorError>((resume) => {
       const server = createServer((request, response) => void run(serve(world, request, response)))

@@ -112,7 +112,7 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
   }
   if (!execution.ready) {
     // fal downloads when the job starts; here it begins at once, which only shows when a URL dies while the job waits.
-    yield* Effect.forkDetach(
+    world.background(
       Effect.map(sourceAt(String(input["image_url"])), (found) => {
         source = found
         execution.ready = true
