@@ -1,9 +1,13 @@
 import { buildOf, poseOf } from "./build.ts"
 import type { Figure } from "./Figure.ts"
-import { hairBehind, head, neck } from "./head.ts"
+import { bareBack, bareChest, seatedLap } from "./drapery.ts"
+import { hairBehind, neck } from "./hair.ts"
+import { headFront } from "./headFront.ts"
+import { headProfile } from "./headProfile.ts"
 import * as Limbs from "./limbs.ts"
 import { blob, darker, ellipse, gradients, lighter, lit } from "./shape.ts"
-import * as Torso from "./torso.ts"
+import { torsoFront } from "./torsoFront.ts"
+import { torsoSide } from "./torsoSide.ts"
 
 const moved = (x: number, y: number, drawing: string) => `<g transform="translate(${x} ${y})">${drawing}</g>`
 
@@ -30,14 +34,14 @@ const person = (figure: Figure): string => {
     `<g transform="translate(0 ${lowered})${lean === 0 ? "" : ` rotate(${lean} 0 400)`}">${drawing}</g>`
   const bare = figure.style === "editorial" && figure.gender === "female"
   const isFront = facing === "front"
-  const torso = isFront ? Torso.front(figure, build) : Torso.side(figure, build, seated)
-  const skin = bare ? (isFront ? Torso.bareChest(figure, build) : Torso.bareBack(figure, build)) : ""
+  const torso = isFront ? torsoFront(figure, build) : torsoSide(figure, build, seated)
+  const skin = bare ? (isFront ? bareChest(figure, build) : bareBack(figure, build)) : ""
   const farArm = Limbs.arm(figure, build, arms.far, !isFront)
   const nearArm = Limbs.arm(figure, build, arms.near, false)
   const bothLegs = Limbs.leg(figure, build, legs.far, facing, !isFront) + Limbs.leg(figure, build, legs.near, facing, false)
   return [
     isFront ? up(hairBehind(figure, build, facing)) : "",
-    seated ? Torso.seatedLap(figure, build, { behind: true }) + stool(build.seat) : "",
+    seated ? seatedLap(figure, build, { behind: true }) + stool(build.seat) : "",
     farArm,
     // A coat or a gown falls over the legs; from the front sleeves come out of it.
     bothLegs,
@@ -47,9 +51,9 @@ const person = (figure: Figure): string => {
         skin +
         torso +
         (isFront ? "" : hairBehind(figure, build, facing)) +
-        head(figure, build, facing)
+        (isFront ? headFront : headProfile)(figure, build)
     ),
-    seated ? Torso.seatedLap(figure, build, { behind: false }) : "",
+    seated ? seatedLap(figure, build, { behind: false }) : "",
     isFront && !bare && figure.style !== "casual" ? "" : nearArm
   ].join("")
 }
