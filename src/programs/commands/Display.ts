@@ -1,4 +1,4 @@
-import { Config, Effect, Semaphore, Stdio, Stream, Terminal } from "effect"
+import { Clock, Config, Effect, Semaphore, Stdio, Stream, Terminal } from "effect"
 import { TerminalCapabilities } from "effect/cli"
 
 /** Colours, where the terminal shows them and nobody asked for none (`NO_COLOR`). */
@@ -14,7 +14,7 @@ const frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 export const spinner = (millis: number) => frames[Math.floor(millis / 100) % frames.length]!
 
 export const bar = (done: number, total: number, width: number) => {
-  const filled = total === 0 ? width : Math.round((Math.min(done, total) / total) * width)
+  const filled = total === 0 ? 0 : Math.round((Math.min(done, total) / total) * width)
   return "█".repeat(filled) + "░".repeat(width - filled)
 }
 
@@ -40,26 +40,18 @@ export const make = Effect.fnUntraced(function* (area: (millis: number) => Reado
 
   const turn = yield* Semaphore.make(1)
   let height = 0
-  let millis = 0
+  const began = yield* Clock.currentTimeMillis
   const erase = () => (height === 0 ? "" : `\r\u001b[${height}A\u001b[J`)
   const draw = Effect.fnUntraced(function* (above: string) {
     const columns = yield* terminal.columns
     // A line that wraps would count as one and be erased as one.
-    const lines = area(millis).map((line) => cut(line, Math.max(20, columns - 1)))
+    const lines = area((yield* Clock.currentTimeMillis) - began).map((line) => cut(line, Math.max(20, columns - 1)))
     const text = erase() + above + lines.map((line) => `${line}\n`).join("")
     height = lines.length
     yield* write(text)
   }, turn.withPermits(1))
   yield* Effect.acquireRelease(write("\u001b[?25l"), () => Effect.suspend(() => write(`${erase()}\u001b[?25h`)))
-  yield* Effect.forkScoped(
-    Effect.forever(
-      Effect.gen(function* () {
-        yield* draw("")
-        yield* Effect.sleep(DRAW_EVERY)
-        millis += 100
-      })
-    )
-  )
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(draw(""), Effect.sleep(DRAW_EVERY))))
   return { live, line: (text: string) => draw(`${text}\n`) } satisfies Display
 })
 

@@ -40,11 +40,10 @@ export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended
   return saved
 })
 const exhibit = ({ bytes, editedFrom, made }: Saved): Exhibit => ({
-  title: titleOf(made),
+  title: `${made.gender ?? ""}, ${made.age_range ?? ""}`,
+  about: [made.body_type, made.pose, made.style].join(" · "),
+  name: `${titleOf(made)}, seed ${made.seed ?? "?"}`,
   data: `data:image/jpeg;base64,${Buffer.from(bytes).toString("base64")}`,
-  facts: [made.gender, made.age_range, made.body_type, made.pose, made.style, `seed ${made.seed ?? "?"}`].filter(
-    (fact) => fact !== null
-  ),
   prompt: made.prompt,
   editedFrom
 })

@@ -93,7 +93,7 @@ const aChain = Effect.fnUntraced(function* (seed: number, told: Told) {
   const first = yield* send("generate_model", { ...SOMEBODY, seed }, { chain: [next] })
   const source = yield* follow(first, "generate_model", null, told)
   if (source._tag === "Refused") return [source]
-  return [source, yield* follow(edit, "edit_model", titleOf(source.made), told)]
+  return [source, yield* follow(edit, "edit_model", `v${source.made.version ?? "?"}`, told)]
 })
 
 /** A request for a minor: refused before anything is paid. */

@@ -1,15 +1,19 @@
 /** One picture and what is told of it. `data` holds the picture itself, so that the page can be moved and sent as it is. */
 export interface Exhibit {
   readonly title: string
+  readonly about: string
+  readonly name: string
   readonly data: string
-  readonly facts: ReadonlyArray<string>
   readonly prompt: string
-  /** The title of the picture this one was edited from. */
+  /** Which picture this one was edited from. */
   readonly editedFrom: string | null
 }
 
 const escape = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;")
+
+/** A template's name has no spaces: it may be broken after its underscores. */
+const breakable = (name: string) => escape(name).replaceAll("_", "_<wbr>")
 
 const style = `
   :root { color-scheme: light dark; --page: #f5f4f1; --card: #fff; --ink: #1d1c1a; --soft: #6d6a64; --line: #e3e0da; --tag: #efede8; }
@@ -22,15 +26,14 @@ const style = `
   header { padding-top: 40px; padding-bottom: 24px; }
   h1 { margin: 0; font-size: 28px; font-weight: 650; letter-spacing: -0.02em; }
   header p { margin: 6px 0 0; color: var(--soft); max-width: 72ch; }
-  main { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 20px; }
+  main { display: grid; grid-template-columns: repeat(auto-fill, minmax(178px, 1fr)); gap: 18px; }
   figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
   img { display: block; width: 100%; aspect-ratio: 3 / 4; object-fit: cover; background: var(--tag); }
   figcaption { padding: 12px 14px 14px; }
-  h2 { margin: 0 0 8px; font-size: 14px; font-weight: 600; overflow-wrap: anywhere; }
-  ul { display: flex; flex-wrap: wrap; gap: 5px; margin: 0; padding: 0; list-style: none; }
-  li { padding: 1px 8px; border-radius: 99px; background: var(--tag); color: var(--soft); font-size: 12px; }
-  .edited { margin: 8px 0 0; color: var(--soft); font-size: 12px; overflow-wrap: anywhere; }
-  details { margin-top: 10px; color: var(--soft); font-size: 12px; }
+  h2 { margin: 0; font-size: 15px; font-weight: 600; }
+  figcaption p { margin: 2px 0 0; color: var(--soft); font-size: 13px; }
+  figcaption .name { margin-top: 8px; font: 11px/1.5 ui-monospace, monospace; }
+  details { margin-top: 8px; color: var(--soft); font-size: 12px; }
   summary { cursor: pointer; }
   footer { padding-top: 28px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }`
 
@@ -39,8 +42,9 @@ const card = (exhibit: Exhibit) => `
       <img src="${escape(exhibit.data)}" alt="${escape(exhibit.prompt)}" loading="lazy">
       <figcaption>
         <h2>${escape(exhibit.title)}</h2>
-        <ul>${exhibit.facts.map((fact) => `<li>${escape(fact)}</li>`).join("")}</ul>${
-          exhibit.editedFrom === null ? "" : `\n        <p class="edited">edited from ${escape(exhibit.editedFrom)}</p>`
+        <p>${escape(exhibit.about)}</p>
+        <p class="name">${breakable(exhibit.name)}</p>${
+          exhibit.editedFrom === null ? "" : `\n        <p class="name">edited from ${breakable(exhibit.editedFrom)}</p>`
         }
         <details><summary>Prompt</summary>${escape(exhibit.prompt)}</details>
       </figcaption>
