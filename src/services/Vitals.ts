@@ -1,13 +1,43 @@
-import { Context, Layer } from "effect"
+import { Context, type Effect, Layer } from "effect"
 
-/** What this worker knows of itself while it runs: written by its actors, read by health, metrics and the beat. */
+/** A message in this worker's hands, as Celery's remote control shows it (celery-wire 8.2). */
+export interface Request {
+  readonly id: string
+  /** The name to show: the message's `shadow` when it has one. */
+  readonly name: string
+  readonly type: string
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+  /** Python's repr of both, as the sender wrote it. */
+  readonly argsrepr: string
+  readonly kwargsrepr: string
+  readonly queue: string
+  readonly priority: number
+  readonly redelivered: boolean
+  readonly stamps: Readonly<Record<string, unknown>>
+  /** Unix seconds; null while it waits for a slot. */
+  startedAt: number | null
+  /** Ends the running task as revoked; `false` when it is not running. */
+  terminate: (signal: string) => Effect.Effect<boolean>
+}
+
+/** At most one task of a kind per `interval`; `next` is when the next may start. Milliseconds. */
+export interface RateLimit {
+  readonly interval: number
+  next: number
+  /** Who has been told when to come again. */
+  readonly places: Map<string, number>
+}
+
+/** What this worker knows of itself while it runs: written by its actors, read by health, metrics, the beat and remote control. */
 export class Vitals extends Context.Service<
   Vitals,
   {
-    /** Tasks ended since the start. */
+    /** Tasks ended since the start, and accepted by name. */
     processed: number
-    /** Names of the tasks in the slots now. */
-    readonly running: Set<string>
+    readonly totals: Map<string, number>
+    /** Messages in hand, by task id: running, or waiting for a slot. */
+    readonly requests: Map<string, Request>
     /** Why nothing is being taken; "" while the worker consumes. */
     paused: string
     /** Unix milliseconds of the last claim the broker answered, on the connection tasks are taken by. */
@@ -16,14 +46,30 @@ export class Vitals extends Context.Service<
     lastBeat: number
     /** All slots are taken, so there is no reason to look. */
     full: boolean
+    /** Task ids not to be run, and until when that is remembered (Unix milliseconds). */
+    readonly revoked: Map<string, number>
+    /** Stamps not to be run: header name to values. */
+    readonly revokedStamps: Map<string, Set<string>>
+    readonly rateLimits: Map<string, RateLimit>
+    /** Limits of a kind of task that replace the settings, in seconds; null leaves the setting. */
+    readonly timeLimits: Map<string, { readonly soft: number | null; readonly hard: number | null }>
   }
 >()("model-generator/services/Vitals") {
   static readonly layer = Layer.sync(Vitals, () => ({
     processed: 0,
-    running: new Set<string>(),
+    totals: new Map(),
+    requests: new Map(),
     paused: "",
     lastLook: 0,
     lastBeat: 0,
-    full: false
+    full: false,
+    revoked: new Map(),
+    revokedStamps: new Map(),
+    rateLimits: new Map(),
+    timeLimits: new Map()
   }))
 }
+
+/** Ids of the tasks that run now. */
+export const running = (vitals: Vitals["Service"]) =>
+  [...vitals.requests.values()].filter((request) => request.startedAt !== null).map((request) => request.id)

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 /** A task's end as a Python exception: what is stored is what the client raises (celery-wire 4.3). */
 export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure", {
   type: Schema.String,
-  messages: Schema.Array(Schema.String),
+  messages: Schema.Array(Schema.Json),
   module: Schema.String
 }) {
   override get message() {
@@ -13,7 +13,7 @@ export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure"
 
 const make =
   (module: string, type: string) =>
-  (...messages: ReadonlyArray<string>) =>
+  (...messages: ReadonlyArray<Schema.Json>) =>
     new TaskFailure({ type, messages, module })
 
 // No Python process imports this module, so its classes are made up by the client under these names.

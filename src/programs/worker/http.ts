@@ -1,7 +1,7 @@
 import { Clock, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Metrics } from "../../services/Metrics.ts"
-import { Vitals } from "../../services/Vitals.ts"
+import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Tree from "../supervision/Tree.ts"
 import type { Self } from "../supervision/Supervisor.ts"
@@ -38,7 +38,7 @@ const routes = (root: () => Tree.Node) =>
         const vitals = yield* Vitals
         const me = yield* WorkerIdentity
         const why = trouble(vitals, me.startedAt, yield* Clock.currentTimeMillis)
-        const body = { worker: me.name, healthy: why === "", why, processed: vitals.processed, running: [...vitals.running] }
+        const body = { worker: me.name, healthy: why === "", why, processed: vitals.processed, running: running(vitals) }
         return yield* HttpServerResponse.json(body, { status: why === "" ? 200 : 503 })
       })
     ),

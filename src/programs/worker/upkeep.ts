@@ -2,7 +2,7 @@ import { Clock, Deferred, Effect, type Latch, Option, Schema } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
-import { Vitals } from "../../services/Vitals.ts"
+import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { VERSION } from "../version.ts"
@@ -40,7 +40,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
           consuming: vitals.paused === "",
-          doing: vitals.paused === "" ? [...vitals.running].join(", ") : `paused: ${vitals.paused}`
+          doing: vitals.paused === "" ? running(vitals).join(", ") : `paused: ${vitals.paused}`
         })
       )
       const now = yield* Clock.currentTimeMillis

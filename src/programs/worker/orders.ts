@@ -1,0 +1,41 @@
+import { constants } from "node:os"
+import type { Request, Vitals } from "../../services/Vitals.ts"
+
+/** What remote control has ordered about tasks, asked at the moment a task would start. */
+
+/** Was it revoked, by its id or by one of its stamps? */
+export const revocation = (vitals: Vitals["Service"], request: Request, now: number): boolean => {
+  const until = vitals.revoked.get(request.id)
+  if (until !== undefined && until > now) return true
+  if (vitals.revokedStamps.size === 0) return false
+  for (const [header, values] of vitals.revokedStamps) {
+    const stamp = request.stamps[header]
+    const stamps = Array.isArray(stamp) ? stamp : [stamp]
+    if (stamps.some((value) => values.has(String(value)))) return true
+  }
+  return false
+}
+
+/**
+ * When this task may start under its kind's rate limit (Unix milliseconds); now, when there is none. A task that has to wait
+ * gets a place of its own, so that those behind it queue up in order, and keeps it when it comes back.
+ */
+export const permit = (vitals: Vitals["Service"], task: string, id: string, now: number): number => {
+  const limit = vitals.rateLimits.get(task)
+  if (limit === undefined) return now
+  const place = limit.places.get(id)
+  if (place !== undefined) {
+    if (place > now) return place
+    limit.places.delete(id)
+    return now
+  }
+  const start = Math.max(now, limit.next)
+  limit.next = start + limit.interval
+  if (start > now) limit.places.set(id, start)
+  return start
+}
+
+export const signumOf = (signal: string): number => {
+  const known = Object.entries(constants.signals).find(([name]) => name === signal || name === `SIG${signal}`)
+  return known === undefined ? constants.signals.SIGTERM : known[1]
+}

@@ -1,0 +1,141 @@
+import { Clock, Duration, Effect, Random, Schedule } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
+import * as Settings from "../../services/Settings.ts"
+import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Canvas from "../celery/Canvas.ts"
+import * as Message from "../celery/Message.ts"
+import * as Reply from "../celery/Reply.ts"
+import * as TaskEvent from "../celery/TaskEvent.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import { derivedId } from "../derivedId.ts"
+import type { PutBack, Result, RetryLater } from "../Task.ts"
+
+/** Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. */
+export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
+  call.pipe(
+    Effect.tapError((error) => Effect.logWarning(`cannot ${what} yet`, error)),
+    Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])),
+    Effect.orDie
+  )
+
+export interface Outside {
+  /** Makes the worker take nothing for a while. */
+  readonly pause: (reason: PutBack) => Effect.Effect<void>
+  /** Tells who listens to the event stream. */
+  readonly emit: (event: TaskEvent.TaskEvent) => Effect.Effect<void>
+}
+
+const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
+
+/** The ways a task can end, each in this order: what follows is sent, the result stored, the message let go, the event told. */
+export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
+  const queue = yield* TaskQueue
+  const results = yield* ResultStore
+  const metrics = yield* Metrics
+  const me = yield* WorkerIdentity
+  const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX")
+
+  const store = (result: TaskResult) => insist("store a result", results.store(result))
+  const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
+  const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
+    yield* Effect.logError("message put aside as a dead letter", { reason, error: error.slice(0, 500) })
+    yield* metrics.count("dead_letters_total", { reason })
+    yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error }))
+  })
+
+  return {
+    acknowledge,
+
+    succeeded: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, result: Result, runtime: number) {
+      const after = Canvas.afterSuccess(message, result.value, delivery.queue, me.name)
+      // Sent before the result is stored, so that its children are complete; once, though the message may come again.
+      if (after.messages.length > 0)
+        yield* insist("send what follows", queue.publishOnce(`after:${message.id}`, "", after.messages))
+      const now = yield* Clock.currentTimeMillis
+      for (const { id, why } of after.impossible) {
+        yield* store(Reply.failure({ id, group: null, parentId: message.id }, TaskFailure.internalError(why), now))
+      }
+      if (!message.ignoreResult)
+        yield* store(Reply.success(whose(message), result.value, [...result.children, ...after.children], now))
+      yield* acknowledge(delivery)
+      yield* outside.emit(TaskEvent.succeeded(message.id, result.value, runtime))
+    }),
+
+    failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
+      const now = yield* Clock.currentTimeMillis
+      yield* Effect.logWarning("task failed", { error: failure.message.slice(0, 500) })
+      yield* store(Reply.failure(whose(message), failure, now))
+      for (const id of Canvas.restOfChain(message)) yield* store(Reply.failure({ id, group: null, parentId: null }, failure, now))
+      yield* acknowledge(delivery)
+      yield* outside.emit(TaskEvent.failed(message.id, failure))
+    }),
+
+    /** It took its worker with it too often: failed, and put aside for a person. */
+    lost: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message) {
+      const failure = TaskFailure.workerLost(`Worker exited prematurely ${message.crashes} times while it ran this task`)
+      yield* store(Reply.failure(whose(message), failure, yield* Clock.currentTimeMillis))
+      yield* bury(delivery, "crashed its worker", failure.message)
+      yield* outside.emit(TaskEvent.failed(message.id, failure))
+    }),
+
+    retried: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, name: string, later: RetryLater) {
+      const ceiling = Math.min(
+        Duration.toSeconds(settings.TASK_RETRY_BACKOFF_MAX),
+        Duration.toSeconds(settings.TASK_RETRY_BACKOFF) * 2 ** Math.min(message.retries, 30)
+      )
+      const delaySeconds = Math.max(later.atLeast, (yield* Random.next) * ceiling)
+      const now = yield* Clock.currentTimeMillis
+      const eta = now + delaySeconds * 1000
+      const next = Message.again(message, {
+        tag: derivedId(message.id, `retry ${message.retries} ${now}`),
+        queue: delivery.queue,
+        eta,
+        retries: message.retries + 1,
+        uncounted: message.uncounted + (later.counted ? 0 : 1)
+      })
+      yield* Effect.logInfo("task will be retried", {
+        reason: later.reason,
+        inSeconds: Math.round(delaySeconds * 10) / 10,
+        error: later.failure.message.slice(0, 500)
+      })
+      yield* metrics.count("task_retries_total", { task: name, reason: later.reason })
+      const told = Reply.retry(whose(message), later.failure, { delaySeconds })
+      if (!message.ignoreResult) yield* store(told)
+      yield* insist("put a retry back", queue.retry(delivery, next, eta))
+      yield* outside.emit(TaskEvent.retried(message.id, later.failure, told.traceback ?? ""))
+    }),
+
+    revoked: Effect.fnUntraced(function* (
+      delivery: Delivery,
+      message: Message.Message,
+      why: "revoked" | "expired" | "terminated",
+      signum: number | null
+    ) {
+      yield* Effect.logInfo("task revoked", { why })
+      yield* store(Reply.revoked(whose(message), why, yield* Clock.currentTimeMillis))
+      yield* acknowledge(delivery)
+      yield* outside.emit(TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" }))
+    }),
+
+    /** Until `at` (Unix milliseconds) in nobody's hands. */
+    held: (delivery: Delivery, at: number) => insist("hold a task until it is due", queue.hold(delivery, at)),
+
+    putBack: Effect.fnUntraced(function* (delivery: Delivery, reason: PutBack) {
+      yield* outside.pause(reason)
+      yield* insist("hand a task back", queue.handBack(delivery, { crashed: false }))
+    }),
+
+    /** Nobody can run it, and who waits for its id is told so; without an id it is put aside. */
+    refused: Effect.fnUntraced(function* (delivery: Delivery, problem: Message.Unreadable | Message.Undeliverable) {
+      if (problem._tag === "Unreadable") return yield* bury(delivery, "unreadable", problem.problem)
+      yield* Effect.logWarning("message refused", { id: problem.id, error: problem.failure.message.slice(0, 500) })
+      yield* store(
+        Reply.failure({ id: problem.id, group: null, parentId: null }, problem.failure, yield* Clock.currentTimeMillis)
+      )
+      yield* acknowledge(delivery)
+      yield* outside.emit(TaskEvent.failed(problem.id, problem.failure))
+    })
+  }
+})
