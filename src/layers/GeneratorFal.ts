@@ -1,10 +1,9 @@
 import { createFalClient, type FalClient } from "@fal-ai/client"
-import { Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
-import { Agent } from "undici"
+import { Clock, Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
 import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
 import { Metrics } from "../services/Metrics.ts"
 import * as Settings from "../services/Settings.ts"
-import { type Exchange, exchange, makeDeadline, type Sending } from "./fal/exchange.ts"
+import { type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
 import * as Verdict from "./fal/verdict.ts"
 
 /** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
@@ -13,6 +12,8 @@ const SUBMIT_PATIENCE = 30_000
 const READ_PATIENCE = 10_000
 /** The client's fetch connection dies after some 4 s of rest, so that each look after a pause would pay for TCP and TLS. */
 const KEEP_ALIVE = 60_000
+/** A submit goes out on a new connection when the open ones have rested this long: its loss would cost money, not only time. */
+const RESTED = 4_000
 const CONNECT_PATIENCE = 5_000
 const NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -31,10 +32,11 @@ export const layer = Layer.effect(
     const { FAL_BASE_URL, FAL_KEY, FAL_MODEL } = yield* Settings.of("FAL_KEY", "FAL_BASE_URL", "FAL_MODEL")
     const metrics = yield* Metrics
     const credentials = Redacted.value(FAL_KEY)
-    const agent = yield* Effect.acquireRelease(
-      Effect.sync(() => new Agent({ keepAliveTimeout: KEEP_ALIVE, connect: { timeout: CONNECT_PATIENCE } })),
-      (agent) => Effect.promise(() => agent.destroy())
+    const connections = yield* Effect.acquireRelease(
+      Effect.sync(() => openConnections({ keepAlive: KEEP_ALIVE, connectPatience: CONNECT_PATIENCE })),
+      (open) => Effect.sync(() => open.close())
     )
+    let lastUse = 0
 
     // A server or proxy that echoes what it was sent must not bring the key into an error.
     const secrets = [credentials, credentials.slice(credentials.indexOf(":") + 1)].filter((secret) => secret.length > 5)
@@ -66,11 +68,13 @@ export const layer = Layer.effect(
       const deadline = makeDeadline()
       // In a fiber and a signal of their own, so that time also runs out where the caller must not be interrupted.
       const alarm = yield* Effect.forkChild(Effect.andThen(Effect.sleep(patience), Effect.sync(deadline.pass)))
+      const now = yield* Clock.currentTimeMillis
+      if (operation === "submit" && now - lastUse > RESTED) connections.dropResting()
       let seen: Exchange | undefined
       yield* Effect.promise((interrupted) => {
         const signal = AbortSignal.any([interrupted, deadline.signal])
         const once: typeof fetch = async (input, init) => {
-          seen = withoutKey(await exchange(agent, sendingOf(input, init), signal))
+          seen = withoutKey(await exchange(connections, sendingOf(input, init), signal))
           return Response.json({})
         }
         // What the client throws, it throws before it sends: `seen` tells.
@@ -80,6 +84,7 @@ export const layer = Layer.effect(
         Effect.ensuring(Fiber.interrupt(alarm))
       )
 
+      lastUse = yield* Clock.currentTimeMillis
       const outcome: Verdict.Verdict<A> =
         seen === undefined
           ? Result.fail(

@@ -1,4 +1,5 @@
-import { type Agent, request } from "undici"
+import * as http from "node:http"
+import * as https from "node:https"
 
 /** An HTTP answer, read to its last byte. */
 export interface Answered {
@@ -24,7 +25,7 @@ const beforeSending = (problem: Problem): boolean =>
   problem.syscall === "connect" ||
   problem.syscall === "getaddrinfo" ||
   (typeof problem.code === "string" &&
-    /^(UND_ERR_CONNECT_TIMEOUT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(
+    /^(CONNECT_TIMEOUT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(
       problem.code
     )) ||
   (Array.isArray(problem.errors) && problem.errors.length > 0 && problem.errors.every(beforeSending))
@@ -54,25 +55,76 @@ export const makeDeadline = () => {
   return { signal: controller.signal, pass: () => controller.abort(timeIsUp) }
 }
 
-/**
- * Sends once and reads the whole answer. Never rejects. undici's `request` follows no redirect and repeats nothing, which its
- * `fetch` would.
- */
-export const exchange = async (agent: Agent, { url, ...sending }: Sending, signal: AbortSignal): Promise<Exchange> => {
-  try {
-    // undici's own type lists the methods; the client sends GET, POST and PUT.
-    const method = sending.method as "GET" | "POST" | "PUT"
-    const answer = await request(url, { ...sending, method, dispatcher: agent, signal })
-    const text = await answer.body.text()
-    return {
-      _tag: "Answered",
-      status: answer.statusCode,
-      header: (name) => {
-        const value = answer.headers[name]
-        return typeof value === "string" ? value : value?.[0]
-      },
-      text
+/** Connections kept open between requests, so that a look after a pause does not pay for TCP and TLS again. */
+export const openConnections = (options: { readonly keepAlive: number; readonly connectPatience: number }) => {
+  const pools = {
+    "http:": new http.Agent({ keepAlive: true, timeout: options.keepAlive }),
+    "https:": new https.Agent({ keepAlive: true, timeout: options.keepAlive })
+  }
+  const all = Object.values(pools)
+  return {
+    ...options,
+    of: (protocol: string) => (protocol === "http:" ? pools["http:"] : pools["https:"]),
+    /** A server may close a resting connection just as a request goes out on it, and then nobody knows whether it arrived. */
+    dropResting: () => {
+      for (const pool of all)
+        for (const sockets of Object.values(pool.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+    },
+    close: () => {
+      for (const pool of all) pool.destroy()
     }
+  }
+}
+export type Connections = ReturnType<typeof openConnections>
+
+const send = (connections: Connections, { body, headers, method, url }: Sending, signal: AbortSignal): Promise<Answered> =>
+  new Promise((resolve, reject) => {
+    const { protocol } = new URL(url)
+    const { request } = protocol === "http:" ? http : https
+    const sending = request(
+      url,
+      {
+        method,
+        signal,
+        agent: connections.of(protocol),
+        headers: body === null ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) }
+      },
+      (answer) => {
+        const chunks: Array<Buffer> = []
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
+        answer.on("error", reject)
+        answer.on("end", () => {
+          // An answer cut short ends too, without being complete.
+          if (!answer.complete) return reject(Object.assign(new Error("cut short"), { code: "ECONNRESET" }))
+          resolve({
+            _tag: "Answered",
+            status: answer.statusCode ?? 0,
+            header: (name) => {
+              const value = answer.headers[name]
+              return typeof value === "string" ? value : value?.[0]
+            },
+            text: Buffer.concat(chunks).toString("utf8")
+          })
+        })
+      }
+    )
+    sending.on("error", reject)
+    sending.on("socket", (socket) => {
+      if (!socket.connecting) return
+      const late = setTimeout(
+        () => sending.destroy(Object.assign(new Error("connect timeout"), { code: "CONNECT_TIMEOUT" })),
+        connections.connectPatience
+      )
+      socket.once(protocol === "http:" ? "connect" : "secureConnect", () => clearTimeout(late))
+      socket.once("close", () => clearTimeout(late))
+    })
+    sending.end(body ?? undefined)
+  })
+
+/** Sends once and reads the whole answer. Never rejects; follows no redirect and repeats nothing, which `fetch` would. */
+export const exchange = async (connections: Connections, sending: Sending, signal: AbortSignal): Promise<Exchange> => {
+  try {
+    return await send(connections, sending, signal)
   } catch (error) {
     return signal.reason === timeIsUp ? { _tag: "Lost", detail: timeIsUp.message } : failed(error)
   }

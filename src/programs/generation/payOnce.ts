@@ -4,13 +4,15 @@ import { type Generation, Journal, type JournalError } from "../../services/Jour
 import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { type Failure, PutBack, RetryLater } from "../Task.ts"
-import { makeUsual, waitUntilEnded } from "./wait.ts"
+import { makeUsual, type Usual, waitUntilEnded } from "./wait.ts"
 
 /** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
 const UNCERTAIN_GRACE = 60
 const MAX_RESUBMITS = 1
 
 const usual = makeUsual()
+/** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
+const impatient: Usual = { of: () => 0, saw: () => {} }
 
 type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
 type Generated = Extract<Generation, { readonly _tag: "Generated" }>
@@ -207,7 +209,7 @@ export const salvage = Effect.fn("generation.salvage")(function* (taskId: string
   if (found?._tag === "Generated") return true
   if (found?._tag !== "Submitted") return false
   yield* Effect.ignore(generator.cancel(ticketOf(found)))
-  return yield* waitUntilEnded(ticketOf(found), usual, found.at).pipe(
+  return yield* waitUntilEnded(ticketOf(found), impatient, found.at).pipe(
     Effect.flatMap(({ tookMs }) => collect(taskId, found, tookMs)),
     Effect.as(true),
     Effect.catchTag("GeneratorError", () => Effect.succeed(false))

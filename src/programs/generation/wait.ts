@@ -38,6 +38,8 @@ export const nextLook = (elapsed: number, usual: number): number => {
 }
 
 const TROUBLE_GAP = 250
+/** A request this young may be unknown for a moment (milliseconds). */
+const YOUNG = 30_000
 /** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
 const TROUBLES = 6
 
@@ -68,7 +70,10 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
     yield* Effect.sleep(gap)
     const progress = yield* Effect.result(generator.progress(ticket))
     if (progress._tag === "Failure") {
-      if (progress.failure.reason._tag !== "Unreachable" || ++troubles > TROUBLES) return yield* progress.failure
+      const { _tag } = progress.failure.reason
+      // fal has been seen not to know a request it had just accepted.
+      const passing = _tag === "Unreachable" || (_tag === "Unknown" && now - submittedAt < YOUNG)
+      if (!passing || ++troubles > TROUBLES) return yield* progress.failure
       continue
     }
     troubles = 0

@@ -104,7 +104,7 @@ describe("waiting for a picture", () => {
     })
   )
 
-  it.effect("it gives up looking when fal stays unreachable, and at once when the request is unknown", () =>
+  it.effect("it gives up looking when fal stays unreachable, or when a request stays unknown", () =>
     Effect.gen(function* () {
       const away = yield* noticed({
         ends: 2000,
@@ -112,8 +112,14 @@ describe("waiting for a picture", () => {
       })
       assert.strictEqual(away.exit._tag, "Failure")
       assert.isAtMost(away.looks, 10)
-      const gone = yield* noticed({ ends: 2000, trouble: () => new GeneratorError({ reason: new Unknown({ detail: "404" }) }) })
-      assert.strictEqual(gone.looks, 1)
+      const unknown = new GeneratorError({ reason: new Unknown({ detail: "404" }) })
+      const gone = yield* Effect.provide(noticed({ ends: 2000, trouble: () => unknown }), TestClock.layer())
+      assert.strictEqual(gone.exit._tag, "Failure")
+      const flapping = yield* Effect.provide(
+        noticed({ ends: 2000, trouble: (look) => (look <= 2 ? unknown : undefined) }),
+        TestClock.layer()
+      )
+      assert.strictEqual(flapping.exit._tag, "Success")
     })
   )
 
