@@ -52,6 +52,15 @@ export const awaitResult = Effect.fn("client.awaitResult")(function* (id: string
   return yield* results.awaitFinal(id).pipe(Effect.retry(Schedule.spaced("1 second")), Effect.timeoutOption(timeout))
 })
 
+/** Why a task that has no result was put back, if it was. */
+const lastTry = Effect.fnUntraced(function* (id: string) {
+  const results = yield* ResultStore
+  const now = yield* results.get(id).pipe(Effect.timeout("1 second"), Effect.option, Effect.map(Option.flatten))
+  if (Option.isNone(now) || now.value.status !== "RETRY") return ""
+  const { message, type } = errorOf(now.value)
+  return ` (it will be tried again after ${type}: ${message})`
+})
+
 /** Says, once, that a task may wait for ever: nobody is there to take it. */
 export const warnWhenAlone = Effect.fn("client.warnWhenAlone")(function* (display: Display.Display) {
   const queue = yield* TaskQueue
@@ -87,7 +96,7 @@ export const performOne = Effect.fn("client.performOne")(function* (
   yield* Effect.forkScoped(warnWhenAlone(display))
   const [took, found] = yield* Effect.timed(awaitResult(id, Duration.seconds(options.timeout)))
   if (Option.isNone(found)) {
-    const message = `no result within ${options.timeout} s; the task stays on the queue and its result will be under ${id}`
+    const message = `no result within ${options.timeout} s${yield* lastTry(id)}; the task stays on the queue and its result will be under ${id}`
     if (options.json) yield* print({ task_id: id, status: "PENDING", error: { type: "TimeoutError", message } })
     return yield* new Failed({ message })
   }
