@@ -1,0 +1,51 @@
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { build } from "rolldown"
+import { afterAll, beforeAll } from "vitest"
+import config from "../../../rolldown.config.ts"
+
+/**
+ * The program as it is delivered, built once per test file. It lies within the checkout, so that the demo finds PGlite and sharp.
+ */
+export const program = () => {
+  const root = join(import.meta.dirname, "..", "..", "..")
+  const folder = mkdtempSync(join(root, "node_modules", ".model-generator-"))
+  const file = join(folder, "model-generator.mjs")
+  beforeAll(() =>
+    build({ ...config, cwd: root, logLevel: "silent", output: { file, format: "esm", codeSplitting: false, minify: true } })
+  )
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** Starts it with these settings and no others; it is killed when the scope ends. */
+  const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const began = performance.now()
+        const child = spawn(process.execPath, [file, ...args], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] })
+        const out = { stdout: "", stderr: "" }
+        child.stdout.setEncoding("utf8").on("data", (text: string) => (out.stdout += text))
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (out.stderr += text))
+        const ended = new Promise<{ readonly code: number | null; readonly ms: number }>((resolve) =>
+          child.on("close", (code) => resolve({ code, ms: performance.now() - began }))
+        )
+        return { child, out, ended }
+      }),
+      ({ child, ended }) =>
+        Effect.promise(() => {
+          child.kill("SIGKILL")
+          return ended
+        })
+    )
+
+  /** Runs it to its end. */
+  const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { ended, out } = yield* start(args, env)
+        return { ...(yield* Effect.promise(() => ended)), ...out }
+      })
+    )
+  return { folder, run, start }
+}
