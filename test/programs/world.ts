@@ -1,0 +1,310 @@
+/**
+ * A world in this process for whole workers under the test clock: one broker, result store, journal, library and fal, which
+ * outlive the workers. A worker can die as a process does: from one instant on nothing it does reaches the world.
+ */
+import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
+import { HttpServer } from "effect/http"
+import { TestClock } from "effect/testing"
+import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
+import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import type * as Message from "../../src/programs/celery/Message.ts"
+import { worker } from "../../src/programs/worker/worker.ts"
+import { Generator } from "../../src/services/Generator.ts"
+import { Journal, JournalError } from "../../src/services/Journal.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
+import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
+import { Stop } from "../../src/services/Stop.ts"
+import { type Outgoing, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { Vitals } from "../../src/services/Vitals.ts"
+import { valueOf } from "../contracts/metrics.ts"
+import { identity, message, settings } from "../support.ts"
+
+/** What happens to a call on its way into the world and back. */
+type Passage = <A, E>(name: string, call: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/** The same service with every effect of it going through `passage`. */
+const through = <S extends object>(service: S, passage: Passage): S =>
+  Object.fromEntries(
+    Object.entries(service).map(([name, member]: [string, unknown]) => [
+      name,
+      Effect.isEffect(member)
+        ? passage(name, member as Effect.Effect<unknown, unknown>)
+        : (...args: ReadonlyArray<unknown>) =>
+            passage(name, (member as (...all: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
+    ])
+  ) as S // every member of our services is an effect or a function that gives one
+
+/** Where a process dies: at its nth call into the world, before the call takes effect or just after. */
+export interface Death {
+  readonly at: number
+  readonly when: "before" | "after"
+}
+
+/**
+ * A plug that, once pulled, lets nothing through in either direction: what the world sees of kill -9. Frozen, it lets nothing
+ * through until it thaws: a stopped container.
+ */
+const makePlug = (death?: Death) => {
+  const warm = Latch.makeUnsafe(true)
+  const state = { pulled: false, calls: 0, last: "" }
+  const passage: Passage = (name, call) =>
+    Effect.suspend(() => (warm.isOpen() ? pass(name, call) : Effect.andThen(warm.await, pass(name, call))))
+  const pass: Passage = (name, call) =>
+    Effect.suspend(() => {
+      if (state.pulled) return Effect.never
+      const mine = ++state.calls
+      if (death?.at === mine) state.last = name
+      if (death?.at === mine && death.when === "before") {
+        state.pulled = true
+        return Effect.never
+      }
+      return Effect.flatMap(Effect.exit(call), (exit) => {
+        if (death?.at === mine) state.pulled = true
+        return state.pulled ? Effect.never : exit
+      })
+    })
+  return { state, passage, warm }
+}
+
+const silentHttp = Layer.provideMerge(
+  Layer.succeed(
+    HttpServer.HttpServer,
+    HttpServer.make({ serve: () => Effect.void, address: { _tag: "TcpAddress", hostname: "127.0.0.1", port: 0 } as never }) // never looked at
+  ),
+  HttpServer.layerServices
+)
+
+/** Always the same number instead of chance. */
+export const noChance = (always: number) =>
+  Effect.provideService(Random.Random, { nextIntUnsafe: () => Math.floor(always * 2 ** 31), nextDoubleUnsafe: () => always })
+
+export const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
+export const template = "female_25-35_average_front-standing_professional"
+
+/**
+ * Does `effect` as something the clock woke: the test clock then waits until all that follows from it has come to rest. Takes a
+ * millisecond.
+ */
+const settled = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(Effect.andThen(Effect.sleep("1 milli"), effect), { startImmediately: true })
+    yield* TestClock.adjust("1 milli")
+    return yield* Fiber.join(fiber)
+  })
+
+export const makeWorld = Effect.gen(function* () {
+  const world = yield* Layer.build(
+    Layer.mergeAll(
+      TaskQueueMemory.MemoryBroker.layer,
+      Layer.fresh(ResultStoreMemory.layer),
+      Layer.fresh(JournalMemory.layer),
+      Layer.fresh(GeneratorMemory.layer),
+      Layer.fresh(ModelLibraryMemory.layer),
+      Layer.fresh(MetricsMemory.layer)
+    )
+  )
+  const broker = Context.get(world, TaskQueueMemory.MemoryBroker)
+  const script = Context.get(world, GeneratorMemory.GeneratorScript)
+  const results = Context.get(world, ResultStore)
+  const library = Context.get(world, ModelLibrary)
+  const journal = Context.get(world, Journal)
+  const generator = Context.get(world, Generator)
+  const metrics = Context.get(world, Metrics)
+
+  /** What is away at the moment. Change it at will. */
+  const away = { database: false, results: false, journal: false, hanging: false }
+  /** What the database refuses for good, and who else saves just before us. */
+  const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
+  const unless =
+    (isAway: () => boolean, error: (name: string) => unknown): Passage =>
+    (name, call) =>
+      // The error is of the service's own kind, which a passage for all services cannot say.
+      Effect.suspend(() => (away.hanging ? Effect.never : isAway() ? Effect.fail(error(name) as never) : call))
+  const shared = {
+    results: through(
+      results,
+      unless(
+        () => away.results,
+        (operation) => new ResultStoreError({ operation, cause: "away" })
+      )
+    ),
+    journal: through(
+      journal,
+      unless(
+        () => away.journal,
+        (operation) => new JournalError({ operation, cause: "away" })
+      )
+    ),
+    library: through(
+      {
+        ...library,
+        save: (model: NewModel) =>
+          database.refuses
+            ? Effect.fail(new LibraryError({ operation: "save", detail: "value too long", retryable: false }))
+            : Effect.andThen(database.before, library.save(model))
+      },
+      unless(
+        () => away.database,
+        (operation) => new LibraryError({ operation, detail: "connection refused", retryable: true })
+      )
+    ),
+    generator: through(
+      {
+        ...generator,
+        // As a picture of fal's is found: by https.
+        result: (ticket: Parameters<typeof generator.result>[0]) =>
+          Effect.map(generator.result(ticket), (picture) => ({
+            ...picture,
+            url: picture.url.replace("memory://", "https://fal.example/")
+          }))
+      },
+      unless(
+        () => false,
+        () => undefined
+      )
+    )
+  }
+
+  let dead = 0
+  /** Starts a worker. It runs until it is stopped, or killed at the end of the test. */
+  const start = Effect.fnUntraced(function* (
+    options: {
+      readonly name?: string
+      readonly env?: Readonly<Record<string, string>>
+      readonly death?: Death
+      readonly chance?: number
+    } = {}
+  ) {
+    const plug = makePlug(options.death)
+    const hurry = yield* Deferred.make<void>()
+    const env = settings(options.env ?? {})
+    const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
+      Layer.provideMerge(identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis })),
+      Layer.provide(Layer.succeedContext(world)),
+      Layer.provide(env),
+      Layer.orDie
+    )
+    const own = yield* Layer.build(Layer.mergeAll(mine, Layer.fresh(Vitals.layer), silentHttp))
+    const context = Context.merge(world, own).pipe(
+      Context.add(TaskQueue, through(Context.get(own, TaskQueue), plug.passage)),
+      Context.add(ResultStore, through(shared.results, plug.passage)),
+      Context.add(Journal, through(shared.journal, plug.passage)),
+      Context.add(ModelLibrary, through(shared.library, plug.passage)),
+      Context.add(Generator, through(shared.generator, plug.passage)),
+      Context.add(Stop, { hurry })
+    )
+    const running = worker.pipe(Effect.scoped, Effect.provideContext(context), Effect.provide(env))
+    const fiber = yield* settled(Effect.forkDetach(options.chance === undefined ? running : noChance(options.chance)(running)))
+    const kill = Effect.sync(() => {
+      plug.state.pulled = true
+    })
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(
+        kill,
+        Effect.sync(() => fiber.interruptUnsafe())
+      )
+    )
+    return {
+      fiber,
+      kill,
+      freeze: plug.warm.close,
+      thaw: settled(plug.warm.open),
+      /** SIGTERM; the fiber ends when the worker is gone. */
+      stop: settled(Effect.forkDetach(Fiber.interrupt(fiber))),
+      /** A second SIGTERM. */
+      hurry: settled(Deferred.succeed(hurry, undefined)),
+      plug: plug.state,
+      vitals: Context.get(own, Vitals)
+    }
+  })
+
+  const publish = (...messages: ReadonlyArray<Outgoing>) =>
+    settled(
+      Effect.sync(() => {
+        for (const { queue, raw } of messages) {
+          const list = broker.lists.get(queue) ?? []
+          broker.lists.set(queue, list)
+          list.unshift(raw)
+        }
+        broker.pushed.openUnsafe()
+      })
+    )
+  /** A task as a client sends it; gives its id. */
+  const send = Effect.fnUntraced(function* (task: Partial<Message.NewTask> = {}) {
+    const sent = message({ task: "generate_model", kwargs: five, ...task })
+    yield* publish(sent)
+    const id = (JSON.parse(sent.raw) as { headers: { id: string } }).headers.id // written by us
+    return id
+  })
+  const pushRaw = (raw: string) => publish({ tag: "", queue: "generator_queue", priority: 0, raw })
+
+  const result = (id: string) => Effect.map(results.get(id), Option.getOrUndefined)
+  /** The document of a task that has ended well, with its value. */
+  const success = Effect.fnUntraced(function* (id: string) {
+    const document = yield* result(id)
+    if (document?.status !== "SUCCESS") return yield* Effect.die(new Error(`${id} is ${JSON.stringify(document)}`))
+    return document.result as Record<string, unknown> // each of our tasks returns an object
+  })
+  const failure = Effect.fnUntraced(function* (id: string) {
+    const document = yield* result(id)
+    if (document?.status !== "FAILURE") return yield* Effect.die(new Error(`${id} is ${JSON.stringify(document)}`))
+    const { exc_message, exc_module, exc_type } = document.result as {
+      exc_type: string
+      exc_message: ReadonlyArray<string>
+      exc_module: string
+    } // by our Reply
+    return { type: exc_type, module: exc_module, message: exc_message.join(", "), document: document as TaskResult }
+  })
+  const rows = Effect.fnUntraced(function* (templateId = template) {
+    const found: Array<Model> = []
+    for (let version = 1; ; version++) {
+      const row = yield* library.find({ templateId, version })
+      if (Option.isNone(row)) return found
+      found.push(row.value)
+    }
+  })
+  /** Where the messages are now. */
+  const left = Effect.map(Clock.currentTimeMillis, (now) => {
+    const held = [...broker.unacknowledged.values()]
+    return {
+      queued: [...broker.lists].filter(([key]) => !key.endsWith(".dead")).reduce((sum, [, list]) => sum + list.length, 0),
+      running: held.filter(({ due }) => due === undefined).length,
+      scheduled: held.filter(({ due }) => due !== undefined).map(({ due, raw }) => ({ inMs: due! - now, raw })),
+      dead: (broker.lists.get("generator_queue.dead") ?? []).map((text) => JSON.parse(text) as Record<string, unknown>) // written by us
+    }
+  })
+  const nothingLeft = Effect.map(left, ({ dead: letters, queued, running, scheduled }) => ({
+    queued,
+    running,
+    scheduled: scheduled.length,
+    dead: letters.length
+  }))
+
+  return {
+    start,
+    send,
+    pushRaw,
+    result,
+    success,
+    failure,
+    rows,
+    left,
+    counts: nothingLeft,
+    script,
+    ledger: script.ledger,
+    journal,
+    library,
+    results,
+    away,
+    database,
+    metric: (series: string) => Effect.map(metrics.expose, ({ body }) => valueOf(body, series)),
+    seconds: (count: number) => TestClock.adjust(`${count} seconds`)
+  }
+})
+
+export const empty = { queued: 0, running: 0, scheduled: 0, dead: 0 }
