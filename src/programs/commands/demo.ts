@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, type Layer, Logger, References, Schema } from "effect"
+import { Clock, Console, Effect, type Layer, Logger, Predicate, References, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { simulate } from "../fal-simulator/simulate.ts"
 import * as Parameters from "../generation/Parameters.ts"
@@ -40,8 +40,9 @@ const installed = Effect.forEach(["@electric-sql/pglite", "sharp"], (name) =>
 const warnings = (display: Display.Display, paint: Display.Paint) =>
   Logger.layer([
     Logger.make(({ fiber, message }) => {
-      const [text] = Array.isArray(message) ? message : [message]
-      Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker: ${String(text)}`)))
+      const [text, about] = Array.isArray(message) ? message : [message]
+      const error = Predicate.hasProperty(about, "error") ? `: ${String(about.error)}` : ""
+      Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker's log: ${String(text)}${error}`)))
     })
   ])
 

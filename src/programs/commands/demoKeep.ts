@@ -23,10 +23,10 @@ export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended
   const made = ended.flatMap((one) => (one._tag === "Made" ? [one] : []))
   const saved = yield* Effect.forEach(
     made,
-    Effect.fnUntraced(function* ({ editedFrom, made }) {
+    Effect.fnUntraced(function* ({ editedFrom, made }, at) {
       const response = yield* http.get(made.image_url)
       const bytes = new Uint8Array(yield* response.arrayBuffer)
-      const file = `${made.template_id}_v${made.version ?? 0}.jpg`
+      const file = `${String(at + 1).padStart(2, "0")}_${made.gender ?? "edited"}_${made.age_range ?? ""}.jpg`
       yield* fs.writeFile(path.join(folder, file), bytes)
       return { made, editedFrom, file, bytes } satisfies Saved
     }),
