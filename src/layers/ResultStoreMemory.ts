@@ -1,10 +1,13 @@
 import { Effect, Layer, Option, PubSub } from "effect"
-import { isFinal, ResultStore, type TaskResult } from "../services/ResultStore.ts"
+import { type ChordPart, isFinal, ResultStore, type ResultTuple, type TaskResult } from "../services/ResultStore.ts"
 
 export const layer = Layer.effect(
   ResultStore,
   Effect.gen(function* () {
     const results = new Map<string, TaskResult>()
+    const groups = new Map<string, ResultTuple>()
+    const sizes = new Map<string, number>()
+    const parts = new Map<string, Map<string, { readonly index: number; readonly part: ChordPart }>>()
     const published = yield* PubSub.unbounded<TaskResult>()
     return ResultStore.of({
       store: (result) =>
@@ -22,7 +25,26 @@ export const layer = Layer.effect(
           yield* PubSub.take(next)
         }
       }, Effect.scoped),
-      saveGroup: () => Effect.void,
+      saveGroup: (id, taskIds) =>
+        Effect.sync(() => {
+          groups.set(id, { id, parent: null, children: taskIds.map((task) => ({ id: task, parent: null, children: null })) })
+        }),
+      saveGroupTree: (group) => Effect.sync(() => groups.set(group.id, group)),
+      loadGroup: (groupId) => Effect.sync(() => Option.fromNullishOr(groups.get(groupId))),
+      setChordSize: (groupId, size) => Effect.sync(() => sizes.set(groupId, size)),
+      addChordPart: (groupId, index, part) =>
+        Effect.sync(() => {
+          const all = parts.get(groupId) ?? new Map<string, { readonly index: number; readonly part: ChordPart }>()
+          parts.set(groupId, all)
+          if (all.get(part.taskId)?.part.status !== "SUCCESS") all.set(part.taskId, { index: index ?? Infinity, part })
+          if (all.size !== sizes.get(groupId)) return Option.none()
+          return Option.some([...all.values()].toSorted((a, b) => (a.index < b.index ? -1 : 1)).map((one) => one.part))
+        }),
+      dropChord: (groupId) =>
+        Effect.sync(() => {
+          parts.delete(groupId)
+          sizes.delete(groupId)
+        }),
       ping: Effect.void
     })
   })

@@ -4,7 +4,7 @@ import * as PythonJson from "../services/PythonJson.ts"
 import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/ResultStore.ts"
 import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
-import { groupDocument } from "./redis/kombu.ts"
+import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
 
 /** KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever). */
 const store = `
@@ -75,11 +75,14 @@ export const layer = Layer.effect(
     const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
     const redis = yield* connect(where, "commands")
     const run = script(redis, "mgStore", store)
+    const add = script(redis, "mgAddPart", addPart)
     const listen = yield* connect(where, "blocking").pipe(
       Effect.map(listener),
       Effect.provideService(Scope.Scope, yield* Effect.scope),
       Effect.cached
     )
+    const keep = (operation: string, key: string, text: string) =>
+      Effect.asVoid(attempt(operation, () => run([key], [text, expires])))
     const get = (taskId: string) =>
       Effect.flatMap(
         attempt("get", () => redis.get(keyOf(taskId))),
@@ -102,9 +105,33 @@ export const layer = Layer.effect(
         Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires]))),
       get,
       awaitFinal,
-      saveGroup: (groupId, taskIds) =>
+      saveGroup: (id, taskIds) =>
+        keep(
+          "saveGroup",
+          groupKey(id),
+          groupDocument({ id, parent: null, children: taskIds.map((task) => ({ id: task, parent: null, children: null })) })
+        ),
+      saveGroupTree: (group) => keep("saveGroupTree", groupKey(group.id), groupDocument(group)),
+      loadGroup: (groupId) =>
+        Effect.map(
+          attempt("loadGroup", () => redis.get(groupKey(groupId))),
+          (text) => (text === null ? Option.none() : readGroup(text))
+        ),
+      setChordSize: (groupId, size) => keep("setChordSize", groupKey(groupId, ".s"), String(size)),
+      addChordPart: (groupId, index, part) =>
+        Effect.map(
+          attempt("addChordPart", () => {
+            const { member, prefix } = memberOf(part)
+            return add(
+              [groupKey(groupId, ".j"), groupKey(groupId, ".t"), groupKey(groupId, ".s")],
+              [index ?? "+inf", member, prefix, expires]
+            )
+          }),
+          (found) => (Array.isArray(found) ? Option.some(readMembers(found)) : Option.none())
+        ),
+      dropChord: (groupId) =>
         Effect.asVoid(
-          attempt("saveGroup", () => run([`celery-taskset-meta-${groupId}`], [groupDocument(groupId, taskIds), expires]))
+          attempt("dropChord", () => redis.del(groupKey(groupId, ".j"), groupKey(groupId, ".t"), groupKey(groupId, ".s")))
         ),
       ping: Effect.asVoid(attempt("ping", () => redis.ping()))
     })

@@ -18,6 +18,21 @@ export const TaskResult = Schema.Struct({
 })
 export interface TaskResult extends Schema.Schema.Type<typeof TaskResult> {}
 
+/** How one header task of a chord ended (celery-wire 4.7). */
+export interface ChordPart {
+  readonly taskId: string
+  readonly status: string
+  /** Its value, or the exception document; written by any worker, so anything Python's JSON can say. */
+  readonly result: unknown
+}
+
+/** Python's `[[id, parent], children]` (celery-wire 4.4): a task has no children, a group lists its members. */
+export interface ResultTuple {
+  readonly id: string
+  readonly parent: ResultTuple | null
+  readonly children: ReadonlyArray<ResultTuple> | null
+}
+
 /** States after which nothing more comes. */
 export const isFinal = (status: string) => status === "SUCCESS" || status === "FAILURE" || status === "REVOKED"
 
@@ -31,6 +46,22 @@ export class ResultStore extends Context.Service<
     readonly awaitFinal: (taskId: string) => Effect.Effect<TaskResult, ResultStoreError>
     /** Keeps a group's structure, so that Python's `GroupResult.restore` finds it. */
     readonly saveGroup: (groupId: string, taskIds: ReadonlyArray<string>) => Effect.Effect<void, ResultStoreError>
+    /** Keeps a group whose members may be groups themselves. */
+    readonly saveGroupTree: (group: ResultTuple) => Effect.Effect<void, ResultStoreError>
+    readonly loadGroup: (groupId: string) => Effect.Effect<Option.Option<ResultTuple>, ResultStoreError>
+    /** How many header tasks must end before the body of the chord `groupId` is sent. */
+    readonly setChordSize: (groupId: string, size: number) => Effect.Effect<void, ResultStoreError>
+    /**
+     * Notes that a header task has ended; gives all parts, in the order of the header, when none is missing any more. A task
+     * counts once: its success stays, anything else gives way to what comes later. `index` null comes last.
+     */
+    readonly addChordPart: (
+      groupId: string,
+      index: number | null,
+      part: ChordPart
+    ) => Effect.Effect<Option.Option<ReadonlyArray<ChordPart>>, ResultStoreError>
+    /** Forgets the parts of a chord whose body is on its way. */
+    readonly dropChord: (groupId: string) => Effect.Effect<void, ResultStoreError>
     readonly ping: Effect.Effect<void, ResultStoreError>
   }
 >()("model-generator/services/ResultStore") {}

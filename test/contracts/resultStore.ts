@@ -101,6 +101,51 @@ export const resultStoreContract = (name: string, layer: Layer.Layer<ResultStore
       )
     )
 
+    it.live("a chord is complete when all its parts are in, each counted once, in the order of its header", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const group = uniqueId("chord")
+          const part = (taskId: string, result: unknown, status = "SUCCESS") => ({ taskId, status, result })
+          const add = (index: number | null, one: ReturnType<typeof part>) => results.addChordPart(group, index, one)
+          assert.isTrue(Option.isNone(yield* add(2, part("c", { ключ: [1, null] })))) // the size may come after the first parts
+          yield* results.setChordSize(group, 4)
+          assert.isTrue(Option.isNone(yield* add(null, part("é", "last"))))
+          assert.isTrue(Option.isNone(yield* add(0, part("a", failed.result, "FAILURE"))))
+          assert.isTrue(Option.isNone(yield* add(0, part("a", "again")))) // anything but a success gives way
+          assert.isTrue(Option.isNone(yield* add(2, part("c", "once more")))) // a success does not
+          const all = yield* add(1, part("b", failed.result, "FAILURE"))
+          const expected = [
+            part("a", "again"),
+            part("b", failed.result, "FAILURE"),
+            part("c", { ключ: [1, null] }),
+            part("é", "last")
+          ]
+          assert.deepStrictEqual(all, Option.some(expected))
+          assert.deepStrictEqual(yield* add(2, part("c", "late")), Option.some(expected)) // who comes late can finish what was begun
+          yield* results.dropChord(group)
+          assert.isTrue(Option.isNone(yield* add(0, part("a", 1))))
+        })
+      )
+    )
+
+    it.live("a group is read back with its members, and theirs", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          const id = uniqueId("group")
+          const leaf = (name: string) => ({ id: name, parent: null, children: null })
+          yield* results.saveGroup(id, ["a", "b"])
+          assert.deepStrictEqual(
+            yield* results.loadGroup(id),
+            Option.some({ id, parent: null, children: [leaf("a"), leaf("b")] })
+          )
+          const tree = { id, parent: leaf("p"), children: [leaf("a"), { id: "g", parent: leaf("q"), children: [leaf("b")] }] }
+          yield* results.saveGroupTree(tree)
+          assert.deepStrictEqual(yield* results.loadGroup(id), Option.some(tree))
+          assert.isTrue(Option.isNone(yield* results.loadGroup("nobody knows")))
+        })
+      )
+    )
+
     it.live("it says that it is there", () => keeps((results) => results.ping))
 
     it.live.prop(
