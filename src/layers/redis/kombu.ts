@@ -18,7 +18,22 @@ export const lists = (queues: ReadonlyArray<string>) =>
   steps.flatMap((step) => queues.map((queue) => ({ queue, key: list(queue, step) })))
 
 export const dead = (queue: string) => `${queue}.dead`
-export const binding = (queue: string) => ({ key: `_kombu.binding.${queue}`, member: `${queue}\u0006\u0016\u0006\u0016${queue}` })
+
+const SEP = "\u0006\u0016"
+/** The set in which kombu looks up where an exchange delivers; its members are `routing key SEP pattern SEP queue`. */
+export const bindings = (exchange: string) => `_kombu.binding.${exchange}`
+export const member = (to: { readonly routingKey: string; readonly pattern?: string; readonly queue: string }) =>
+  `${to.routingKey}${SEP}${to.pattern ?? ""}${SEP}${to.queue}`
+export const binding = (queue: string) => ({ key: bindings(queue), member: member({ routingKey: queue, queue }) })
+
+export const pidbox = "celery.pidbox"
+export const replyExchange = `reply.${pidbox}`
+export const replyQueue = (oid: string) => `${oid}.${replyExchange}`
+/** The bindings by which a worker's ears for control messages and for other workers' events are known. */
+export const ears = (name: string, boot: string) => [
+  { key: bindings(pidbox), member: member({ routingKey: "", queue: `${name}.${pidbox}` }) },
+  { key: bindings("celeryev"), member: member({ routingKey: "worker.#", queue: `celeryev.${boot}` }) }
+]
 
 // Ours, beside kombu's: who holds what, until when, and what waits for its time.
 export const held = "model-generator.held"
@@ -26,6 +41,7 @@ export const leases = "model-generator.leases"
 export const workers = "model-generator.workers"
 export const scheduled = "model-generator.scheduled"
 export const heads = "model-generator.heads"
+export const revoked = "model-generator.revoked"
 export const once = (key: string) => `model-generator.once:${key}`
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 

@@ -1,0 +1,151 @@
+import { Clock, Effect, Layer, Option, Queue, Schedule, Stream } from "effect"
+import { randomUUID } from "node:crypto"
+import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
+import * as Settings from "../services/Settings.ts"
+import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import { connect, script } from "./redis/connect.ts"
+import * as envelope from "./redis/envelope.ts"
+import * as kombu from "./redis/kombu.ts"
+import * as scripts from "./redis/scripts.ts"
+
+const attempt = <A>(operation: string, run: () => Promise<A>) =>
+  Effect.tryPromise({ try: run, catch: (cause) => new FleetError({ operation, cause }) })
+
+/** What is heard and not yet looked at; of more than this the oldest is forgotten. */
+const UNHEARD = 1000
+
+const make = Effect.gen(function* () {
+  const settings = yield* Settings.of("CELERY_BROKER_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER")
+  const me = yield* WorkerIdentity
+  const where = { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+  const redis = yield* connect(where, "commands")
+  // Pub/sub is the server's, not the database's, so kombu puts the database in front.
+  const prefix = `/${redis.options.db ?? 0}.`
+  const control = `${prefix}${kombu.pidbox}`
+  const events = `${prefix}celeryev/`
+  const reply = script(redis, "mgReply", scripts.reply)
+
+  const heard = (channel: string, raw: string): Option.Option<Heard> =>
+    Option.map(envelope.open(raw), (letter) =>
+      channel === control
+        ? { about: "control", routingKey: "", ...letter }
+        : { about: "event", routingKey: channel.slice(events.length), ...letter }
+    )
+
+  const hear = Effect.gen(function* () {
+    const line = yield* connect(where, "commands")
+    const queue = yield* Queue.sliding<Heard>(UNHEARD)
+    line.on("pmessage", (_pattern: string, channel: string, raw: string) => {
+      const one = heard(channel, raw)
+      if (Option.isSome(one)) Queue.offerUnsafe(queue, one.value)
+    })
+    yield* attempt("hear", () => line.psubscribe(control, `${events}worker.*`))
+    // A connection that only listens would never notice that the other end is gone; it subscribes again by itself.
+    yield* attempt("hear", () => line.ping()).pipe(
+      Effect.catchTag("FleetError", () => Effect.sync(() => line.disconnect(true))),
+      Effect.repeat(Schedule.spaced("5 seconds")),
+      Effect.forkScoped
+    )
+    return Stream.fromQueue(queue)
+  })
+
+  return {
+    hear,
+    publish: (routingKey, body) =>
+      Effect.asVoid(
+        attempt("publish", () =>
+          redis.publish(
+            `${events}${routingKey}`,
+            envelope.seal({ body, headers: { hostname: me.name }, exchange: "celeryev", routingKey })
+          )
+        )
+      ),
+    reply: (to, body, clock) =>
+      Effect.map(
+        attempt("reply", () => {
+          const headers = { ticket: to.ticket, clock }
+          const raw = envelope.seal({ body, headers, exchange: to.exchange, routingKey: to.routingKey })
+          return reply([kombu.bindings(to.exchange)], [to.routingKey, raw])
+        }),
+        (written) => written === 1
+      ),
+    ask: Effect.fn("Fleet.ask")(function* (question) {
+      const oid = randomUUID()
+      const mailbox = kombu.replyQueue(oid)
+      const bound = kombu.member({ routingKey: oid, queue: mailbox })
+      const replies = kombu.bindings(kombu.replyExchange)
+      const line = yield* connect(where, "blocking")
+      yield* Effect.acquireRelease(
+        attempt("ask", () => redis.sadd(replies, bound)),
+        () => Effect.ignore(attempt("ask", () => redis.multi().srem(replies, bound).del(mailbox).exec()))
+      )
+      const now = yield* Clock.currentTimeMillis
+      const raw = envelope.seal({
+        body: {
+          method: question.method,
+          arguments: question.arguments,
+          destination: question.destination,
+          pattern: null,
+          matcher: null,
+          ticket: randomUUID(),
+          reply_to: { exchange: kombu.replyExchange, routing_key: oid }
+        },
+        headers: { clock: question.clock, expires: (now + question.patience) / 1000 },
+        exchange: kombu.pidbox,
+        routingKey: "",
+        lasting: true
+      })
+      // Who hears it is known, so nobody is waited for who is not there.
+      const hearers = yield* attempt("ask", () => redis.publish(control, raw))
+      const expected = Math.min(hearers, question.destination?.length ?? hearers)
+      const answers: Array<Answer> = []
+      while (answers.length < expected) {
+        const next = yield* attempt("ask", () => line.brpop(mailbox, question.patience / 1000))
+        if (next === null) break
+        answers.push(...Option.toArray(envelope.open(next[1])))
+      }
+      return answers
+    }, Effect.scoped),
+    join: (queues) =>
+      Effect.asVoid(
+        attempt("join", () => {
+          const pipeline = redis.multi()
+          for (const one of queues) pipeline.sadd(kombu.bindings(one.exchange), kombu.member(one))
+          for (const { key, member } of kombu.ears(me.name, me.boot)) pipeline.sadd(key, member)
+          return pipeline.exec()
+        })
+      ),
+    leave: Effect.asVoid(
+      attempt("leave", () => {
+        const pipeline = redis.multi()
+        for (const { key, member } of kombu.ears(me.name, me.boot)) pipeline.srem(key, member)
+        return pipeline.exec()
+      })
+    ),
+    remember: Effect.fnUntraced(function* (revoked) {
+      if (revoked.size === 0) return
+      const now = yield* Clock.currentTimeMillis
+      const pairs = [...revoked].slice(-MAX_REVOKED).flatMap(([id, until]) => [String(until), id])
+      yield* attempt("remember", () =>
+        redis
+          .multi()
+          .zadd(kombu.revoked, ...pairs)
+          .zremrangebyscore(kombu.revoked, "-inf", String(now))
+          .zremrangebyrank(kombu.revoked, "0", String(-MAX_REVOKED - 1))
+          .exec()
+      )
+    }),
+    remembered: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.map(
+        attempt("remembered", () => redis.zrangebyscore(kombu.revoked, `(${now}`, "+inf", "WITHSCORES")),
+        (flat) => {
+          const found = new Map<string, number>()
+          for (let at = 0; at < flat.length; at += 2) found.set(flat[at]!, Number(flat[at + 1]))
+          return found
+        }
+      )
+    )
+  } satisfies Fleet
+})
+
+export const layer = Layer.effect(Fleet, make)

@@ -1,0 +1,52 @@
+import { Option, Schema } from "effect"
+import { randomUUID } from "node:crypto"
+import * as PythonJson from "../../services/PythonJson.ts"
+
+/** kombu's envelope around what is not a task: control messages, their answers, events (celery-wire 1.1). */
+
+export interface Letter {
+  readonly body: unknown
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly exchange: string
+  readonly routingKey: string
+  readonly lasting?: boolean
+}
+
+export const seal = (letter: Letter): string =>
+  PythonJson.stringify({
+    body: Buffer.from(PythonJson.stringify(letter.body)).toString("base64"),
+    "content-encoding": "utf-8",
+    "content-type": "application/json",
+    headers: letter.headers,
+    properties: {
+      delivery_mode: letter.lasting === true ? 2 : 1,
+      delivery_info: { exchange: letter.exchange, routing_key: letter.routingKey },
+      priority: 0,
+      body_encoding: "base64",
+      delivery_tag: randomUUID()
+    }
+  })
+
+const Envelope = Schema.Struct({
+  body: Schema.String.check(Schema.isMaxLength(4_000_000)),
+  headers: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
+  "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
+  properties: Schema.optionalKey(Schema.Struct({ body_encoding: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
+})
+const decode = Schema.decodeUnknownOption(Envelope)
+
+/** Headers and body of what somebody sent, or nothing when it is not JSON in an envelope: anybody can publish anything. */
+export const open = (
+  raw: string
+): Option.Option<{ readonly headers: Readonly<Record<string, unknown>>; readonly body: unknown }> => {
+  try {
+    return Option.map(decode(PythonJson.parse(raw)), (envelope) => {
+      if ((envelope["content-type"] ?? "application/json") !== "application/json") throw new TypeError("not JSON")
+      const text =
+        envelope.properties?.body_encoding === "base64" ? Buffer.from(envelope.body, "base64").toString("utf8") : envelope.body
+      return { headers: envelope.headers ?? {}, body: PythonJson.parse(text) }
+    })
+  } catch {
+    return Option.none()
+  }
+}
