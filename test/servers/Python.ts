@@ -10,7 +10,8 @@ const run = promisify(execFile)
 export const environments = {
   /** What the App Server runs. */
   celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
-  celery56: ["celery[redis]~=5.6.0"]
+  celery56: ["celery[redis]~=5.6.0"],
+  flower: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1", "flower==2.0.1"]
 } as const
 
 const isAlive = (pid: number) => {

@@ -31,11 +31,12 @@ export default async function setup(project: TestProject) {
       ({ host, user, password, port, pooledPort }) => ({ host, user, password, port, pooledPort })
     ),
     Python.ensure("celery53", cache, Python.environments.celery53),
-    Python.ensure("celery56", cache, Python.environments.celery56)
+    Python.ensure("celery56", cache, Python.environments.celery56),
+    Python.ensure("flower", cache, Python.environments.flower)
   ] as const // a tuple, so that each result keeps its type
   try {
-    const [redis, postgres, celery53, celery56] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56 })
+    const [redis, postgres, celery53, celery56, flower] = await Promise.all(starting)
+    project.provide("servers", { redis, postgres, celery53, celery56, flower })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

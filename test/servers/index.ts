@@ -1,6 +1,6 @@
 /**
  * Servers for tests. `globalSetup.ts` starts one redis-server, one PostgreSQL and PgBouncer (transaction mode) in front of it,
- * and makes two Python environments with Celery; all on ports and in folders of their own, all gone afterwards. What is not
+ * and makes Python environments with Celery and Flower; all on ports and in folders of their own, all gone afterwards. What is not
  * installed is missing, and suites that need it are skipped with the reason.
  *
  *     describeWith(["redis", "celery53"], "stock Celery understands our results", ({ redis, celery53 }) => {
@@ -34,6 +34,8 @@ export interface Resources {
   readonly postgres: PostgresServer.PostgresAddress
   readonly celery53: { readonly python: string }
   readonly celery56: { readonly python: string }
+  /** Flower beside the Celery of the App Server. */
+  readonly flower: { readonly python: string }
 }
 export type Resource = keyof Resources
 
