@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, type Layer, Logger, Predicate, References, Schema } from "effect"
+import { Clock, Console, Effect, Layer, Logger, Predicate, References, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { simulate } from "../fal-simulator/simulate.ts"
 import * as Parameters from "../generation/Parameters.ts"
@@ -8,6 +8,7 @@ import { account, keep, row } from "./demoKeep.ts"
 import { story, titleOf, type Told } from "./demoStory.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
+import { isInstalled } from "./installed.ts"
 import { Failed, inJson } from "./outcome.ts"
 
 const PICTURE_SECONDS = 1
@@ -25,26 +26,28 @@ const settingsFor = (falUrl: string): Settings => ({
   TASK_RETRY_BACKOFF: "1"
 })
 
-/** Loaded from beside the program when it runs; the one-file build has neither. */
-const installed = Effect.forEach(["@electric-sql/pglite", "sharp"], (name) =>
-  Effect.try({
-    try: () => import.meta.resolve(name),
-    catch: () =>
-      new Failed({
-        message: `the demo needs ${name}, which is not installed beside this program: npm ci and npm run demo in a checkout`
-      })
-  })
+const installed = Effect.forEach(["@electric-sql/pglite", "sharp"] as const, (name) =>
+  isInstalled(name)
+    ? Effect.void
+    : Effect.fail(
+        new Failed({
+          message: `the demo needs ${name}, which is not installed beside this program: npm ci and npm run demo in a checkout`
+        })
+      )
 )
 
 /** Warnings as lines among the others, so that they do not tear the display. */
 const warnings = (display: Display.Display, paint: Display.Paint) =>
-  Logger.layer([
-    Logger.make(({ fiber, message }) => {
-      const [text, about] = Array.isArray(message) ? message : [message]
-      const error = Predicate.hasProperty(about, "error") ? `: ${String(about.error)}` : ""
-      Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker's log: ${String(text)}${error}`)))
-    })
-  ])
+  Layer.merge(
+    Layer.succeed(References.MinimumLogLevel, "Warn"),
+    Logger.layer([
+      Logger.make(({ fiber, message }) => {
+        const [text, about] = Array.isArray(message) ? message : [message]
+        const error = Predicate.hasProperty(about, "error") ? `: ${String(about.error)}` : ""
+        Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker's log: ${String(text)}${error}`)))
+      })
+    ])
+  )
 
 type Needs = Effect.Services<typeof worker>
 
@@ -82,9 +85,7 @@ const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (sett
   yield* display.line(`fal simulator on ${simulator.url}; queue, results, PostgreSQL and a worker of 2 slots in this process`)
   const working = Effect.andThen(Effect.scoped(worker), Effect.fail(new Failed({ message: "the worker has stopped by itself" })))
   const ended = yield* Effect.raceFirst(story(options.count, options.seed, told), working).pipe(
-    Effect.provide(world(settingsFor(simulator.url))),
-    Effect.provide(warnings(display, paint)),
-    Effect.provideService(References.MinimumLogLevel, "Warn")
+    Effect.provide([world(settingsFor(simulator.url)), warnings(display, paint)])
   )
 
   const money = account(yield* simulator.ledger, ended)

@@ -1,6 +1,7 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { simulate } from "../fal-simulator/simulate.ts"
+import { isInstalled } from "./installed.ts"
 
 const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3600 }))
 
@@ -42,6 +43,10 @@ export const falSimulator = Command.make(
       yield* Console.log(`fal simulator on ${simulator.url}, until it is stopped`)
       yield* Console.log(`a worker uses it with   FAL_BASE_URL=${simulator.url}`)
       yield* Console.log(`what was asked and paid: ${simulator.url}/_sim/ledger   faults: POST ${simulator.url}/_sim/faults`)
+      if (!isInstalled("sharp"))
+        yield* Console.error(
+          "sharp is not installed beside this program: no picture can be downloaded or edited (npm ci in a checkout)"
+        )
       return yield* Effect.never
     }).pipe(Effect.scoped)
 ).pipe(
