@@ -32,10 +32,10 @@ export class MemoryBroker extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { WORKER_QUEUES: queues } = yield* Settings.of("WORKER_QUEUES")
+  const { WORKER_QUEUES } = yield* Settings.of("WORKER_QUEUES")
+  let queues: ReadonlyArray<string> = WORKER_QUEUES
   const me = yield* WorkerIdentity
   const broker = yield* MemoryBroker
-  const keys = kombu.lists(queues)
   let spare = 0
 
   const listAt = (key: string) => {
@@ -67,12 +67,12 @@ const make = Effect.gen(function* () {
 
   return TaskQueue.of({
     awaitMessage: Effect.suspend(() => {
-      if (keys.some(({ key }) => listAt(key).length > 0)) return Effect.void
+      if (kombu.lists(queues).some(({ key }) => listAt(key).length > 0)) return Effect.void
       broker.pushed.closeUnsafe()
       return broker.pushed.await
     }),
     claim: Effect.sync(() => {
-      for (const { key, queue } of keys) {
+      for (const { key, queue } of kombu.lists(queues)) {
         const raw = listAt(key).pop()
         if (raw === undefined) continue
         const own = kombu.tagOf(raw)
@@ -133,6 +133,24 @@ const make = Effect.gen(function* () {
       }
       return { ...released, nextDue: Number.isFinite(nextDue) ? Option.some(nextDue) : Option.none() }
     }),
+    queues: Effect.sync(() => queues),
+    consume: (queue) =>
+      Effect.sync(() => {
+        if (!queues.includes(queue)) queues = [...queues, queue]
+        broker.pushed.openUnsafe()
+      }),
+    cancel: (queue) =>
+      Effect.sync(() => {
+        queues = queues.filter((other) => other !== queue)
+        broker.pushed.openUnsafe()
+      }),
+    scheduled: (limit) =>
+      Effect.sync(() =>
+        [...broker.unacknowledged.values()]
+          .flatMap(({ due, queue, raw, tag }) => (due === undefined ? [] : [{ delivery: { tag, queue, raw }, due }]))
+          .toSorted((one, other) => one.due - other.due)
+          .slice(0, limit)
+      ),
     status: Effect.map(Clock.currentTimeMillis, (now) => {
       const held = [...broker.unacknowledged.values()]
       return {

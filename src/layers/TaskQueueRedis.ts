@@ -1,13 +1,13 @@
-import { Clock, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
-import type { Redis } from "ioredis"
+import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Settings from "../services/Settings.ts"
 import { type Delivery, type Outgoing, QueueError, type Released, TaskQueue, WorkerInfo } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
+import { doorbells } from "./redis/doorbells.ts"
 import * as kombu from "./redis/kombu.ts"
 import * as scripts from "./redis/scripts.ts"
-import { status } from "./redis/status.ts"
+import { status, waiting } from "./redis/status.ts"
 
 /** How long a batch is remembered as sent (seconds): longer than any message lives. */
 const ONCE = 7 * 86_400
@@ -23,19 +23,6 @@ const isAlive = (pid: number) => {
   }
 }
 
-/** One waiting connection per list: `BLMOVE` of a list onto itself wakes when something is pushed and takes nothing. */
-const doorbells = (lines: ReadonlyArray<{ readonly key: string; readonly redis: Redis }>) => {
-  const ringing = new Map<string, Promise<unknown>>()
-  return () =>
-    Promise.race(
-      lines.map(({ key, redis }) => {
-        const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", 5).finally(() => ringing.delete(key))
-        ringing.set(key, waiting)
-        return waiting
-      })
-    )
-}
-
 const make = Effect.gen(function* () {
   const settings = yield* Settings.of(
     "CELERY_BROKER_URL",
@@ -45,15 +32,11 @@ const make = Effect.gen(function* () {
     "VISIBILITY_TIMEOUT"
   )
   const me = yield* WorkerIdentity
-  const queues = settings.WORKER_QUEUES
+  let queues: ReadonlyArray<string> = settings.WORKER_QUEUES
   const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
   const where = { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
   const redis = yield* connect(where, "commands")
-  const lists = kombu.lists(queues)
-  // Opened by the first wait: a program that only sends has no use for them.
-  const ring = yield* Effect.forEach(lists, ({ key }) =>
-    Effect.map(connect(where, "blocking"), (line) => ({ key, redis: line }))
-  ).pipe(Effect.map(doorbells), Effect.provideService(Scope.Scope, yield* Effect.scope), Effect.cached)
+  const bells = yield* doorbells(where)
 
   const claim = script(redis, "mgClaim", scripts.claim)
   const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
@@ -96,8 +79,12 @@ const make = Effect.gen(function* () {
   const outlived = (other: WorkerInfo) => other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
   return TaskQueue.of({
-    awaitMessage: Effect.flatMap(ring, (wait) => attempt("awaitMessage", wait)).pipe(Effect.asVoid),
+    awaitMessage: Effect.flatMap(
+      Effect.suspend(() => bells.at(kombu.lists(queues).map(({ key }) => key))),
+      (wait) => attempt("awaitMessage", wait)
+    ).pipe(Effect.asVoid),
     claim: attempt("claim", async () => {
+      const lists = kombu.lists(queues)
       const reply = await claim(
         [...holding, ...lists.map(({ key }) => key)],
         [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)]
@@ -167,6 +154,18 @@ const make = Effect.gen(function* () {
       }
       return { ...released, nextDue: next === "" ? Option.none() : Option.some(Number(next) * 1000) }
     }),
+    queues: Effect.sync(() => queues),
+    consume: (queue) =>
+      Effect.sync(() => {
+        if (!queues.includes(queue)) queues = [...queues, queue]
+        bells.changed()
+      }),
+    cancel: (queue) =>
+      Effect.sync(() => {
+        queues = queues.filter((other) => other !== queue)
+        bells.changed()
+      }),
+    scheduled: (limit) => attempt("scheduled", () => waiting(redis, limit)),
     status: attempt("status", () => status(redis, queues)),
     ping: Effect.asVoid(attempt("ping", () => redis.ping()))
   })

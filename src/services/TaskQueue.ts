@@ -70,6 +70,12 @@ export interface QueueStatus {
   >
 }
 
+/** A message in nobody's hands until its time comes (Unix milliseconds). */
+export interface Scheduled {
+  readonly delivery: Delivery
+  readonly due: number
+}
+
 /**
  * Messages in kombu's layout. At every instant a message is in a queue or among the unacknowledged, where a stock Celery
  * worker finds it; each operation below is one step, so a crash leaves either all of it or nothing.
@@ -103,6 +109,14 @@ export class TaskQueue extends Context.Service<
     readonly resign: Effect.Effect<void, QueueError>
     /** Puts back what is due and what dead workers held. */
     readonly release: Effect.Effect<Released, QueueError>
+    /** The queues messages are taken from now: at the start those of the settings. */
+    readonly queues: Effect.Effect<ReadonlyArray<string>>
+    /** Takes from one queue more from now on. */
+    readonly consume: (queue: string) => Effect.Effect<void>
+    /** Takes nothing more from it; what is held already stays held. */
+    readonly cancel: (queue: string) => Effect.Effect<void>
+    /** What waits for its time anywhere on this broker, the soonest first, at most so many. */
+    readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
     readonly status: Effect.Effect<QueueStatus, QueueError>
     readonly ping: Effect.Effect<void, QueueError>
   }

@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import type { Redis } from "ioredis"
-import { type QueueDepth, type QueueStatus, WorkerInfo } from "../../services/TaskQueue.ts"
+import { type QueueDepth, type QueueStatus, type Scheduled, WorkerInfo } from "../../services/TaskQueue.ts"
 import * as kombu from "./kombu.ts"
 
 const decodeInfo = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
@@ -69,4 +69,18 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
       })
     )
   }
+}
+
+/** What waits for its time, the soonest first. */
+export const waiting = async (redis: Redis, limit: number): Promise<ReadonlyArray<Scheduled>> => {
+  const flat = await redis.zrange(kombu.scheduled, "0", String(limit - 1), "WITHSCORES")
+  const tags = flat.filter((_, at) => at % 2 === 0)
+  if (tags.length === 0) return []
+  const triples = await redis.hmget(kombu.unacked, ...tags)
+  return tags.flatMap((tag, at) => {
+    const triple = triples[at]
+    if (typeof triple !== "string") return [] // it has just come due
+    const { queue, raw } = kombu.entry(triple)
+    return [{ delivery: { tag, queue: queue ?? "", raw }, due: Number(flat[at * 2 + 1]) * 1000 }]
+  })
 }

@@ -1,0 +1,44 @@
+import { Effect, Exit, Scope } from "effect"
+import type { Redis } from "ioredis"
+import { connect, type Where } from "./connect.ts"
+
+/**
+ * One waiting connection per list: `BLMOVE` of a list onto itself wakes when something is pushed and takes nothing. They are
+ * opened by the first wait, because a program that only sends has no use for them, and follow the lists asked for.
+ */
+export const doorbells = Effect.fnUntraced(function* (where: Where) {
+  const scope = yield* Effect.scope
+  const lines = new Map<string, { readonly redis: Redis; readonly scope: Scope.Closeable }>()
+  const ringing = new Map<string, Promise<unknown>>()
+  let change = Promise.withResolvers<void>()
+
+  const ring = (key: string, redis: Redis) => {
+    const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", 5).finally(() => ringing.delete(key))
+    ringing.set(key, waiting)
+    return waiting
+  }
+
+  return {
+    /** Gives a wait for a message in any of these lists, or for a change of the lists. */
+    at: Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+      for (const [key, line] of lines) {
+        if (keys.includes(key)) continue
+        lines.delete(key)
+        ringing.get(key)?.catch(() => {}) // ends with its connection, and nobody waits for it
+        yield* Scope.close(line.scope, Exit.void)
+      }
+      for (const key of keys) {
+        if (lines.has(key)) continue
+        const own = yield* Scope.fork(scope)
+        const redis = yield* Effect.provideService(connect(where, "blocking"), Scope.Scope, own)
+        lines.set(key, { redis, scope: own })
+      }
+      return () => Promise.race([change.promise, ...[...lines].map(([key, { redis }]) => ring(key, redis))])
+    }, Effect.uninterruptible),
+    /** The lists are others now: whoever waits must ask again. */
+    changed: () => {
+      change.resolve()
+      change = Promise.withResolvers()
+    }
+  }
+})
