@@ -6,8 +6,8 @@ import { within } from "../supervision/within.ts"
 /** One piece of work. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
 export interface Job<R> {
   readonly name: string
-  /** `spent`: something of it may live on, so the child that ran it must retire. */
-  readonly run: Effect.Effect<"reusable" | "spent", never, R>
+  /** `spent`: something of it may live on, so the child that ran it must retire; `last`: it must not be replaced. */
+  readonly run: Effect.Effect<"reusable" | "spent" | "last", never, R>
   /** Gives the work back unfinished; `crashed` when it took its child with it. */
   readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
 }
@@ -48,7 +48,7 @@ const perform = Effect.fnUntraced(function* <R>(
 })
 
 /** One life of a child: up to its quota of jobs, one after another. */
-const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self) =>
+const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self, did: () => void) =>
   Effect.gen(function* () {
     const metrics = yield* Metrics
     yield* metrics.count("children_started_total", {})
@@ -63,8 +63,10 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
             return yield* perform(job, options, restore)
           })
         )
-        if (outcome === "spent") {
-          reason = "spent"
+        if (outcome === "last") yield* self.leave
+        else did()
+        if (outcome !== "reusable") {
+          reason = outcome
           return
         }
       }
@@ -77,22 +79,67 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
     )
   })
 
+/** A job that is the last of whichever child takes it. It waits its turn, so nothing that runs is cut short. */
+const farewell: Job<never> = { name: "leaving", run: Effect.succeed("last"), handBack: () => Effect.void }
+
+type Newcomer<R> = Supervisor.Child<R | Metrics>
+
+/** A pool, and the means to change its size while it runs. */
+export interface Pool<R> extends Newcomer<R> {
+  readonly grow: (by: number) => Effect.Effect<void>
+  /** The next `by` children to end their job leave. */
+  readonly shrink: (by: number) => Effect.Effect<void>
+  /** Children there will be when those that are to leave have left. */
+  readonly size: () => number
+  /** Jobs each child has done. */
+  readonly done: () => ReadonlyArray<number>
+}
+
 /**
  * `size` children that take jobs from one mailbox. A child that has done its quota ends, and its successor is the same
- * fiber's next turn: there is no gap. It knows nothing of what the jobs are.
+ * fiber's next turn: there is no gap. It knows nothing of what the jobs are. Only a pool with a door for newcomers can grow.
  */
-export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options) =>
-  Supervisor.supervisor(
-    "pool",
-    { intensity: 5, period: "1 minute", together: true, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 3)) },
-    Array.from({ length: options.size }, (_, at) =>
-      Supervisor.actor(
-        `child-${at + 1}`,
-        { mailbox: jobs, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 2)) },
-        (self) => life(jobs, options, self)
-      )
+export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queue.Queue<Newcomer<R>>): Pool<R> => {
+  let size = options.size
+  const counts = new Map<string, number>()
+  const newChild = () => {
+    const name = `child-${counts.size + 1}`
+    counts.set(name, 0)
+    return Supervisor.actor(
+      name,
+      { mailbox: jobs, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 2)) },
+      (self) => life(jobs, options, self, () => counts.set(name, (counts.get(name) ?? 0) + 1))
     )
+  }
+  const children = (count: number) => Array.from({ length: count }, newChild)
+  const stopWithin = Duration.sum(options.grace, Duration.times(PATIENCE, 3))
+  const crew = Supervisor.supervisor(
+    "pool",
+    { intensity: 5, period: "1 minute", together: true, stopWithin, ...(door === undefined ? {} : { joining: door }) },
+    children(options.size)
   )
+  return {
+    ...crew,
+    grow: (by) =>
+      Effect.suspend(() => {
+        if (door === undefined) return Effect.die(new Error("this pool has no door"))
+        size += by
+        return Effect.asVoid(Queue.offerAll(door, children(by)))
+      }),
+    shrink: (by) =>
+      Effect.suspend(() => {
+        size -= by
+        return Effect.asVoid(
+          Queue.offerAll(
+            jobs,
+            Array.from({ length: by }, () => farewell)
+          )
+        )
+      }),
+    size: () => size,
+    done: () => crew.node.children.map(({ name }) => counts.get(name) ?? 0)
+  }
+}
 
 /** Gives back what no child has taken yet. */
 export const drain = <R>(jobs: Queue.Queue<Job<R>>) =>

@@ -18,6 +18,8 @@ export class RestartsExhausted extends Schema.TaggedError<RestartsExhausted>()("
 export interface Self {
   /** Shown in the tree. */
   readonly doing: (what: string) => Effect.Effect<void>
+  /** This life is its last: when it ends well its supervisor forgets it. */
+  readonly leave: Effect.Effect<void>
 }
 
 /** Something a supervisor runs: an actor, or another supervisor. */
@@ -27,6 +29,8 @@ export interface Child<R> {
   readonly restart: "permanent" | "transient"
   /** How long a stop waits for it; then it is left behind. */
   readonly stopWithin: Duration.Input
+  /** It has said that it will not come back. */
+  readonly leaving: () => boolean
   readonly run: Effect.Effect<unknown, unknown, R>
 }
 
@@ -55,14 +59,19 @@ export const actor = <E, R>(
     children: [],
     waiting: () => (mailbox === undefined ? null : Queue.sizeUnsafe(mailbox))
   }
+  let leaving = false
   const self: Self = {
     doing: (what) =>
       Effect.sync(() => {
         node.doing = what
-      })
+      }),
+    leave: Effect.sync(() => {
+      leaving = true
+    })
   }
   return {
     node,
+    leaving: () => leaving,
     restart: options.restart ?? "permanent",
     stopWithin: options.stopWithin ?? "5 seconds",
     run: Effect.suspend(() => run(self))
@@ -75,7 +84,7 @@ const PAUSE_AFTER_CRASH = Duration.millis(100)
  * Starts its children in order, restarts each by its policy, alone (OTP's one_for_one), and stops them in the opposite
  * order. More than `intensity` crashes within `period` end it with `RestartsExhausted`.
  */
-export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>(
+export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>, Joins = never>(
   name: string,
   options: {
     readonly intensity: number
@@ -83,10 +92,14 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
     readonly stopWithin?: Duration.Input
     /** Asks all children to stop at once, instead of one after the other. */
     readonly together?: boolean
+    /** Children that come later, to be started at once and kept like the others. */
+    readonly joining?: Queue.Dequeue<Child<Joins>>
   },
-  children: Children
-): Child<NeedsOf<Children[number]> | Metrics> => {
-  type Any = Child<NeedsOf<Children[number]>>
+  first: Children
+): Child<NeedsOf<Children[number]> | Joins | Metrics> => {
+  type Any = Child<NeedsOf<Children[number]> | Joins>
+  // Each child is of one of the types this is the union of.
+  const children = [...first] as Array<Any>
   const node: Node = {
     name,
     kind: "supervisor",
@@ -104,12 +117,22 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
     const gaveUp = yield* Deferred.make<never, RestartsExhausted>()
     let crashes: ReadonlyArray<number> = []
 
+    const started: Array<{ readonly child: Any; readonly fiber: Fiber.Fiber<void> }> = []
     const keepAlive = Effect.fnUntraced(function* (child: Any) {
       while (true) {
         child.node.state = "running"
         const exit = yield* Effect.exit(child.run)
         child.node.doing = ""
         if (Exit.isSuccess(exit)) {
+          if (child.leaving()) {
+            children.splice(children.indexOf(child), 1)
+            node.children.splice(node.children.indexOf(child.node), 1)
+            started.splice(
+              started.findIndex((one) => one.child === child),
+              1
+            )
+            return
+          }
           if (child.restart === "permanent") {
             yield* Effect.yieldNow
             continue
@@ -132,7 +155,21 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
       }
     })
 
-    const started: Array<{ readonly child: Any; readonly fiber: Fiber.Fiber<void> }> = []
+    const start = Effect.fnUntraced(function* (child: Any) {
+      started.push({ child, fiber: yield* Effect.forkDetach(keepAlive(child)) })
+    }, Effect.uninterruptible)
+    const { joining } = options
+    const welcome =
+      joining === undefined
+        ? Effect.never
+        : Queue.take(joining).pipe(
+            Effect.flatMap((child) => {
+              children.push(child)
+              node.children.push(child.node)
+              return start(child)
+            }),
+            Effect.forever
+          )
     const stopAll = Effect.gen(function* () {
       if (options.together === true) for (const { fiber } of started) fiber.interruptUnsafe()
       for (const { child, fiber } of started.toReversed()) {
@@ -144,12 +181,10 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>>
       }
     })
     return yield* Effect.gen(function* () {
-      // Each child is of one of the types this is the union of.
-      for (const child of children as ReadonlyArray<Any>)
-        started.push({ child, fiber: yield* Effect.forkDetach(keepAlive(child)) })
-      return yield* Deferred.await(gaveUp)
+      for (const child of children) yield* start(child)
+      return yield* Effect.raceFirst(Deferred.await(gaveUp), welcome)
     }).pipe(Effect.onExit(() => stopAll))
   })
   const budget = children.reduce((sum, child) => sum + Duration.toMillis(Duration.fromInputUnsafe(child.stopWithin)), 1000)
-  return { node, restart: "permanent", stopWithin: options.stopWithin ?? budget, run }
+  return { node, restart: "permanent", stopWithin: options.stopWithin ?? budget, leaving: () => false, run }
 }
