@@ -47,16 +47,15 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
       `args: expected at most ${names.length} positional arguments, got ${positional.length}`
     )
   }
-  const given = [
+  const placed = [
     ...positional.map((value, at) => [names[at]!, value] as const),
-    ...(loneIsArguments ? Object.entries(lone) : []),
-    ...Object.entries(kwargs)
+    ...(loneIsArguments ? Object.entries(lone) : [])
   ]
-  const twice = positional.flatMap((_, at) => (Object.hasOwn(kwargs, names[at]!) ? [names[at]!] : []))
-  if (twice.length > 0) return yield* TaskFailure.validationError(twice.map((name) => `${name}: given twice`).join("; "))
+  const twice = placed.flatMap(([name]) => (Object.hasOwn(kwargs, name) ? [`${name.slice(0, 200)}: given twice`] : []))
+  if (twice.length > 0) return yield* TaskFailure.validationError(twice.slice(0, 20).join("; "))
 
   const named: Array<readonly [string, unknown]> = []
-  for (const [name, value] of given) {
+  for (const [name, value] of [...placed, ...Object.entries(kwargs)]) {
     named.push([
       name,
       yield* Effect.try({

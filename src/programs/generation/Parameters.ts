@@ -1,9 +1,14 @@
 import { Schema } from "effect"
 
 /** What PostgreSQL and JSON can both hold: no NUL, no half of a surrogate pair. */
-const storable = Schema.makeFilter(
-  (text: string) => (!text.includes("\u0000") && text.isWellFormed()) || "expected text without NUL or broken characters"
-)
+const isStorable = (value: unknown): boolean =>
+  typeof value === "string"
+    ? !value.includes("\u0000") && value.isWellFormed()
+    : Array.isArray(value)
+      ? value.every(isStorable)
+      : typeof value !== "object" || value === null || Object.entries(value).flat().every(isStorable)
+const UNSTORABLE = "expected text without NUL or broken characters"
+const storable = Schema.makeFilter((text: string) => isStorable(text) || UNSTORABLE)
 const text = (longest: number) =>
   Schema.NonEmptyString.check(Schema.isMaxLength(longest, { message: `expected at most ${longest} characters` }), storable)
 
@@ -34,9 +39,8 @@ export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 
 export const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 export const Metadata = Schema.JsonObject.check(
   Schema.makeFilter((value) => {
-    const json = JSON.stringify(value)
-    if (json.length > 16_384) return "expected at most 16384 characters of JSON"
-    return !json.includes("\\u0000") || "expected text without NUL"
+    if (JSON.stringify(value).length > 16_384) return "expected at most 16384 characters of JSON"
+    return isStorable(value) || UNSTORABLE
   })
 )
 
