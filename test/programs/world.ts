@@ -117,14 +117,14 @@ export const makeWorld = Effect.gen(function* () {
   const metrics = Context.get(world, Metrics)
 
   /** What is away at the moment. Change it at will. */
-  const away = { database: false, results: false, journal: false, hanging: false }
+  const away = { database: false, results: false, journal: false, hangingDatabase: false }
   /** What the database refuses for good, and who else saves just before us. */
   const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
   const unless =
-    (isAway: () => boolean, error: (name: string) => unknown): Passage =>
+    (isAway: () => boolean, error: (name: string) => unknown, isHanging = () => false): Passage =>
     (name, call) =>
       // The error is of the service's own kind, which a passage for all services cannot say.
-      Effect.suspend(() => (away.hanging ? Effect.never : isAway() ? Effect.fail(error(name) as never) : call))
+      Effect.suspend(() => (isHanging() ? Effect.never : isAway() ? Effect.fail(error(name) as never) : call))
   const shared = {
     results: through(
       results,
@@ -150,24 +150,19 @@ export const makeWorld = Effect.gen(function* () {
       },
       unless(
         () => away.database,
-        (operation) => new LibraryError({ operation, detail: "connection refused", retryable: true })
+        (operation) => new LibraryError({ operation, detail: "connection refused", retryable: true }),
+        () => away.hangingDatabase
       )
     ),
-    generator: through(
-      {
-        ...generator,
-        // As a picture of fal's is found: by https.
-        result: (ticket: Parameters<typeof generator.result>[0]) =>
-          Effect.map(generator.result(ticket), (picture) => ({
-            ...picture,
-            url: picture.url.replace("memory://", "https://fal.example/")
-          }))
-      },
-      unless(
-        () => false,
-        () => undefined
-      )
-    )
+    generator: {
+      ...generator,
+      // As a picture of fal's is found: by https.
+      result: (ticket: Parameters<typeof generator.result>[0]) =>
+        Effect.map(generator.result(ticket), (picture) => ({
+          ...picture,
+          url: picture.url.replace("memory://", "https://fal.example/")
+        }))
+    }
   }
 
   let dead = 0
