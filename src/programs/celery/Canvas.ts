@@ -1,116 +1,125 @@
-import { Option, Schema } from "effect"
-import type { Outgoing } from "../../services/TaskQueue.ts"
+import { Option, type Schema } from "effect"
+import type { ChordPart, ResultTuple } from "../../services/ResultStore.ts"
 import { derivedId } from "../derivedId.ts"
-import * as Message from "./Message.ts"
-import * as Reply from "./Reply.ts"
+import { apply, applyUnread, type FollowUp, nothing, together } from "./canvas/apply.ts"
+import { callbackFailure, dependencyFailure, gathered } from "./canvas/chord.ts"
+import type { Sender } from "./canvas/publish.ts"
+import * as Signature from "./canvas/Signature.ts"
+import { errbacksOf, type Stranded, stranded } from "./canvas/stranded.ts"
+import type { Message } from "./Message.ts"
+import type { TaskFailure } from "./TaskFailure.ts"
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-const Signatures = Schema.Union([
-  Schema.Array(Schema.Record(Schema.String, Schema.Unknown)),
-  Schema.Record(Schema.String, Schema.Unknown)
-])
-const Options = Schema.Struct({
-  task_id: maybe(Schema.String),
-  reply_to: maybe(Schema.String),
-  queue: maybe(Schema.String),
-  routing_key: maybe(Schema.String),
-  priority: maybe(Schema.Int),
-  link: maybe(Signatures),
-  link_error: maybe(Signatures),
-  time_limit: maybe(Schema.Finite),
-  soft_time_limit: maybe(Schema.Finite),
-  headers: maybe(Schema.Record(Schema.String, Schema.Unknown))
+export type { FollowUp, Sender, Stranded }
+
+/** What a task's end needs to know of its message. */
+export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed">
+
+/** Who sends what follows a task. Its ids are made from the task's own, so that a second delivery sends the same. */
+export const senderOf = (ended: Ended, queue: string, name: string, now: number): Sender => ({
+  seed: ended.id,
+  replyTo: ended.replyTo ?? derivedId(ended.id, "reply"),
+  rootId: ended.rootId,
+  parentId: ended.id,
+  queue,
+  name,
+  now
 })
-/** A call to be made later, as Celery puts it in a message (celery-wire 1.4). */
-const Signature = Schema.Struct({
-  task: Schema.NonEmptyString,
-  args: maybe(Schema.Array(Schema.Unknown)),
-  kwargs: maybe(Schema.Record(Schema.String, Schema.Unknown)),
-  options: maybe(Options),
-  subtask_type: maybe(Schema.String),
-  immutable: maybe(Schema.Boolean)
+
+const isGroup = (signature: Readonly<Record<string, unknown>>) => signature["subtask_type"] === "group"
+const group = (tasks: ReadonlyArray<Signature.Signature>): Signature.Group => ({
+  kind: "group",
+  tasks,
+  args: [],
+  options: {},
+  immutable: false
 })
-type Signature = typeof Signature.Type
 
-export interface FollowUp {
-  readonly messages: ReadonlyArray<Outgoing>
-  readonly children: ReadonlyArray<Schema.Json>
-  /** Tasks that were to follow and cannot: who waits for them is told why. */
-  readonly impossible: ReadonlyArray<{ readonly id: string; readonly why: string }>
-}
-
-const nothing: FollowUp = { messages: [], children: [], impossible: [] }
-const list = (value: typeof Signatures.Type | null | undefined) =>
-  value === null || value === undefined ? null : Array.isArray(value) ? value : [value]
-// A list of records, by its schema.
-const records = (from: typeof Signatures.Type | null | undefined) => list(from) as ReadonlyArray<Record<string, unknown>> | null
-const decode = Schema.decodeUnknownOption(Signature)
-
-/** One signature that follows `message`, given its result. `name` tells it from the others that follow the same task. */
-const send = (
-  message: Message.Message,
-  unknown: unknown,
-  value: Schema.Json,
-  rest: ReadonlyArray<unknown> | null,
-  queue: string,
-  origin: string,
-  name: string
+/** Several calls as one new group; those that cannot be read are told so one by one. */
+const asGroup = (
+  sender: Sender,
+  signatures: ReadonlyArray<unknown>,
+  args: ReadonlyArray<unknown>,
+  options: Signature.Options,
+  path: string
 ): FollowUp => {
-  const signature = Option.getOrUndefined(decode(unknown))
-  const options: typeof Options.Type = signature?.options ?? {}
-  const id = options.task_id ?? derivedId(message.id, name)
-  const cannot = (why: string): FollowUp => ({ ...nothing, children: [Reply.taskTuple(id)], impossible: [{ id, why }] })
-  if (signature === undefined) return cannot("its signature cannot be read")
-  if (signature.subtask_type !== null && signature.subtask_type !== undefined)
-    return cannot(`a ${signature.subtask_type} cannot follow a task of this worker`)
-  return {
-    messages: [
-      Message.encode(
-        {
-          id,
-          task: signature.task,
-          args: signature.immutable === true ? (signature.args ?? []) : [value, ...(signature.args ?? [])],
-          kwargs: signature.kwargs ?? {},
-          embed: {
-            callbacks: records(options.link),
-            errbacks: records(options.link_error),
-            chain: rest as ReadonlyArray<Record<string, unknown>> | null // checked when it is its turn
-          },
-          queue: options.queue ?? options.routing_key ?? queue,
-          tag: derivedId(message.id, `${name} tag`),
-          replyTo: options.reply_to ?? message.replyTo ?? derivedId(message.id, "reply"),
-          priority: options.priority ?? 0,
-          rootId: message.rootId,
-          parentId: message.id,
-          limits: { soft: options.soft_time_limit ?? null, hard: options.time_limit ?? null },
-          headers: options.headers ?? {}
-        },
-        origin
-      )
-    ],
-    children: [Reply.taskTuple(id)],
-    impossible: []
-  }
+  const read = signatures.map((signature) => ({ signature, understood: Signature.read(signature) }))
+  const good = read.flatMap(({ understood }) => (understood._tag === "Success" ? [understood.success] : []))
+  return together([
+    ...(good.length === 0 ? [] : [apply(sender, group(good), args, options, path)]),
+    ...read.flatMap(({ signature, understood }, at) =>
+      understood._tag === "Success" ? [] : [applyUnread(sender, signature, args, options, `${path} ${at}`)]
+    )
+  ])
 }
 
 /** What a finished task sets off: its `link` callbacks, then the next link of its chain (celery-wire 4.5, 4.6). */
-export const afterSuccess = (message: Message.Message, value: Schema.Json, queue: string, origin: string): FollowUp => {
-  const { callbacks, chain } = message.embed
-  const next = chain?.at(-1)
-  const all = [
-    ...(callbacks ?? []).map((signature, at) => send(message, signature, value, null, queue, origin, `callback ${at}`)),
-    ...(next === undefined ? [] : [send(message, next, value, chain?.slice(0, -1) ?? [], queue, origin, "chain")])
-  ]
-  return {
-    messages: all.flatMap((one) => one.messages),
-    children: all.flatMap((one) => one.children),
-    impossible: all.flatMap((one) => one.impossible)
-  }
+export const afterSuccess = (ended: Ended, value: Schema.Json, sender: Sender): FollowUp => {
+  const callbacks = ended.embed.callbacks ?? []
+  const chain = ended.embed.chain ?? []
+  const options = { parent_id: ended.id, root_id: ended.rootId, priority: null }
+  const next = chain.at(-1)
+  const groups = callbacks.filter(isGroup)
+  const others = callbacks.filter((signature) => !isGroup(signature))
+  return together([
+    ...(callbacks.length === 1
+      ? [applyUnread(sender, callbacks[0], [value], options, "callback 0")]
+      : [
+          ...groups.map((signature, at) => applyUnread(sender, signature, [value], options, `callback group ${at}`)),
+          ...(others.length === 0 ? [] : [asGroup(sender, others, [value], options, "callbacks")])
+        ]),
+    ...(next === undefined
+      ? []
+      : [applyUnread(sender, next, [value], { chain: chain.slice(0, -1), ...options }, "the rest of the chain")])
+  ])
 }
 
-/** The ids of the rest of a chain: when a link fails, each of them has failed the same way (celery-wire 4.5). */
-export const restOfChain = (message: Message.Message): ReadonlyArray<string> =>
-  (message.embed.chain ?? []).flatMap((signature) => {
-    const id = Option.getOrUndefined(decode(signature))?.options?.task_id
-    return typeof id === "string" ? [id] : []
-  })
+/** The rest of a chain, in its order: when a link fails, each of them has failed the same way (celery-wire 4.5). */
+export const restOfChain = (ended: Ended): ReadonlyArray<Stranded> =>
+  (ended.embed.chain ?? []).toReversed().flatMap((signature) => stranded(signature))
+
+/** Calls of the errbacks of a task that failed, all of the kind that gets its id (celery-wire 4.6). */
+export const afterFailure = (
+  failed: { readonly id: string; readonly rootId: string; readonly errbacks: ReadonlyArray<unknown> },
+  sender: Sender
+): FollowUp =>
+  failed.errbacks.length === 0
+    ? nothing
+    : asGroup(
+        { ...sender, seed: failed.id, rootId: failed.rootId, parentId: failed.id },
+        failed.errbacks,
+        [failed.id],
+        { parent_id: failed.id, root_id: failed.rootId },
+        "errbacks"
+      )
+
+/** What follows when the last part of a chord is in. */
+export type ChordEnd =
+  | { readonly _tag: "Body"; readonly next: FollowUp }
+  | {
+      readonly _tag: "Failed"
+      readonly failure: TaskFailure
+      readonly stranded: ReadonlyArray<Stranded>
+      readonly next: FollowUp
+    }
+
+/** The body with the results, or the ChordError for everyone who waits for it (celery-wire 4.7). */
+export const afterChord = (
+  chord: { readonly group: string; readonly body: unknown },
+  parts: ReadonlyArray<ChordPart>,
+  shape: Option.Option<ResultTuple>,
+  sender: Sender
+): ChordEnd => {
+  const body = Signature.read(chord.body)
+  const broken = body._tag === "Success" ? Option.none() : Option.some(callbackFailure(body.failure))
+  const failure = Option.getOrUndefined(Option.orElse(dependencyFailure(parts), () => broken))
+  if (failure === undefined && body._tag === "Success") {
+    // The seed is the chord's: whoever finishes it last, the body is the same.
+    return { _tag: "Body", next: apply({ ...sender, seed: chord.group }, body.success, [gathered(parts, shape)], {}, "body") }
+  }
+  return {
+    _tag: "Failed",
+    failure: failure ?? callbackFailure("unknown"),
+    stranded: stranded(chord.body),
+    next: together(errbacksOf(chord.body).map((one) => afterFailure({ ...one, rootId: one.id }, sender)))
+  }
+}

@@ -1,4 +1,4 @@
-import type { TaskResult } from "../../services/ResultStore.ts"
+import type { ResultTuple, TaskResult } from "../../services/ResultStore.ts"
 import type { Schema } from "effect"
 import * as TaskFailure from "./TaskFailure.ts"
 
@@ -24,6 +24,10 @@ const document = (
 
 /** Python's `[[id, parent], children]`. */
 export const taskTuple = (id: string): Schema.Json => [[id, null], null]
+export const tuple = ({ children, id, parent }: ResultTuple): Schema.Json => [
+  [id, parent === null ? null : tuple(parent)],
+  children === null ? null : children.map(tuple)
+]
 export const groupTuple = (id: string, taskIds: ReadonlyArray<string>): Schema.Json => [[id, null], taskIds.map(taskTuple)]
 
 export const success = (whose: Whose, result: Schema.Json, children: ReadonlyArray<Schema.Json>, now: number) =>

@@ -1,10 +1,12 @@
-import { Clock, Duration, Effect, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Option, Random, Schedule } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
 import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Canvas from "../celery/Canvas.ts"
+import * as CarryOut from "../celery/canvas/carryOut.ts"
+import { remains } from "../celery/canvas/remains.ts"
 import * as Message from "../celery/Message.ts"
 import * as Reply from "../celery/Reply.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
@@ -37,8 +39,23 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   const me = yield* WorkerIdentity
   const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX")
 
+  const canvas = CarryOut.make(queue, results)
   const store = (result: TaskResult) => insist("store a result", results.store(result))
   const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
+  const senderOf = (ended: Canvas.Ended, delivery: Delivery) =>
+    Effect.map(Clock.currentTimeMillis, (now) => Canvas.senderOf(ended, delivery.queue, me.name, now))
+  /** Tells everyone who waits for it or for what was to follow it. */
+  const fail = Effect.fnUntraced(function* (
+    delivery: Delivery,
+    ended: Canvas.Ended,
+    document: (whose: Reply.Whose, now: number) => TaskResult
+  ) {
+    const sender = yield* senderOf(ended, delivery)
+    yield* insist(
+      "store a failure",
+      canvas.fail(ended, (whose) => document(whose, sender.now), sender)
+    )
+  })
   const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
     yield* Effect.logError("message put aside as a dead letter", { reason, error: error.slice(0, 500) })
     yield* metrics.count("dead_letters_total", { reason })
@@ -46,28 +63,33 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   })
 
   return {
-    acknowledge,
+    /** It had ended well at an earlier delivery, which may have stopped between the result and the chord it counts for. */
+    acknowledge: Effect.fnUntraced(function* (delivery: Delivery) {
+      const message = yield* Effect.option(Message.decode(delivery.raw))
+      if (Option.isSome(message) && (message.value.embed.chord ?? null) !== null) {
+        const before = yield* insist("look for an earlier result", results.get(message.value.id))
+        const sender = yield* senderOf(message.value, delivery)
+        if (Option.isSome(before) && before.value.status === "SUCCESS")
+          yield* insist("count it in its chord", canvas.counted(message.value, before.value, sender))
+      }
+      yield* acknowledge(delivery)
+    }),
 
     succeeded: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, result: Result, runtime: number) {
-      const after = Canvas.afterSuccess(message, result.value, delivery.queue, me.name)
+      const sender = yield* senderOf(message, delivery)
+      const after = Canvas.afterSuccess(message, result.value, sender)
       // Sent before the result is stored, so that its children are complete; once, though the message may come again.
-      if (after.messages.length > 0)
-        yield* insist("send what follows", queue.publishOnce(`after:${message.id}`, "", after.messages))
-      const now = yield* Clock.currentTimeMillis
-      for (const { id, why } of after.impossible) {
-        yield* store(Reply.failure({ id, group: null, parentId: message.id }, TaskFailure.internalError(why), now))
-      }
-      if (!message.ignoreResult)
-        yield* store(Reply.success(whose(message), result.value, [...result.children, ...after.children], now))
+      yield* insist("send what follows", canvas.follow(message, after, sender))
+      const told = Reply.success(whose(message), result.value, [...result.children, ...after.children], sender.now)
+      if (!message.ignoreResult) yield* store(told)
+      yield* insist("count it in its chord", canvas.counted(message, told, sender))
       yield* acknowledge(delivery)
       yield* outside.emit(TaskEvent.succeeded(message.id, result.value, runtime))
     }),
 
     failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
-      const now = yield* Clock.currentTimeMillis
       yield* Effect.logWarning("task failed", { error: failure.message.slice(0, 500) })
-      yield* store(Reply.failure(whose(message), failure, now))
-      for (const id of Canvas.restOfChain(message)) yield* store(Reply.failure({ id, group: null, parentId: null }, failure, now))
+      yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
       yield* acknowledge(delivery)
       yield* outside.emit(TaskEvent.failed(message.id, failure))
     }),
@@ -75,7 +97,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** It took its worker with it too often: failed, and put aside for a person. */
     lost: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message) {
       const failure = TaskFailure.workerLost(`Worker exited prematurely ${message.crashes} times while it ran this task`)
-      yield* store(Reply.failure(whose(message), failure, yield* Clock.currentTimeMillis))
+      yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
       yield* bury(delivery, "crashed its worker", failure.message)
       yield* outside.emit(TaskEvent.failed(message.id, failure))
     }),
@@ -114,7 +136,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       signum: number | null
     ) {
       yield* Effect.logInfo("task revoked", { why })
-      yield* store(Reply.revoked(whose(message), why, yield* Clock.currentTimeMillis))
+      yield* fail(delivery, message, (whose, now) => Reply.revoked(whose, why, now))
       yield* acknowledge(delivery)
       yield* outside.emit(TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" }))
     }),
@@ -131,9 +153,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     refused: Effect.fnUntraced(function* (delivery: Delivery, problem: Message.Unreadable | Message.Undeliverable) {
       if (problem._tag === "Unreadable") return yield* bury(delivery, "unreadable", problem.problem)
       yield* Effect.logWarning("message refused", { id: problem.id, error: problem.failure.message.slice(0, 500) })
-      yield* store(
-        Reply.failure({ id: problem.id, group: null, parentId: null }, problem.failure, yield* Clock.currentTimeMillis)
-      )
+      yield* fail(delivery, yield* remains(delivery.raw, problem.id), (whose, now) => Reply.failure(whose, problem.failure, now))
       yield* acknowledge(delivery)
       yield* outside.emit(TaskEvent.failed(problem.id, problem.failure))
     })

@@ -1,0 +1,90 @@
+import { Effect, Option } from "effect"
+import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
+import type { TaskQueue } from "../../../services/TaskQueue.ts"
+import * as Canvas from "../Canvas.ts"
+import * as Reply from "../Reply.ts"
+import * as TaskFailure from "../TaskFailure.ts"
+
+type Document = (whose: Reply.Whose) => TaskResult
+
+/**
+ * Does what a canvas asks for when a task has ended. Every step can be repeated: it is done once, however often the task is
+ * delivered, and whoever waits for something that cannot come any more is told so.
+ */
+export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"]) => {
+  /** Sends a follow-up, once per `key`. */
+  const send = Effect.fnUntraced(function* (key: string, next: Canvas.FollowUp, sender: Canvas.Sender) {
+    for (const group of next.groups) yield* results.saveGroupTree(group)
+    // Before the messages: the last header task must find how many there are.
+    for (const { group, size } of next.sizes) yield* results.setChordSize(group, size)
+    if (next.messages.length > 0) yield* queue.publishOnce(key, "", next.messages)
+    for (const { task, why } of next.impossible) {
+      yield* strand([task], (whose) => Reply.failure(whose, TaskFailure.internalError(why), sender.now), sender)
+    }
+  })
+
+  /** Notes that a task has ended in the chord it is a header task of, and ends that chord when it was the last. */
+  const part = Effect.fnUntraced(function* (
+    task: Canvas.Stranded,
+    end: Pick<TaskResult, "status" | "result">,
+    sender: Canvas.Sender
+  ): Effect.fn.Return<void, Failure> {
+    const { chord: body, group } = task
+    if (group === null || body === null || body === undefined) return
+    const parts = yield* results.addChordPart(group, task.index, { taskId: task.id, status: end.status, result: end.result })
+    if (Option.isNone(parts)) return
+    const ended = Canvas.afterChord({ group, body }, parts.value, yield* results.loadGroup(group), sender)
+    if (ended._tag === "Body") {
+      yield* send(`chord:${group}`, ended.next, sender)
+      yield* results.dropChord(group)
+    } else {
+      yield* Effect.logWarning("a chord failed", { group, error: ended.failure.message.slice(0, 500) })
+      yield* strand(ended.stranded, (whose) => Reply.failure(whose, ended.failure, sender.now), sender)
+      yield* send(`chord-errbacks:${group}`, ended.next, sender)
+    }
+  })
+
+  /** Each of these tasks has ended without having run. */
+  const strand = Effect.fnUntraced(function* (
+    tasks: ReadonlyArray<Canvas.Stranded>,
+    document: Document,
+    sender: Canvas.Sender
+  ): Effect.fn.Return<void, Failure> {
+    for (const task of tasks) {
+      const told = document({ id: task.id, group: task.group, parentId: null })
+      yield* results.store(told)
+      yield* part(task, told, sender)
+    }
+  })
+
+  const partOf = ({ embed, group, groupIndex, id }: Canvas.Ended): Canvas.Stranded => ({
+    id,
+    group,
+    index: groupIndex,
+    chord: embed.chord ?? null
+  })
+
+  return {
+    /** Callbacks and the next link of the chain; to be done before the result is stored, so that its children are complete. */
+    follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender) => send(`after:${ended.id}`, next, sender),
+
+    /** The chord a task was a part of, after its result is stored. */
+    counted: (ended: Canvas.Ended, end: Pick<TaskResult, "status" | "result">, sender: Canvas.Sender) =>
+      part(partOf(ended), end, sender),
+
+    /** A task did not end well: its chord, the rest of its chain, and, after a failure, its errbacks. */
+    fail: Effect.fnUntraced(function* (ended: Canvas.Ended, document: Document, sender: Canvas.Sender) {
+      const told = document({ id: ended.id, group: ended.group, parentId: ended.parentId })
+      yield* results.store(told)
+      yield* part(partOf(ended), told, sender)
+      yield* strand(Canvas.restOfChain(ended), document, sender)
+      if (told.status !== "FAILURE") return
+      const errbacks = ended.embed.errbacks ?? []
+      yield* send(`errbacks:${ended.id}`, Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender), sender)
+    })
+  }
+}
+
+type Failure =
+  | Effect.Error<ReturnType<ResultStore["Service"]["store"]>>
+  | Effect.Error<ReturnType<TaskQueue["Service"]["publish"]>>

@@ -1,0 +1,119 @@
+import { Result, Schema } from "effect"
+import * as PythonJson from "../../../services/PythonJson.ts"
+import type { Outgoing } from "../../../services/TaskQueue.ts"
+import { derivedId } from "../../derivedId.ts"
+import * as Message from "../Message.ts"
+import { cut, pythonRepr, tupleRepr } from "../pythonRepr.ts"
+import type { Seed } from "./freeze.ts"
+import * as Signature from "./Signature.ts"
+
+/** Who sends, and what holds for each message that does not say otherwise. */
+export interface Sender extends Seed {
+  readonly rootId: string
+  readonly parentId: string
+  readonly queue: string
+  readonly name: string
+  /** Unix milliseconds. */
+  readonly now: number
+}
+
+const instant = (value: unknown): string | null => {
+  try {
+    const plain = PythonJson.plain(value)
+    return typeof plain === "string" ? plain : null
+  } catch {
+    return null // a type only a newer kombu knows: the task is sent without it
+  }
+}
+
+const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null =>
+  value === null || value === undefined
+    ? null
+    : ((Array.isArray(value) ? value : [value]) as ReadonlyArray<Record<string, unknown>>) // checked as the options were
+
+const Envelope = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
+const properties = (value: unknown) => (typeof value === "object" && value !== null ? value : {})
+
+/** What `Message.encode` has no word for. */
+const amended = (out: Outgoing, headers: object, more: object): Outgoing => {
+  const envelope = PythonJson.parse(out.raw)
+  if (!Schema.is(Schema.toType(Envelope))(envelope)) return out
+  return {
+    ...out,
+    raw: PythonJson.stringify({
+      ...envelope,
+      headers: { ...properties(envelope["headers"]), ...headers },
+      properties: { ...properties(envelope["properties"]), ...more }
+    })
+  }
+}
+
+/** The message of one task, its options applied (celery-wire 1.4), or what is wrong with them. */
+export const publish = (
+  sender: Sender,
+  call: Signature.Call,
+  args: ReadonlyArray<unknown>,
+  given: Signature.Options,
+  id: string
+): Result.Result<Outgoing, string> =>
+  Result.map(Signature.checkOptions(given), (options) => messageOf(sender, call, args, given, options, id))
+
+const messageOf = (
+  sender: Sender,
+  call: Signature.Call,
+  args: ReadonlyArray<unknown>,
+  given: Signature.Options,
+  options: Signature.Known,
+  id: string
+): Outgoing => {
+  const { now } = sender
+  const stamps = options.stamped_headers ?? null
+  const expires = options.expires ?? null
+  const until = typeof expires === "number" ? Message.iso(now + expires * 1000) : instant(expires)
+  const due = typeof options.countdown === "number" ? Message.iso(now + options.countdown * 1000) : instant(options.eta ?? null)
+  const out = Message.encode(
+    {
+      id,
+      task: call.task,
+      args,
+      kwargs: call.kwargs,
+      embed: {
+        callbacks: records(options.link),
+        errbacks: records(options.link_error),
+        chain: records(options.chain),
+        chord: options.chord ?? null
+      },
+      queue: options.queue ?? options.routing_key ?? sender.queue,
+      tag: derivedId(sender.seed, `tag of ${id}`),
+      replyTo: options.reply_to ?? sender.replyTo,
+      priority: options.priority ?? 0,
+      group: options.group_id ?? null,
+      groupIndex: options.group_index ?? null,
+      rootId: options.root_id ?? sender.rootId,
+      parentId: options.parent_id ?? sender.parentId,
+      retries: options.retries ?? 0,
+      eta: due,
+      expires: until,
+      limits: { soft: options.soft_time_limit ?? null, hard: options.time_limit ?? null },
+      headers: options.headers ?? {}
+    },
+    sender.name
+  )
+  return amended(
+    out,
+    {
+      argsrepr: cut(tupleRepr(args)),
+      kwargsrepr: cut(pythonRepr(call.kwargs)),
+      shadow: options.shadow ?? null,
+      ignore_result: options.ignore_result ?? false,
+      replaced_task_nesting: options.replaced_task_nesting ?? 0,
+      stamped_headers: stamps,
+      stamps: Object.fromEntries((stamps ?? []).filter((name) => name in given).map((name) => [name, given[name]]))
+    },
+    until === null
+      ? {}
+      : {
+          expiration: String(Math.max(0, Math.round(Date.parse(/Z|[+-]\d\d:\d\d$/.test(until) ? until : `${until}Z`) - now) || 0))
+        }
+  )
+}

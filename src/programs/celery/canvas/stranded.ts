@@ -1,0 +1,75 @@
+/** A task that will never run though someone may wait for it, or for the chord it is a part of. */
+export interface Stranded {
+  readonly id: string
+  readonly group: string | null
+  readonly index: number | null
+  readonly chord: unknown
+}
+
+type Properties = Readonly<Record<string, unknown>>
+const record = (value: unknown): Properties =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {} // own keys only
+const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
+
+const inner = (signature: unknown) => {
+  const { kwargs, options, subtask_type: kind } = record(signature)
+  return { kind, kwargs: record(kwargs), options: record(options) }
+}
+const headerOf = (header: unknown) => (Array.isArray(header) ? header : list(inner(header).kwargs["tasks"]))
+
+/** Every task of a signature that cannot be applied, with what was to come after it. Looks as deep as it can understand. */
+export const stranded = (signature: unknown): ReadonlyArray<Stranded> => {
+  const { kind, kwargs, options } = inner(signature)
+  const rest = list(options["chain"]).toReversed().flatMap(stranded)
+  switch (kind) {
+    case "group":
+    case "chain":
+      return [...list(kwargs["tasks"]).flatMap(stranded), ...rest]
+    case "chord":
+      // The body fails itself, so the header need not be counted for it.
+      return [
+        ...headerOf(kwargs["header"])
+          .flatMap(stranded)
+          .map((task) => ({ ...task, chord: null })),
+        ...stranded(kwargs["body"]),
+        ...rest
+      ]
+    default: {
+      const id = text(options["task_id"])
+      if (id === null) return rest
+      const index = options["group_index"]
+      const chord = options["chord"]
+      return [
+        {
+          id,
+          group: text(options["group_id"]),
+          index: typeof index === "number" && Number.isInteger(index) ? index : null,
+          chord: chord === undefined ? null : chord
+        },
+        ...rest
+      ]
+    }
+  }
+}
+
+/** Who is to be told that a signature failed before it began: the errbacks of the tasks it would have begun with. */
+export const errbacksOf = (
+  signature: unknown
+): ReadonlyArray<{ readonly id: string; readonly errbacks: ReadonlyArray<unknown> }> => {
+  const { kind, kwargs, options } = inner(signature)
+  const own = options["link_error"]
+  const errbacks = Array.isArray(own) ? own : own === null || own === undefined ? [] : [own]
+  switch (kind) {
+    case "group":
+      return list(kwargs["tasks"]).flatMap(errbacksOf)
+    case "chain":
+      return errbacksOf(list(kwargs["tasks"])[0]).map((one) => ({ ...one, errbacks: [...one.errbacks, ...errbacks] }))
+    case "chord":
+      return errbacksOf(kwargs["body"])
+    default: {
+      const id = text(options["task_id"])
+      return id === null ? [] : [{ id, errbacks }]
+    }
+  }
+}
