@@ -2,6 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Layer } from "effect"
 import { createServer } from "node:http"
 import { Vitals } from "../services/Vitals.ts"
+import * as FleetMemory from "./FleetMemory.ts"
 import * as GeneratorFal from "./GeneratorFal.ts"
 import * as JournalMemory from "./JournalMemory.ts"
 import * as MetricsMemory from "./MetricsMemory.ts"
@@ -24,6 +25,7 @@ const library = ModelLibrarySql.layer.pipe(
 export const worker = (settings: Readonly<Record<string, string>>) =>
   Layer.mergeAll(
     TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+    FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
     ResultStoreMemory.layer,
     JournalMemory.layer,
     library,

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
 import * as Settings from "../services/Settings.ts"
 import { Vitals } from "../services/Vitals.ts"
+import * as FleetRedis from "./FleetRedis.ts"
 import * as GeneratorFal from "./GeneratorFal.ts"
 import * as JournalRedis from "./JournalRedis.ts"
 import * as MetricsProm from "./MetricsProm.ts"
@@ -33,7 +34,10 @@ export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, 
   Layer.provideMerge(MetricsProm.layer)
 )
 
-export const worker = Layer.mergeAll(dependencies, Vitals.layer, StopSignals.layer, Watchdog.layer, http)
+/** What workers say to each other. */
+export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
+
+export const worker = Layer.mergeAll(dependencies, fleet, Vitals.layer, StopSignals.layer, Watchdog.layer, http)
 
 /** The settings each of these reads: checked together, so that one message names all that is wrong. */
 export const clientSettings = [

@@ -54,6 +54,8 @@ const all = {
   WORKER_CONCURRENCY: natural("WORKER_CONCURRENCY", 1, 1, 64),
   WORKER_PREFETCH_MULTIPLIER: natural("WORKER_PREFETCH_MULTIPLIER", 1, 1, 1000),
   WORKER_MAX_TASKS_PER_CHILD: natural("WORKER_MAX_TASKS_PER_CHILD", 50),
+  /** Whether every task's life is told to who listens; `enable_events` by remote control turns it on for a while. */
+  WORKER_SEND_TASK_EVENTS: Config.Boolean("WORKER_SEND_TASK_EVENTS").pipe(Config.withDefault(false)),
   TASK_SOFT_TIME_LIMIT: seconds("TASK_SOFT_TIME_LIMIT", 240),
   TASK_TIME_LIMIT: seconds("TASK_TIME_LIMIT", 300),
   TASK_MAX_RETRIES: natural("TASK_MAX_RETRIES", 5, 0, 1000),
@@ -106,7 +108,10 @@ export const check = Effect.fn("Settings.check")(function* (wanted: ReadonlyArra
       ? "is not set"
       : isSecret(name)
         ? "is not of the right form"
-        : exit.failure.message.split("\n")[0]!.replace(/^SchemaError:?\s*/, "")
+        : exit.failure.message
+            .split("\n")[0]!
+            .replace(/^SchemaError\W*/, "")
+            .replace(/\)$/, "")
     problems.push(`${name} ${why}`)
   }
   if (problems.length > 0) return yield* new BadSettings({ problems })

@@ -47,12 +47,20 @@ const perform = Effect.fnUntraced(function* <R>(
   return yield* exit
 })
 
+interface Log {
+  /** Counts a job that was done. */
+  readonly did: () => void
+  /** How often the pool was renewed. */
+  readonly generation: () => number
+}
+
 /** One life of a child: up to its quota of jobs, one after another. */
-const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self, did: () => void) =>
+const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self, log: Log) =>
   Effect.gen(function* () {
     const metrics = yield* Metrics
     yield* metrics.count("children_started_total", {})
     let reason = "quota"
+    const born = log.generation()
     yield* Effect.gen(function* () {
       for (let done = 0; done < options.quota; done++) {
         yield* self.doing(`ready, ${done} of ${options.quota} done`)
@@ -64,9 +72,9 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
           })
         )
         if (outcome === "last") yield* self.leave
-        else did()
-        if (outcome !== "reusable") {
-          reason = outcome
+        else log.did()
+        if (outcome !== "reusable" || log.generation() !== born) {
+          reason = outcome === "reusable" ? "renewed" : outcome
           return
         }
       }
@@ -89,6 +97,8 @@ export interface Pool<R> extends Newcomer<R> {
   readonly grow: (by: number) => Effect.Effect<void>
   /** The next `by` children to end their job leave. */
   readonly shrink: (by: number) => Effect.Effect<void>
+  /** Every child that runs now is replaced when it has done its job. */
+  readonly renew: Effect.Effect<void>
   /** Children there will be when those that are to leave have left. */
   readonly size: () => number
   /** Jobs each child has done. */
@@ -101,6 +111,7 @@ export interface Pool<R> extends Newcomer<R> {
  */
 export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queue.Queue<Newcomer<R>>): Pool<R> => {
   let size = options.size
+  let generation = 0
   const counts = new Map<string, number>()
   const newChild = () => {
     const name = `child-${counts.size + 1}`
@@ -108,7 +119,11 @@ export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queu
     return Supervisor.actor(
       name,
       { mailbox: jobs, stopWithin: Duration.sum(options.grace, Duration.times(PATIENCE, 2)) },
-      (self) => life(jobs, options, self, () => counts.set(name, (counts.get(name) ?? 0) + 1))
+      (self) =>
+        life(jobs, options, self, {
+          did: () => counts.set(name, (counts.get(name) ?? 0) + 1),
+          generation: () => generation
+        })
     )
   }
   const children = (count: number) => Array.from({ length: count }, newChild)
@@ -136,6 +151,9 @@ export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queu
           )
         )
       }),
+    renew: Effect.sync(() => {
+      generation++
+    }),
     size: () => size,
     done: () => crew.node.children.map(({ name }) => counts.get(name) ?? 0)
   }

@@ -16,10 +16,10 @@ export interface Options<R> {
   /** As many permits as messages may be held: concurrency times the prefetch multiplier. */
   readonly slots: Semaphore.Semaphore
   readonly jobs: Queue.Queue<Job<R>>
-  readonly jobOf: (delivery: Delivery) => Job<R>
+  readonly jobOf: (delivery: Delivery) => Effect.Effect<Job<R>>
   /** Reasons to take nothing for a while. */
   readonly pauses: Queue.Queue<PutBack>
-  /** Completes when this worker has its lease: nothing is taken before. */
+  /** Completes when this worker has its lease and knows what is revoked: nothing is taken before. */
   readonly leased: Effect.Effect<void>
 }
 
@@ -80,7 +80,7 @@ export const consumer =
           vitals.full = false
           yield* self.doing("waiting for a task")
           const claimed = yield* next(restore).pipe(Effect.onError(() => options.slots.release(1)))
-          if (Option.isSome(claimed)) yield* Queue.offer(options.jobs, options.jobOf(claimed.value))
+          if (Option.isSome(claimed)) yield* Queue.offer(options.jobs, yield* options.jobOf(claimed.value))
           else yield* options.slots.release(1)
         })
       )

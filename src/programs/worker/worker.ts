@@ -3,9 +3,15 @@ import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { Stop } from "../../services/Stop.ts"
 import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Events from "../events/Events.ts"
+import { makeGossip } from "../events/gossip.ts"
+import * as Lamport from "../events/Lamport.ts"
 import * as Pool from "../pool/Pool.ts"
 import { makeRegistry } from "../registry.ts"
+import { makeDesk } from "../remote/makeDesk.ts"
+import { remoteControl } from "../remote/remoteControl.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import type * as Tree from "../supervision/Tree.ts"
 import type { PutBack } from "../Task.ts"
@@ -13,11 +19,13 @@ import { VERSION } from "../version.ts"
 import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
 import { makePerform } from "./perform.ts"
+import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
 
 /**
- * The worker: a supervision tree, started from the top of the list and stopped from its end, so that a stop first takes
- * nothing more, then lets the pool finish or hand back, and only then gives up the lease.
+ * The worker: a supervision tree, started from the top of the list and stopped from its end, so that a stop first says that
+ * this worker goes, hears no more orders and takes nothing more, then lets the pool finish or hand back, tells how those
+ * tasks ended, and only then gives up the lease.
  */
 export const worker = Effect.gen(function* () {
   const settings = yield* Settings.of(
@@ -33,31 +41,62 @@ export const worker = Effect.gen(function* () {
   const { hurry } = yield* Stop
 
   const leased = yield* Latch.make(false)
+  const informed = yield* Latch.make(false)
   const nameTaken = yield* Deferred.make<never, NameTaken>()
+  const stopped = yield* Deferred.make<void>()
   const pauses = yield* Queue.sliding<PutBack>(1)
-  const perform = yield* makePerform(yield* makeRegistry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)))
+  const lamport = Lamport.make()
+  const events = yield* Events.make(lamport)
+  const registry = yield* makeRegistry
+  const perform = yield* makePerform(registry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)), events.emit)
   type Needs = ReturnType<typeof perform> extends Effect.Effect<unknown, unknown, infer R> ? R : never
   const jobs = yield* Queue.unbounded<Pool.Job<Needs>>()
   const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
-  const jobOf = (delivery: Delivery): Pool.Job<Needs> => ({
-    name: `message ${delivery.tag}`,
-    run: Effect.ensuring(perform(delivery), slots.release(1)),
-    handBack: (options) => Effect.ignore(queue.handBack(delivery, options))
+  const vitals = yield* Vitals
+  const jobOf = Effect.fnUntraced(function* (delivery: Delivery): Effect.fn.Return<Pool.Job<Needs>> {
+    // With no more messages than children none of them waits.
+    const reserved = settings.WORKER_PREFETCH_MULTIPLIER > 1 ? yield* reserve(vitals, delivery) : { release: Effect.void }
+    return {
+      name: `message ${delivery.tag}`,
+      run: perform(delivery).pipe(Effect.ensuring(reserved.release), Effect.ensuring(slots.release(1))),
+      handBack: (options) => Effect.andThen(reserved.release, Effect.ignore(queue.handBack(delivery, options)))
+    }
   })
 
   const { actor, supervisor } = Supervisor
   const root = (): Tree.Node => tree.node
-  const tree = supervisor("worker", { intensity: 5, period: "1 minute" }, [
-    actor("http", { stopWithin: "2 seconds" }, httpServer(root)),
-    actor("lease-keeper", {}, leaseKeeper(leased, nameTaken)),
-    actor("scheduler", {}, scheduler(leased.await)),
-    Pool.pool(jobs, {
+  const pool = Pool.pool(
+    jobs,
+    {
       size: settings.WORKER_CONCURRENCY,
       quota: settings.WORKER_MAX_TASKS_PER_CHILD,
       grace: settings.SHUTDOWN_GRACE,
       hurry
-    }),
-    actor("consumer", { mailbox: pauses }, consumer({ slots, jobs, jobOf, pauses, leased: leased.await }))
+    },
+    yield* Queue.unbounded<Supervisor.Child<Needs | Metrics>>()
+  )
+  const desk = yield* makeDesk({
+    events,
+    lamport,
+    gossip: yield* makeGossip(events, lamport),
+    known: registry,
+    pool,
+    slots,
+    stop: Effect.asVoid(Deferred.succeed(stopped, undefined))
+  })
+  const tree = supervisor("worker", { intensity: 5, period: "1 minute" }, [
+    actor("http", { stopWithin: "2 seconds" }, httpServer(root)),
+    actor("lease-keeper", {}, leaseKeeper(leased, nameTaken)),
+    actor("scheduler", {}, scheduler(leased.await)),
+    actor("events", { mailbox: events.mailbox }, Events.courier(events)),
+    pool,
+    actor(
+      "consumer",
+      { mailbox: pauses },
+      consumer({ slots, jobs, jobOf, pauses, leased: Effect.andThen(leased.await, informed.await) })
+    ),
+    actor("remote-control", {}, remoteControl(desk, leased.await, informed)),
+    actor("heartbeat", {}, Events.heartbeat(events, leased.await))
   ])
 
   yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
@@ -67,7 +106,7 @@ export const worker = Effect.gen(function* () {
     concurrency: settings.WORKER_CONCURRENCY,
     version: VERSION
   })
-  return yield* Effect.raceFirst(tree.run, Deferred.await(nameTaken)).pipe(
+  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), Deferred.await(stopped)]).pipe(
     Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
   )
 })

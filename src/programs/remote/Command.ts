@@ -1,0 +1,59 @@
+import { Effect, Schema } from "effect"
+import { pythonRepr } from "../celery/pythonRepr.ts"
+
+/** A command that cannot be done, in the words Python has for it: who asked reads `repr(exception)`. */
+export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", { exception: Schema.String, text: Schema.String }) {
+  get repr() {
+    return `${this.exception}(${pythonRepr(this.text)})`
+  }
+}
+export const refuse = (exception: string, text: string) => new Refusal({ exception, text })
+
+export const ok = (value: string) => ({ ok: value })
+export const nok = (value: string) => ({ error: value })
+
+/** There is nothing to be said to this command, not even that it was heard. */
+export const SILENCE = Symbol("no reply")
+
+type Arguments = Readonly<Record<string, unknown>>
+
+export interface Command {
+  readonly name: string
+  readonly run: (given: Arguments) => Effect.Effect<unknown, Refusal>
+}
+
+const listed = (names: ReadonlyArray<string>) => {
+  const quoted = names.map((name) => `'${name}'`)
+  if (quoted.length < 3) return quoted.join(" and ")
+  return `${quoted.slice(0, -1).join(", ")}, and ${quoted.at(-1)}`
+}
+
+/** A command whose arguments are read by a schema. Arguments it does not know are ignored, as Celery's `**kwargs` are. */
+export const command = <A>(
+  name: string,
+  needs: ReadonlyArray<string>,
+  schema: Schema.Codec<A, unknown>,
+  run: (given: A) => Effect.Effect<unknown, Refusal>
+): Command => ({
+  name,
+  run: Effect.fnUntraced(function* (given) {
+    const missing = needs.filter((need) => !(need in given))
+    if (missing.length > 0) {
+      const what = missing.length === 1 ? "argument" : "arguments"
+      return yield* refuse("TypeError", `${name}() missing ${missing.length} required positional ${what}: ${listed(missing)}`)
+    }
+    const read = yield* Schema.decodeEffect(schema)(given).pipe(
+      Effect.mapError(({ message }) => refuse("TypeError", `${name}(): ${message.replaceAll(/\s+/g, " ").slice(0, 300)}`))
+    )
+    return yield* run(read)
+  })
+})
+
+export const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+/** One, or a list of them. */
+export const Some = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+export const list = (some: string | ReadonlyArray<string> | null | undefined): ReadonlyArray<string> =>
+  some === null || some === undefined ? [] : typeof some === "string" ? [some] : some
+/** A number, also as the text a shell gives. */
+export const Count = Schema.Union([Schema.Int, Schema.FiniteFromString.check(Schema.isInt())])
+export const None = Schema.Struct({})

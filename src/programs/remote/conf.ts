@@ -1,0 +1,98 @@
+import { Duration, Effect, Redacted } from "effect"
+import * as Settings from "../../services/Settings.ts"
+
+const STARS = "********"
+
+/** A Redis URL with its password hidden. Parameters can name key files, and are left out. */
+export const masked = (secret: Redacted.Redacted): string =>
+  Redacted.value(secret) // only what cannot be a secret leaves this function
+    .split(";")
+    .map((part) => {
+      try {
+        const url = new URL(part)
+        const password = url.password === "" ? "" : `:${STARS}`
+        const who = url.username === "" && password === "" ? "" : `${url.username}${password}@`
+        return `${url.protocol}//${who}${url.host}${url.pathname}`
+      } catch {
+        return STARS
+      }
+    })
+    .join(";")
+
+/** The broker as `stats` shows it: where it is and who we are there. */
+const brokerOf = (secret: Redacted.Redacted, visibility: number) => {
+  const [first = ""] = masked(secret).split(";")
+  const url = URL.parse(first)
+  return {
+    hostname: url?.hostname ?? null,
+    userid: url === null || url.username === "" ? null : url.username,
+    virtual_host: url === null || url.pathname.length < 2 ? "0" : url.pathname.slice(1),
+    port: Number(url?.port || "6379"),
+    insist: false,
+    ssl: url?.protocol === "rediss:",
+    transport: url?.protocol.replace(/s?:$/, "") ?? "redis",
+    connect_timeout: 5,
+    transport_options: { visibility_timeout: visibility },
+    login_method: null,
+    uri_prefix: null,
+    heartbeat: 0,
+    failover_strategy: "round-robin",
+    alternates: []
+  }
+}
+
+/** The settings under Celery's names. What could be a secret is starred by its name, as Celery does, whatever it is. */
+export const conf = Effect.gen(function* () {
+  const s = yield* Settings.of(
+    "CELERY_BROKER_URL",
+    "CELERY_RESULT_BACKEND",
+    "VISIBILITY_TIMEOUT",
+    "RESULT_EXPIRES",
+    "WORKER_CONCURRENCY",
+    "WORKER_PREFETCH_MULTIPLIER",
+    "WORKER_MAX_TASKS_PER_CHILD",
+    "WORKER_SEND_TASK_EVENTS",
+    "WORKER_QUEUES",
+    "TASK_SOFT_TIME_LIMIT",
+    "TASK_TIME_LIMIT",
+    "SHUTDOWN_GRACE"
+  )
+  const visibility = Duration.toSeconds(s.VISIBILITY_TIMEOUT)
+  const changed = {
+    broker_url: masked(s.CELERY_BROKER_URL),
+    result_backend: masked(s.CELERY_RESULT_BACKEND),
+    broker_transport_options: { visibility_timeout: visibility },
+    result_expires: Duration.toSeconds(s.RESULT_EXPIRES),
+    task_acks_late: true,
+    task_reject_on_worker_lost: true,
+    task_soft_time_limit: Duration.toSeconds(s.TASK_SOFT_TIME_LIMIT),
+    task_time_limit: Duration.toSeconds(s.TASK_TIME_LIMIT),
+    task_default_queue: s.WORKER_QUEUES[0] ?? null,
+    worker_concurrency: s.WORKER_CONCURRENCY,
+    worker_prefetch_multiplier: s.WORKER_PREFETCH_MULTIPLIER,
+    worker_max_tasks_per_child: s.WORKER_MAX_TASKS_PER_CHILD,
+    worker_send_task_events: s.WORKER_SEND_TASK_EVENTS,
+    worker_soft_shutdown_timeout: Duration.toSeconds(s.SHUTDOWN_GRACE)
+  }
+  const all = {
+    ...changed,
+    accept_content: ["json"],
+    broker_connection_retry: true,
+    broker_connection_retry_on_startup: true,
+    broker_password: STARS,
+    control_exchange: "celery",
+    database_url: STARS,
+    enable_utc: true,
+    event_exchange: "celeryev",
+    event_serializer: "json",
+    redis_password: STARS,
+    result_extended: false,
+    result_serializer: "json",
+    task_acks_on_failure_or_timeout: true,
+    task_serializer: "json",
+    task_track_started: false,
+    timezone: "UTC",
+    worker_pool_restarts: true
+  }
+  return { changed, all, broker: brokerOf(s.CELERY_BROKER_URL, visibility) }
+})

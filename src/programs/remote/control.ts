@@ -1,0 +1,130 @@
+import { Effect, Schema } from "effect"
+import { pythonRepr } from "../celery/pythonRepr.ts"
+import { command, type Command, Count, list, maybe, nok, None, ok, refuse, SILENCE, Some } from "./Command.ts"
+import { aliases, type Desk } from "./Desk.ts"
+import { orders } from "./orders.ts"
+
+const Limit = Schema.Union([Schema.Finite, Schema.FiniteFromString])
+const PER: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
+
+/** Tasks a second of `10/m`, `0.5/s`, `3`; 0 for no limit. */
+const rate = Effect.fnUntraced(function* (text: string | number | null) {
+  if (text === null || text === "" || text === 0) return 0
+  if (typeof text === "number") return text
+  const [count = "", unit = ""] = text.split(/\/(.*)/s)
+  const seconds = PER[unit === "" ? "s" : unit]
+  if (seconds === undefined) return yield* refuse("KeyError", unit)
+  if (!/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(count))
+    return yield* refuse("ValueError", `could not convert string to float: ${pythonRepr(count)}`)
+  return Math.max(0, Number(count) / seconds)
+})
+
+/** What changes a worker (celery-wire 8.3). */
+export const control = (desk: Desk): ReadonlyArray<Command> => {
+  const { events, vitals } = desk
+
+  const rateLimit = Effect.fnUntraced(function* (task: string, asked: string | number | null) {
+    const perSecond = yield* rate(asked).pipe(
+      Effect.catchTag("Refusal", (refusal) =>
+        // Celery catches the one and not the other.
+        refusal.exception === "ValueError"
+          ? Effect.succeed(nok(`Invalid rate limit string: ${refusal.repr}`))
+          : Effect.fail(refusal)
+      )
+    )
+    if (typeof perSecond !== "number") return perSecond
+    const names = aliases(desk.known, task)
+    if (names.length === 0) return nok("unknown task")
+    // One limit for a task, by whichever of its names it is called.
+    const limit = { interval: 1000 / perSecond, next: 0, places: new Map() }
+    for (const name of names) {
+      if (perSecond === 0) vitals.rateLimits.delete(name)
+      else vitals.rateLimits.set(name, limit)
+      if (perSecond === 0) desk.rates.delete(name)
+      else desk.rates.set(name, String(asked))
+    }
+    yield* Effect.logInfo("rate limit set by remote control", { task, rate: asked })
+    return ok(
+      asked === null || asked === "" || asked === 0 ? "rate limit disabled successfully" : "new rate limit set successfully"
+    )
+  })
+
+  const timeLimit = (task: string, soft: number | null, hard: number | null) =>
+    Effect.gen(function* () {
+      const names = aliases(desk.known, task)
+      if (names.length === 0) return nok("unknown task")
+      for (const name of names) vitals.timeLimits.set(name, { soft, hard })
+      yield* Effect.logInfo("time limits set by remote control", { task, soft, hard })
+      return ok("time limits set successfully")
+    })
+
+  const resize = (by: number, done: string) =>
+    Effect.flatMap(desk.pool.resize(by), (changed) =>
+      changed
+        ? Effect.succeed(ok(done))
+        : Effect.fail(refuse("ValueError", `the pool has ${desk.pool.size()} children; it can have 1 to 64`))
+    )
+
+  const switchEvents = (on: boolean) =>
+    Effect.sync(() => {
+      const word = on ? "enabled" : "disabled"
+      if (events.tasks.always || events.tasks.ordered === on) return ok(`task events already ${word}`)
+      events.tasks.ordered = on
+      return ok(`task events ${word}`)
+    })
+
+  const addConsumer = Effect.fnUntraced(function* (queue: string, exchange: string, type: string, routingKey: string) {
+    desk.bindings.set(queue, { exchange, type, routingKey })
+    yield* desk.queue.consume(queue)
+    yield* Effect.ignore(desk.fleet.join([{ queue, exchange, routingKey }]))
+    yield* Effect.logInfo("taking from one queue more, by remote control", { queue })
+    return ok(`add consumer ${queue}`)
+  })
+
+  const Pool = Schema.Struct({ n: maybe(Count) })
+  const Rate = Schema.Struct({
+    task_name: Schema.String,
+    rate_limit: Schema.NullOr(Schema.Union([Schema.String, Schema.Finite]))
+  })
+  const Times = Schema.Struct({ task_name: maybe(Schema.String), soft: maybe(Limit), hard: maybe(Limit) })
+  const Election = Schema.Struct({ id: Schema.NonEmptyString, topic: Schema.String, action: maybe(Schema.Unknown) })
+  const Queue = Schema.Struct({
+    queue: Schema.NonEmptyString,
+    exchange: maybe(Schema.String),
+    exchange_type: maybe(Schema.String),
+    routing_key: maybe(Schema.String)
+  })
+
+  return [
+    ...orders(desk),
+    command("rate_limit", ["task_name", "rate_limit"], Rate, (given) => rateLimit(given.task_name, given.rate_limit)),
+    command("time_limit", [], Times, ({ hard, soft, task_name }) => timeLimit(task_name ?? "", soft ?? null, hard ?? null)),
+    command("pool_grow", [], Pool, ({ n }) => resize(Math.max(0, n ?? 1), "pool will grow")),
+    command("pool_shrink", [], Pool, ({ n }) => resize(-Math.max(0, n ?? 1), "pool will shrink")),
+    command("pool_restart", [], None, () => Effect.as(desk.pool.renew, ok("reload started"))),
+    command("autoscale", [], None, () => Effect.fail(refuse("ValueError", "Autoscale not enabled"))),
+    command("enable_events", [], None, () => switchEvents(true)),
+    command("disable_events", [], None, () => switchEvents(false)),
+    command("heartbeat", [], None, () => Effect.as(Effect.ignore(events.beatNow), null)),
+    command("election", ["id", "topic"], Election, ({ action, id, topic }) =>
+      Effect.as(desk.gossip.stand(id, topic, action ?? null), null)
+    ),
+    command("add_consumer", ["queue"], Queue, ({ exchange, exchange_type, queue, routing_key }) =>
+      addConsumer(queue, exchange || queue, exchange_type || "direct", routing_key || queue)
+    ),
+    command("cancel_consumer", ["queue"], Schema.Struct({ queue: Some }), ({ queue }) =>
+      Effect.gen(function* () {
+        for (const one of list(queue)) yield* desk.queue.cancel(one)
+        yield* Effect.logInfo("taking no more from a queue, by remote control", { queue })
+        return ok(`no longer consuming from ${list(queue).join(", ")}`)
+      })
+    ),
+    command("shutdown", [], Schema.Struct({ msg: maybe(Schema.String) }), () =>
+      Effect.gen(function* () {
+        yield* Effect.logWarning("Got shutdown from remote")
+        yield* desk.stop
+        return SILENCE
+      })
+    )
+  ]
+}

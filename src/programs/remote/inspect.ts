@@ -1,0 +1,142 @@
+import { Clock, Effect, Option, Schema } from "effect"
+import { running } from "../../services/Vitals.ts"
+import * as Message from "../celery/Message.ts"
+import { infoOf, requestOf } from "../celery/Request.ts"
+import { command, type Command, Count, list, maybe, None, ok, refuse, Some } from "./Command.ts"
+import type { Desk } from "./Desk.ts"
+import { memory, report, stats } from "./figures.ts"
+import { merge, mine } from "./revoked.ts"
+
+/** A list longer than this helps nobody, and takes the broker's time. */
+export const MOST_SCHEDULED = 5000
+
+const queueObject = (name: string, bound: { readonly exchange: string; readonly type: string; readonly routingKey: string }) => ({
+  name,
+  exchange: {
+    name: bound.exchange,
+    type: bound.type,
+    arguments: null,
+    durable: true,
+    passive: false,
+    auto_delete: false,
+    delivery_mode: null,
+    no_declare: false
+  },
+  routing_key: bound.routingKey,
+  queue_arguments: null,
+  binding_arguments: null,
+  consumer_arguments: null,
+  durable: true,
+  exclusive: false,
+  auto_delete: false,
+  no_ack: false,
+  alias: null,
+  bindings: [],
+  no_declare: null,
+  expires: null,
+  message_ttl: null,
+  max_length: null,
+  max_length_bytes: null,
+  max_priority: null
+})
+
+/** What a worker says of itself (celery-wire 8.2). The broker is asked only where the answer lies there. */
+export const inspect = (desk: Desk): ReadonlyArray<Command> => {
+  const { me, vitals } = desk
+  const info = (safe: boolean) => (request: Parameters<typeof infoOf>[0]) => infoOf(request, me.name, me.pid, safe)
+  const requests = (active: boolean) => [...vitals.requests.values()].filter(({ startedAt }) => (startedAt !== null) === active)
+  const memo = memory()
+
+  /** A waiting message is in no worker's hands, so one worker speaks for all: the first by name of those alive. */
+  const scheduled = Effect.gen(function* () {
+    const { workers } = yield* desk.queue.status
+    const [first] = workers
+      .filter(({ alive }) => alive)
+      .map(({ name }) => name)
+      .toSorted()
+    if (first !== undefined && first !== me.name) return []
+    const waiting = yield* desk.queue.scheduled(MOST_SCHEDULED)
+    return yield* Effect.forEach(waiting, ({ delivery, due }) =>
+      Effect.map(Effect.option(Message.decode(delivery.raw)), (message) =>
+        Option.toArray(
+          Option.map(message, (read) => ({
+            eta: Message.iso(Option.getOrElse(read.eta, () => due)),
+            priority: 6, // of Celery's timer
+            request: infoOf(requestOf(read, delivery), me.name, me.pid, false)
+          }))
+        )
+      )
+    ).pipe(Effect.map((found) => found.flat()))
+  }).pipe(Effect.mapError((error) => refuse("OperationalError", `the broker does not answer (${error.operation})`)))
+
+  const registered = (items: ReadonlyArray<string>) =>
+    [...desk.known.keys()].toSorted().map((name) => {
+      const own = vitals.timeLimits.get(name)
+      const attributes: Record<string, string | undefined> = {
+        rate_limit: desk.rates.get(name),
+        max_retries: String(desk.limits.retries),
+        acks_late: "True",
+        soft_time_limit: String(own?.soft ?? desk.limits.soft),
+        time_limit: String(own?.hard ?? desk.limits.hard)
+      }
+      const shown = items.flatMap((item) => {
+        const value = Object.hasOwn(attributes, item) ? attributes[item] : undefined
+        return value === undefined ? [] : [`${item}=${value}`]
+      })
+      return shown.length === 0 ? name : `${name} [${shown.join(" ")}]`
+    })
+
+  const Safe = Schema.Struct({ safe: maybe(Schema.Boolean) })
+  const Registered = Schema.Struct({ taskinfoitems: maybe(Schema.Array(Schema.String)) })
+  const Conf = Schema.Struct({ with_defaults: maybe(Schema.Unknown) })
+  const Hello = Schema.Struct({ from_node: Schema.String, revoked: maybe(Schema.Record(Schema.String, Schema.Unknown)) })
+
+  return [
+    command("ping", [], None, () => Effect.succeed(ok("pong"))),
+    command("active", [], Safe, ({ safe }) => Effect.sync(() => requests(true).map(info(safe === true)))),
+    command("reserved", [], None, () => Effect.sync(() => requests(false).map(info(false)))),
+    command("scheduled", [], None, () => scheduled),
+    command("revoked", [], None, () =>
+      Effect.map(Clock.currentTimeMillis, (now) => [...vitals.revoked].filter(([, until]) => until > now).map(([id]) => id))
+    ),
+    command("registered", [], Registered, ({ taskinfoitems }) =>
+      Effect.sync(() => registered(taskinfoitems?.length ? taskinfoitems : ["rate_limit"]))
+    ),
+    command("query_task", ["ids"], Schema.Struct({ ids: Some }), ({ ids }) =>
+      Effect.sync(() =>
+        Object.fromEntries(
+          list(ids).flatMap((id) => {
+            const request = vitals.requests.get(id)
+            if (request === undefined) return []
+            return [[id, [request.startedAt === null ? "reserved" : "active", info(false)(request)]]]
+          })
+        )
+      )
+    ),
+    command("active_queues", [], None, () =>
+      Effect.map(desk.queue.queues, (names) =>
+        names.map((name) => queueObject(name, desk.bindings.get(name) ?? { exchange: name, type: "direct", routingKey: name }))
+      )
+    ),
+    command("stats", [], None, () => Effect.map(Clock.currentTimeMillis, (now) => stats(desk, now, running(vitals).length))),
+    command("conf", [], Conf, ({ with_defaults }) =>
+      Effect.sync(() =>
+        with_defaults === true || with_defaults === "true" || with_defaults === 1 ? desk.conf.all : desk.conf.changed
+      )
+    ),
+    command("clock", [], None, () => Effect.sync(() => ({ clock: desk.lamport.value() }))),
+    command("report", [], None, () => Effect.sync(() => ok(report(desk)))),
+    command("memsample", [], None, () => Effect.sync(memo.sample)),
+    command("memdump", [], Schema.Struct({ samples: maybe(Count) }), ({ samples }) =>
+      Effect.sync(() => memo.dump(samples ?? 10))
+    ),
+    command("objgraph", [], None, () => Effect.fail(refuse("ImportError", "Requires the objgraph library"))),
+    command("hello", ["from_node"], Hello, ({ from_node, revoked }) =>
+      Effect.gen(function* () {
+        if (from_node === me.name) return null
+        yield* merge(desk, Object.keys(revoked ?? {}))
+        return { revoked: yield* mine(desk), clock: desk.lamport.forward() }
+      })
+    )
+  ]
+}

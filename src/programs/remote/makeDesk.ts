@@ -1,0 +1,73 @@
+import { Duration, Effect, Semaphore } from "effect"
+import { Fleet } from "../../services/Fleet.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { Vitals } from "../../services/Vitals.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { conf } from "./conf.ts"
+import type { Desk } from "./Desk.ts"
+
+/** As many children as the settings allow. */
+const MOST = 64
+
+/** What changes size when it is told to. */
+interface Resizable {
+  readonly grow: (by: number) => Effect.Effect<void>
+  readonly shrink: (by: number) => Effect.Effect<void>
+  readonly renew: Effect.Effect<void>
+  readonly size: () => number
+  readonly done: () => ReadonlyArray<number>
+}
+
+export const makeDesk = Effect.fnUntraced(function* (
+  parts: Pick<Desk, "events" | "gossip" | "lamport" | "known" | "stop"> & {
+    readonly pool: Resizable
+    readonly slots: Semaphore.Semaphore
+  }
+) {
+  const metrics = yield* Metrics
+  const settings = yield* Settings.of(
+    "TASK_SOFT_TIME_LIMIT",
+    "TASK_TIME_LIMIT",
+    "TASK_MAX_RETRIES",
+    "WORKER_MAX_TASKS_PER_CHILD",
+    "WORKER_PREFETCH_MULTIPLIER"
+  )
+  const { pool, slots, ...given } = parts
+  const prefetch = settings.WORKER_PREFETCH_MULTIPLIER
+  const shown = yield* conf
+  const desk: Desk = {
+    ...given,
+    me: yield* WorkerIdentity,
+    vitals: yield* Vitals,
+    queue: yield* TaskQueue,
+    fleet: yield* Fleet,
+    limits: {
+      soft: Duration.toSeconds(settings.TASK_SOFT_TIME_LIMIT),
+      hard: Duration.toSeconds(settings.TASK_TIME_LIMIT),
+      retries: settings.TASK_MAX_RETRIES,
+      quota: settings.WORKER_MAX_TASKS_PER_CHILD,
+      prefetch
+    },
+    bindings: new Map(),
+    rates: new Map(),
+    conf: shown,
+    broker: shown.broker,
+    pool: {
+      size: pool.size,
+      done: pool.done,
+      renew: pool.renew,
+      resize: Effect.fnUntraced(function* (by) {
+        const size = pool.size() + by
+        if (size < 1 || size > MOST) return false
+        yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
+        yield* Semaphore.resize(slots, size * prefetch)
+        yield* metrics.set("slots", {}, size)
+        yield* Effect.logInfo("the pool changes its size, by remote control", { children: size })
+        return true
+      })
+    }
+  }
+  return desk
+})

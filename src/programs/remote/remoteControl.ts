@@ -1,0 +1,82 @@
+import { Cause, Effect, Exit, type Latch, Option, Schema, Stream } from "effect"
+import { type Binding, Fleet, type Heard, type ReplyAddress } from "../../services/Fleet.ts"
+import type { Self } from "../supervision/Supervisor.ts"
+import { within } from "../supervision/within.ts"
+import { refuse, SILENCE } from "./Command.ts"
+import type { Desk } from "./Desk.ts"
+import { mingle } from "./mingle.ts"
+import { type Panel, panel } from "./panel.ts"
+import { isFor, Request } from "./Request.ts"
+import { recall } from "./revoked.ts"
+
+const decode = Schema.decodeUnknownOption(Request)
+
+/** No command takes this long, and who asked has stopped waiting. */
+const PATIENCE = "5 seconds"
+
+/** What a command answers; a broken one answers as a broken one of Celery's does, with the exception's repr. */
+const answer = Effect.fn("remote.command")(function* (commands: Panel, request: Request) {
+  const chosen = commands.get(request.method)
+  const running = chosen === undefined ? Effect.fail(refuse("KeyError", request.method)) : chosen.run(request.arguments ?? {})
+  const exit = yield* Effect.exit(
+    Effect.timeoutOrElse(running, { duration: PATIENCE, orElse: () => Effect.fail(refuse("TimeoutError", "timed out")) })
+  )
+  if (Exit.isSuccess(exit)) return exit.value
+  const refusal = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  yield* Effect.logWarning("a control message could not be obeyed", { method: request.method }, refusal?.repr ?? exit.cause)
+  if (refusal !== undefined) return { error: refusal.repr }
+  return { error: refuse("RuntimeError", Cause.prettyErrors(exit.cause)[0]?.message ?? "unknown").repr }
+})
+
+/** Hears one thing. Whatever it is, the worker is none the worse for it. */
+const hear = Effect.fnUntraced(function* (desk: Desk, commands: Panel, heard: Heard) {
+  if (heard.about === "event") return yield* desk.gossip.heard(heard)
+  desk.lamport.adjust(heard.headers["clock"])
+  desk.lamport.forward()
+  const request = decode(heard.body)
+  if (Option.isNone(request)) return yield* Effect.logWarning("a control message cannot be read")
+  if (!isFor(request.value, desk.me.name)) return
+  const body = yield* answer(commands, request.value)
+  const { reply_to: to, ticket } = request.value
+  if (body === SILENCE || to === null || to === undefined) return
+  const address: ReplyAddress = { exchange: to.exchange, routingKey: to.routing_key, ticket: ticket ?? null }
+  yield* desk.fleet.reply(address, { [desk.me.name]: body }, desk.lamport.forward())
+})
+
+/**
+ * Obeys what `celery inspect`, `celery control` and Flower send, whatever the pool is busy with. `informed` opens when this
+ * worker knows what was revoked before it came: no task is taken before that.
+ */
+export const remoteControl = (desk: Desk, leased: Effect.Effect<void>, informed: Latch.Latch) => {
+  const commands = panel(desk)
+  const bound = Effect.map(desk.queue.queues, (queues) =>
+    queues.map((queue): Binding => ({ exchange: queue, routingKey: queue, ...desk.bindings.get(queue), queue }))
+  )
+  return (self: Self) =>
+    Effect.gen(function* () {
+      const fleet = yield* Fleet
+      yield* self.doing("waiting for the lease")
+      yield* leased
+      yield* Effect.ignore(recall(desk))
+      const heard = yield* fleet.hear.pipe(
+        Effect.tapError((error) => Effect.logWarning("control messages cannot be heard", error)),
+        // To run what was revoked is bad; to run nothing because nobody can tell is worse.
+        Effect.tapError(() => informed.open),
+        Effect.tapError(() => Effect.sleep(PATIENCE)),
+        Effect.eventually
+      )
+      yield* Effect.ignore(Effect.flatMap(bound, fleet.join))
+      yield* Effect.forkChild(Effect.ensuring(mingle(desk), informed.open))
+      yield* self.doing("listening")
+      yield* Stream.runForEach(heard, (one) =>
+        Effect.catchCauseIf(
+          hear(desk, commands, one),
+          (cause) => !Cause.hasInterrupts(cause),
+          (cause) => Effect.logWarning("what was heard could not be dealt with", cause)
+        )
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.onInterrupt(() => within(Effect.ignore(desk.fleet.leave), "1 second"))
+    )
+}
