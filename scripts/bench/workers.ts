@@ -16,7 +16,7 @@ export interface Worker {
 const options = (env: Env) => ({
   cwd: here,
   env: { ...process.env, ...env },
-  stdio: ["ignore", "ignore", "inherit"] as ["ignore", "ignore", "inherit"]
+  stdio: "ignore" as const
 })
 
 export const ours: Worker = {
@@ -54,7 +54,7 @@ export const stop = async (child: ChildProcess) => {
   await exited
 }
 
-const childrenOf = (pid: number): ReadonlyArray<number> =>
+export const childrenOf = (pid: number): ReadonlyArray<number> =>
   readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return []
     try {

@@ -4,8 +4,12 @@ import { Generator, type GeneratorError, type Ticket } from "../../services/Gene
 /** How long requests of an endpoint have been taking, seen from here (milliseconds). Shared by the tasks of a process. */
 export interface Usual {
   readonly of: (endpoint: string) => number
-  readonly saw: (endpoint: string, took: number) => void
+  /** `inference` is what fal says the work alone took, where it says so: closer to the truth than when we happened to look. */
+  readonly saw: (endpoint: string, took: number, inference: number | null) => void
 }
+
+/** What lies between the work's own time and its end as seen from here: fal's bookkeeping and one round trip. */
+const AROUND = 60
 
 /** fal-ai/flux/dev's usual time, until a process has seen some pictures of its own. */
 const FIRST_GUESS = 2000
@@ -16,7 +20,8 @@ export const makeUsual = (): Usual => {
   const of = (endpoint: string) => known.get(endpoint) ?? FIRST_GUESS
   return {
     of,
-    saw: (endpoint, took) => {
+    saw: (endpoint, seen, inference) => {
+      const took = inference === null ? seen : Math.min(seen, inference + AROUND)
       known.set(endpoint, known.has(endpoint) ? of(endpoint) * 0.7 + Math.min(took, of(endpoint) * 3) * 0.3 : took)
     }
   }
@@ -82,7 +87,8 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
     const at = yield* Clock.currentTimeMillis
     if (progress.success._tag === "Ended") {
       const tookMs = at - startedAt
-      if (!late) usual.saw(ticket.endpoint, tookMs)
+      const { inferenceSeconds } = progress.success
+      if (!late) usual.saw(ticket.endpoint, tookMs, inferenceSeconds === null ? null : inferenceSeconds * 1000)
       return { tookMs: at - submittedAt }
     }
     if (progress.success._tag === "Queued") {

@@ -20,7 +20,7 @@ const request = (times: {
         if (trouble !== undefined) return yield* trouble
         const now = yield* Clock.currentTimeMillis
         if (now < (times.queued ?? 0)) return { _tag: "Queued", position: 1 } as const
-        return now < times.ends ? ({ _tag: "Running" } as const) : ({ _tag: "Ended", inferenceSeconds: 2 } as const)
+        return now < times.ends ? ({ _tag: "Running" } as const) : ({ _tag: "Ended", inferenceSeconds: null } as const)
       })
   })
   return { layer, looks: () => looks }
@@ -58,17 +58,26 @@ describe("waiting for a picture", () => {
   it.effect("it learns how long pictures take", () =>
     Effect.gen(function* () {
       const usual = makeUsual()
-      for (let n = 0; n < 8; n++) usual.saw(ticket.endpoint, 6000)
+      for (let n = 0; n < 8; n++) usual.saw(ticket.endpoint, 6000, null)
       const { late, looks } = yield* noticed({ ends: 6010 }, usual)
       assert.isAtMost(late, 250)
       assert.isAtMost(looks, 4)
     })
   )
 
+  it.effect("it learns from fal that pictures are faster than it guessed, from the first one", () =>
+    Effect.gen(function* () {
+      const usual = makeUsual()
+      usual.saw(ticket.endpoint, 1900, 940)
+      const { late } = yield* noticed({ ends: 1000 }, usual)
+      assert.isAtMost(late, 60)
+    })
+  )
+
   it("one outlier does not spoil what it learned", () => {
     const usual = makeUsual()
-    for (let n = 0; n < 8; n++) usual.saw("m", 2000)
-    usual.saw("m", 200_000)
+    for (let n = 0; n < 8; n++) usual.saw("m", 2000, null)
+    usual.saw("m", 200_000, null)
     assert.isBelow(usual.of("m"), 3500)
   })
 
