@@ -4,7 +4,7 @@ import { Stop } from "../services/Stop.ts"
 /** A second SIGTERM or SIGINT, or a first SIGQUIT, ends the patience of a stop that the first one began. */
 export const layer = Layer.effect(
   Stop,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const hurry = yield* Deferred.make<void>()
     let asked = 0
     const onTerm = () => {

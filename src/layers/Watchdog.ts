@@ -27,9 +27,12 @@ const EVERY = 250
 
 /** Ends the process when its event loop stands still for `WATCHDOG_LIMIT`: the hard limit for code that blocks. */
 export const layer = Layer.effectDiscard(
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { WATCHDOG_LIMIT } = yield* Settings.of("WATCHDOG_LIMIT")
-    if (process.pid === 1) yield* Effect.logWarning("running as PID 1: the watchdog cannot end this process. Start it under an init (docker: init: true)")
+    if (process.pid === 1)
+      yield* Effect.logWarning(
+        "running as PID 1: the watchdog cannot end this process. Start it under an init (docker: init: true)"
+      )
     const shared = new SharedArrayBuffer(8)
     const beat = new Int32Array(shared)
     yield* Effect.acquireRelease(
