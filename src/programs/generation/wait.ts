@@ -74,7 +74,8 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
           : queuedLooks > 0
             ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
             : nextLook(now - startedAt, expected) - (now - startedAt)
-    yield* Effect.sleep(gap)
+    // Whole milliseconds, as clocks count them: a fraction would be slept off at once, and looked at again and again.
+    yield* Effect.sleep(Math.ceil(gap))
     const progress = yield* Effect.result(generator.progress(ticket))
     if (progress._tag === "Failure") {
       const { _tag } = progress.failure.reason
