@@ -94,6 +94,22 @@ describe("a worker that dies", () => {
     60_000
   )
 
+  it.effect("between a submit and the writing of its request id: 60 s pass from the intent before it is made again, once", () =>
+    Effect.gen(function* () {
+      const { counts, ledger, rows, seconds, send, start, success } = yield* makeWorld
+      yield* start({ death: { at: "submit", when: "after" } })
+      const id = yield* send()
+      yield* seconds(1)
+      yield* start()
+      yield* seconds(55)
+      assert.deepInclude(yield* counts, { queued: 0, scheduled: 1 }) // taken over, found uncertain, and waiting
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* seconds(30)
+      yield* success(id)
+      assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [2, 1])
+    })
+  )
+
   it.effect("between its tasks loses nothing that others hold", () =>
     Effect.gen(function* () {
       const { counts, seconds, send, start, success } = yield* makeWorld

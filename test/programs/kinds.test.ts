@@ -203,7 +203,7 @@ describe("batch_generate", () => {
 
   it.effect("delivered twice sends nothing twice, though the library is fuller the second time", () =>
     Effect.gen(function* () {
-      const { counts, ledger, seconds, send, start, success } = yield* makeWorld
+      const { counts, ledger, metric, seconds, send, start, success } = yield* makeWorld
       yield* start()
       const id = yield* send(batch({ count: 3 }))
       yield* seconds(120)
@@ -212,6 +212,8 @@ describe("batch_generate", () => {
       yield* send({ ...batch({ count: 3 }), id, tag: "again" })
       yield* seconds(120)
       assert.deepStrictEqual(yield* success(id), first)
+      assert.strictEqual(yield* metric('tasks_total{task="batch_generate",outcome="succeeded"}'), 2)
+      assert.strictEqual(yield* metric('tasks_total{task="generate_model",outcome="succeeded"}'), 3)
       assert.strictEqual((yield* ledger).length, 3)
       assert.deepStrictEqual(yield* counts, empty)
     })

@@ -39,9 +39,9 @@ const through = <S extends object>(service: S, passage: Passage): S =>
     ])
   ) as S // every member of our services is an effect or a function that gives one
 
-/** Where a process dies: at its nth call into the world, before the call takes effect or just after. */
+/** Where a process dies: at its nth call into the world, or the first of a name; before the call takes effect or just after. */
 export interface Death {
-  readonly at: number
+  readonly at: number | string
   readonly when: "before" | "after"
 }
 
@@ -58,13 +58,14 @@ const makePlug = (death?: Death) => {
     Effect.suspend(() => {
       if (state.pulled) return Effect.never
       const mine = ++state.calls
-      if (death?.at === mine) state.last = name
-      if (death?.at === mine && death.when === "before") {
+      const here = death?.at === mine || death?.at === name
+      if (here) state.last = name
+      if (here && death?.when === "before") {
         state.pulled = true
         return Effect.never
       }
       return Effect.flatMap(Effect.exit(call), (exit) => {
-        if (death?.at === mine) state.pulled = true
+        if (here) state.pulled = true
         return state.pulled ? Effect.never : exit
       })
     })
