@@ -30,7 +30,7 @@ const brokerOf = (secret: Redacted.Redacted, visibility: number) => {
     port: Number(url?.port || "6379"),
     insist: false,
     ssl: url?.protocol === "rediss:",
-    transport: url?.protocol.replace(/s?:$/, "") ?? "redis",
+    transport: url?.protocol.replace(/^rediss?:$/, "redis").replace(":", "") ?? "redis",
     connect_timeout: 5,
     transport_options: { visibility_timeout: visibility },
     login_method: null,

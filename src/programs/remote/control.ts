@@ -62,7 +62,7 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
     Effect.flatMap(desk.pool.resize(by), (changed) =>
       changed
         ? Effect.succeed(ok(done))
-        : Effect.fail(refuse("ValueError", `the pool has ${desk.pool.size()} children; it can have 1 to 64`))
+        : Effect.fail(refuse("ValueError", `the pool can have 1 to 64 children and has ${desk.pool.size()}`))
     )
 
   const switchEvents = (on: boolean) =>

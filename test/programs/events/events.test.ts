@@ -1,0 +1,205 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import * as Lamport from "../../../src/programs/events/Lamport.ts"
+import { FleetError } from "../../../src/services/Fleet.ts"
+import { fixture } from "../celery/fixtures.ts"
+import { makeFleet } from "../remote/fleet.ts"
+
+interface Sample {
+  readonly type: string
+  readonly channel: string
+  readonly body_decoded: unknown
+}
+type Event = Readonly<Record<string, unknown>> & { readonly type: string; readonly clock: number }
+const samples = fixture<{ readonly samples: ReadonlyArray<Sample> }>("events-5.3.6").samples
+
+/** An event as a list of one, as a batch or alone. */
+const each = (body: unknown) => (Array.isArray(body) ? body : [body]) as ReadonlyArray<Event> // by our own Events, or the fixture
+const form = (event: Event) =>
+  Object.fromEntries(
+    Object.entries(event).map(([key, value]) => [key, value === null ? "any" : Array.isArray(value) ? "list" : typeof value])
+  )
+const same = (ours: Event, theirs: Event) => {
+  const [a, b] = [form(ours), form(theirs)]
+  return Object.keys(b).every((key) => key in a && (a[key] === b[key] || a[key] === "any" || b[key] === "any"))
+}
+
+describe("events", () => {
+  it.effect("have the keys, kinds of values and channels of those captured of celery 5.3.6", () =>
+    Effect.gen(function* () {
+      const { ask, listen, script, seconds, send, start } = yield* makeFleet
+      const heard = yield* listen
+      const worker = yield* start("w1@host", { WORKER_SEND_TASK_EVENTS: "true", TASK_MAX_RETRIES: "1" })
+      yield* send({ args: ["nonsense"], kwargs: {} })
+      yield* script.submits("busy")
+      yield* send()
+      yield* seconds(60)
+      yield* ask("revoke", { task_id: "revoked" })
+      yield* send({ id: "revoked" })
+      yield* send({ task: "no.such" })
+      yield* seconds(10)
+      yield* worker.stop
+      const all = yield* heard
+      const kinds = new Set<string>()
+      for (const { body, channel } of all) {
+        for (const event of each(body)) {
+          const like = samples.filter(({ type }) => type === event.type)
+          if (like.length === 0) continue
+          kinds.add(event.type)
+          assert.isTrue(
+            like.some((sample) => `/0.celeryev/${channel}` === sample.channel && same(event, each(sample.body_decoded)[0]!)),
+            `${channel} ${JSON.stringify(event)}`
+          )
+        }
+      }
+      assert.sameMembers(
+        [...kinds],
+        [
+          "worker-online",
+          "worker-heartbeat",
+          "worker-offline",
+          "task-received",
+          "task-started",
+          "task-succeeded",
+          "task-failed",
+          "task-retried",
+          "task-revoked"
+        ]
+      )
+      // The clock goes up with everything said.
+      const clocks = all
+        .flatMap(({ body }) => each(body))
+        .filter(({ hostname }) => hostname === "w1@host")
+        .map(({ clock }) => clock)
+      assert.deepStrictEqual(new Set(clocks).size, clocks.length)
+      assert.strictEqual(each(all[0]!.body)[0]!.type, "worker-online")
+    })
+  )
+
+  it.effect("of tasks are off until they are ordered, those of the worker come every two seconds", () =>
+    Effect.gen(function* () {
+      const { ask, listen, seconds, send, start } = yield* makeFleet
+      const heard = yield* listen
+      yield* start()
+      yield* send()
+      yield* seconds(10)
+      const first = (yield* heard).flatMap(({ body }) => each(body)).map(({ type }) => type)
+      assert.deepStrictEqual(first, ["worker-online", ...Array.from({ length: 5 }, () => "worker-heartbeat")])
+      assert.deepStrictEqual(yield* ask("enable_events"), { ok: "task events enabled" })
+      assert.deepStrictEqual(yield* ask("enable_events"), { ok: "task events already enabled" })
+      yield* send()
+      yield* seconds(20)
+      const second = (yield* heard).filter(({ channel }) => channel === "task.multi").flatMap(({ body }) => each(body))
+      assert.deepStrictEqual(
+        second.map(({ type }) => type),
+        ["task-received", "task-started", "task-succeeded"]
+      )
+      assert.deepStrictEqual(yield* ask("disable_events"), { ok: "task events disabled" })
+      yield* send()
+      yield* seconds(20)
+      assert.isFalse((yield* heard).some(({ channel }) => channel === "task.multi"))
+    })
+  )
+
+  it.effect("say that a worker goes when its stop begins, and how its last task ended after that", () =>
+    Effect.gen(function* () {
+      const { listen, script, seconds, send, start } = yield* makeFleet
+      yield* script.jobs({ ends: "picture", after: 20_000 })
+      const worker = yield* start("w1@host", { WORKER_SEND_TASK_EVENTS: "true" })
+      yield* send()
+      yield* seconds(2)
+      const heard = yield* listen
+      const stopping = yield* Effect.forkChild(worker.stop)
+      yield* seconds(60)
+      yield* Fiber.join(stopping)
+      const types = (yield* heard).flatMap(({ body }) => each(body)).map(({ type }) => type)
+      assert.strictEqual(types[0], "worker-offline")
+      assert.include(types, "task-succeeded")
+      assert.notInclude(types, "worker-heartbeat")
+    })
+  )
+
+  it.effect("that cannot be sent hold up no task", () =>
+    Effect.gen(function* () {
+      const { ask, listen, seconds, send, start, success } = yield* makeFleet
+      let away = true
+      const said: Array<unknown> = []
+      const publish = (channel: string, body: unknown) =>
+        away
+          ? Effect.fail(new FleetError({ operation: "publish", cause: "away" }))
+          : Effect.sync(() => void said.push(...(channel === "task.multi" ? each(body).map(({ type }) => type) : [])))
+      yield* start("w1@host", { WORKER_SEND_TASK_EVENTS: "true" }, { publish })
+      const id = yield* send()
+      yield* seconds(20)
+      yield* success(id)
+      assert.deepStrictEqual(yield* ask("ping"), { ok: "pong" })
+      assert.deepStrictEqual(yield* yield* listen, [])
+      away = false
+      yield* seconds(5)
+      assert.deepStrictEqual(said, ["task-received", "task-started", "task-succeeded"]) // late, and all there
+    })
+  )
+
+  it.effect("nobody can hear, nor control messages, keep no worker from its work", () =>
+    Effect.gen(function* () {
+      const { seconds, send, start, success } = yield* makeFleet
+      const down = Effect.fail(new FleetError({ operation: "hear", cause: "NOPERM" }))
+      const spoilt = { hear: down, remembered: down, join: () => down, publish: () => Effect.never }
+      const worker = yield* start("w1@host", { WORKER_SEND_TASK_EVENTS: "true" }, spoilt)
+      const id = yield* send()
+      yield* seconds(20)
+      yield* success(id)
+      const stopping = yield* Effect.forkChild(worker.stop)
+      yield* seconds(10)
+      yield* Fiber.join(stopping)
+    })
+  )
+
+  it.effect("asked for say at once who is there", () =>
+    Effect.gen(function* () {
+      const { ask, listen, start } = yield* makeFleet
+      yield* start()
+      const heard = yield* listen
+      assert.isNull(yield* ask("heartbeat"))
+      const [one] = yield* heard
+      assert.strictEqual(one?.channel, "worker.heartbeat")
+      assert.deepInclude(each(one?.body)[0], { freq: 5, type: "worker-heartbeat", hostname: "w1@host" })
+      assert.notProperty(each(one?.body)[0], "active")
+    })
+  )
+
+  it.effect("elections are acknowledged", () =>
+    Effect.gen(function* () {
+      const { listen, start, tell } = yield* makeFleet
+      yield* start()
+      const heard = yield* listen
+      yield* tell("worker.elect", {
+        type: "worker-elect",
+        hostname: "o@host",
+        pid: 1,
+        clock: 3,
+        id: "el",
+        topic: "task",
+        action: null,
+        cver: 1
+      })
+      const acks = (yield* heard).filter(({ channel }) => channel === "worker.elect.ack")
+      assert.strictEqual(acks.length, 1)
+      assert.deepInclude(each(acks[0]!.body)[0], { id: "el", type: "worker-elect-ack" })
+    })
+  )
+})
+
+describe("Lamport's clock", () => {
+  it("never falls behind what was heard, and takes no nonsense", () => {
+    const clock = Lamport.make()
+    assert.strictEqual(clock.forward(), 1)
+    clock.adjust(10)
+    assert.strictEqual(clock.value(), 11)
+    clock.adjust(3)
+    assert.strictEqual(clock.value(), 12)
+    for (const nonsense of ["x", null, Number.NaN, 1e300, -5, 2 ** 52, {}]) clock.adjust(nonsense)
+    assert.strictEqual(clock.value(), 19)
+    assert.strictEqual(clock.forward(), 20)
+  })
+})
