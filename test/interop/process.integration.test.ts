@@ -59,15 +59,17 @@ describeWith(["redis", "postgres"], "a worker process", (servers) => {
         const stage = yield* makeStage(servers, { pictureSeconds: 3 })
         const first = yield* stage.start()
         const id = yield* inFlight(stage)
-        yield* stage.start({ WORKER_NAME: "celery@other" })
-        const before = Date.now()
         yield* first.signal("SIGKILL")
-        yield* Effect.sleep("20 seconds") // longer than `eventually` waits, shorter than the lease
+        yield* first.exited
+        const killed = Date.now()
+        yield* stage.start({ WORKER_NAME: "celery@other" })
+        yield* Effect.sleep("15 seconds") // a lease lasts 25 to 30 s from here
         assert.isUndefined(yield* stage.result(id))
-        yield* Effect.sleep("8 seconds")
-        const document = yield* eventually("resumed", Effect.delay(stage.result(id), "20 millis"), (one) => one !== undefined)
+        assert.deepInclude(yield* stage.left, { unacked: 1 })
+        yield* Effect.sleep(killed + 26_000 - Date.now())
+        const document = yield* eventually("resumed", stage.result(id), (one) => one !== undefined)
         assert.strictEqual(document!.status, "SUCCESS")
-        assert.isBelow(Date.now() - before, 45_000)
+        assert.isBelow(Date.now() - killed, 45_000)
         yield* paidAndSavedOnce(stage)
       }),
     90_000
