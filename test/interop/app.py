@@ -1,0 +1,24 @@
+"""The App Server's Celery app, for the `celery` commands, for Flower, and as a stock worker beside ours."""
+
+import os
+import time
+
+from celery import Celery
+
+app = Celery("app", broker=os.environ["BROKER"], backend=os.environ.get("BACKEND", os.environ["BROKER"]))
+app.conf.task_default_queue = "generator_queue"
+app.conf.broker_connection_retry_on_startup = True
+app.conf.worker_prefetch_multiplier = 1
+app.conf.task_acks_late = True
+app.conf.broker_transport_options = {"visibility_timeout": int(os.environ.get("VISIBILITY", "3600"))}
+
+
+@app.task(name="health_check")
+def health_check(**kwargs):
+    return {"by": "stock", **kwargs}
+
+
+@app.task(name="generate_model")
+def generate_model(**kwargs):
+    time.sleep(float(os.environ.get("SECONDS_A_TASK", "0")))
+    return {"by": "stock"}
