@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { builtin } from "./celery/builtin.ts"
 import { batchGenerate } from "./generation/batch.ts"
 import { editModel } from "./generation/edit.ts"
 import { generateModel } from "./generation/generate.ts"
@@ -15,5 +16,6 @@ export const makeRegistry = Effect.gen(function* () {
   for (const program of programs) {
     for (const alias of [program.name, `app.tasks.${program.name}`, `tasks.${program.name}`]) byName.set(alias, program)
   }
+  for (const program of builtin) byName.set(program.name, program)
   return byName
 })

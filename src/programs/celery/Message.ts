@@ -77,9 +77,15 @@ export interface Message {
 const problems = (error: { readonly message: string }) =>
   error.message.replaceAll("\n", " ").replaceAll(/\s+/g, " ").slice(0, 1000)
 
+/** Headers that are absent say nothing, but the properties may still tell whose message it is. */
+const withHeaders = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && (!("headers" in value) || value.headers === null)
+    ? { ...value, headers: {} }
+    : value
+
 const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
   Result.try({
-    try: () => PythonJson.parse(raw),
+    try: () => withHeaders(PythonJson.parse(raw)),
     catch: (error) => new Unreadable({ problem: `not JSON: ${error instanceof Error ? error.message : String(error)}` })
   }).pipe(
     Result.flatMap((value) =>

@@ -22,7 +22,7 @@ type Fields = Readonly<Record<string, unknown>>
 export interface Events {
   readonly mailbox: Queue.Queue<unknown>
   /** Tells of a task if anybody wants to know. Never waits, never fails. */
-  readonly emit: (event: TaskEvent) => Effect.Effect<void>
+  readonly emit: (event: () => TaskEvent) => Effect.Effect<void>
   /** Tells something of this worker at once. */
   readonly tell: (type: `worker-${string}`, fields: Fields) => Effect.Effect<void, FleetError>
   readonly heartbeat: (type: "worker-online" | "worker-heartbeat" | "worker-offline") => Effect.Effect<void, FleetError>
@@ -66,9 +66,10 @@ export const make = Effect.fnUntraced(function* (lamport: Lamport) {
     tell,
     beatNow: tell("worker-heartbeat", { freq: 5, ...software }),
     dropped: () => dropped,
-    emit: ({ type: kind, ...fields }) =>
+    emit: (event) =>
       Effect.suspend(() => {
         if (!always && !tasks.ordered) return Effect.void
+        const { type: kind, ...fields } = event()
         if (Queue.sizeUnsafe(mailbox) >= WAITING) dropped++
         return Effect.flatMap(stamped(kind, fields), (event) => Queue.offer(mailbox, event))
       }),

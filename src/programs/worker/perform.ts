@@ -112,11 +112,11 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return "reusable"
     }
 
-    yield* emit(TaskEvent.received(message, request))
+    yield* emit(() => TaskEvent.received(message, request))
     request.startedAt = startedAt / 1000
     vitals.requests.set(message.id, request)
     vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
-    yield* emit(TaskEvent.started(message.id))
+    yield* emit(() => TaskEvent.started(message.id))
     const hard = seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
     return yield* Effect.exit(run(program, message, delivery, request, hard)).pipe(
       Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, hard)),

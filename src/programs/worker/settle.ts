@@ -25,8 +25,8 @@ export const insist = <A, E extends { readonly _tag: string }, R>(what: string, 
 export interface Outside {
   /** Makes the worker take nothing for a while. */
   readonly pause: (reason: PutBack) => Effect.Effect<void>
-  /** Tells who listens to the event stream. */
-  readonly emit: (event: TaskEvent.TaskEvent) => Effect.Effect<void>
+  /** Tells who listens to the event stream; the event is made only when somebody does. */
+  readonly emit: (event: () => TaskEvent.TaskEvent) => Effect.Effect<void>
 }
 
 const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
@@ -84,14 +84,14 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       if (!message.ignoreResult) yield* store(told)
       yield* insist("count it in its chord", canvas.counted(message, told, sender))
       yield* acknowledge(delivery)
-      yield* outside.emit(TaskEvent.succeeded(message.id, result.value, runtime))
+      yield* outside.emit(() => TaskEvent.succeeded(message.id, result.value, runtime))
     }),
 
     failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
       yield* Effect.logWarning("task failed", { error: failure.message.slice(0, 500) })
       yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
       yield* acknowledge(delivery)
-      yield* outside.emit(TaskEvent.failed(message.id, failure))
+      yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
 
     /** It took its worker with it too often: failed, and put aside for a person. */
@@ -99,7 +99,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       const failure = TaskFailure.workerLost(`Worker exited prematurely ${message.crashes} times while it ran this task`)
       yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
       yield* bury(delivery, "crashed its worker", failure.message)
-      yield* outside.emit(TaskEvent.failed(message.id, failure))
+      yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
 
     retried: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, name: string, later: RetryLater) {
@@ -126,7 +126,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       const told = Reply.retry(whose(message), later.failure, { delaySeconds })
       if (!message.ignoreResult) yield* store(told)
       yield* insist("put a retry back", queue.retry(delivery, next, eta))
-      yield* outside.emit(TaskEvent.retried(message.id, later.failure, told.traceback ?? ""))
+      yield* outside.emit(() => TaskEvent.retried(message.id, later.failure, told.traceback ?? ""))
     }),
 
     revoked: Effect.fnUntraced(function* (
@@ -138,7 +138,9 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       yield* Effect.logInfo("task revoked", { why })
       yield* fail(delivery, message, (whose, now) => Reply.revoked(whose, why, now))
       yield* acknowledge(delivery)
-      yield* outside.emit(TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" }))
+      yield* outside.emit(() =>
+        TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" })
+      )
     }),
 
     /** Until `at` (Unix milliseconds) in nobody's hands. */
@@ -155,7 +157,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       yield* Effect.logWarning("message refused", { id: problem.id, error: problem.failure.message.slice(0, 500) })
       yield* fail(delivery, yield* remains(delivery.raw, problem.id), (whose, now) => Reply.failure(whose, problem.failure, now))
       yield* acknowledge(delivery)
-      yield* outside.emit(TaskEvent.failed(problem.id, problem.failure))
+      yield* outside.emit(() => TaskEvent.failed(problem.id, problem.failure))
     })
   }
 })
