@@ -9,6 +9,7 @@ import * as Logging from "./layers/Logging.ts"
 import * as Migrations from "./layers/Migrations.ts"
 import * as PostgresPg from "./layers/PostgresPg.ts"
 import { batch } from "./programs/commands/batch.ts"
+import { dead } from "./programs/commands/dead.ts"
 import { demo } from "./programs/commands/demo.ts"
 import { edit } from "./programs/commands/edit.ts"
 import { falSimulator } from "./programs/commands/falSimulator.ts"
@@ -52,6 +53,7 @@ const commands = [
   generate.pipe(Command.provide(client)),
   edit.pipe(Command.provide(client)),
   batch(client, library),
+  dead.pipe(Command.provide(client)),
   migrate(Migrations.migrate).pipe(
     Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
   ),

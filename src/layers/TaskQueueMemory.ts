@@ -1,6 +1,6 @@
 import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import { type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
+import { type Buried, type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import * as kombu from "./redis/kombu.ts"
 
@@ -51,6 +51,12 @@ const make = Effect.gen(function* () {
   }
   const publish = (messages: ReadonlyArray<Outgoing>) => {
     for (const message of messages) push(message.queue, message.priority, message.raw, "last")
+  }
+  const exhume = ({ queue, text }: Buried) => {
+    const letters = listAt(kombu.dead(queue))
+    const at = letters.indexOf(text)
+    if (at >= 0) letters.splice(at, 1)
+    return at >= 0
   }
   /** Ends our hold, if it is ours still. */
   const letGo = (delivery: Delivery, then: (entry: Unacknowledged) => void) =>
@@ -151,6 +157,17 @@ const make = Effect.gen(function* () {
           .toSorted((one, other) => one.due - other.due)
           .slice(0, limit)
       ),
+    buried: Effect.sync(() =>
+      queues.flatMap((queue) => listAt(kombu.dead(queue)).map((text) => ({ id: kombu.letterId(text), queue, text })))
+    ),
+    redrive: (letter) =>
+      Effect.sync(() => {
+        if (!exhume(letter)) return false
+        const { priority, raw } = kombu.redriven(letter.text)
+        push(letter.queue, priority, raw, "last")
+        return true
+      }),
+    drop: (letter) => Effect.sync(() => exhume(letter)),
     status: Effect.map(Clock.currentTimeMillis, (now) => {
       const held = [...broker.unacknowledged.values()]
       return {

@@ -46,6 +46,7 @@ const make = Effect.gen(function* () {
   const beat = script(redis, "mgBeat", scripts.beat)
   const resign = script(redis, "mgResign", scripts.resign)
   const astray = script(redis, "mgAstray", scripts.astray)
+  const exhume = script(redis, "mgExhume", scripts.exhume)
   const restore = script(redis, "mgRestore", scripts.restore)
 
   const mine = new Set<string>()
@@ -166,6 +167,18 @@ const make = Effect.gen(function* () {
         bells.changed()
       }),
     scheduled: (limit) => attempt("scheduled", () => waiting(redis, limit)),
+    buried: attempt("buried", async () => {
+      const letters = await Promise.all(
+        queues.map(async (queue) => ({ queue, texts: await redis.lrange(kombu.dead(queue), 0, -1) }))
+      )
+      return letters.flatMap(({ queue, texts }) => texts.map((text) => ({ id: kombu.letterId(text), queue, text })))
+    }),
+    redrive: ({ queue, text }) =>
+      attempt("redrive", async () => {
+        const { priority, raw } = kombu.redriven(text)
+        return (await exhume([kombu.dead(queue), kombu.list(queue, priority)], [text, raw])) === 1
+      }),
+    drop: ({ queue, text }) => attempt("drop", async () => (await exhume([kombu.dead(queue), queue], [text, ""])) === 1),
     status: attempt("status", () => status(redis, queues)),
     ping: Effect.asVoid(attempt("ping", () => redis.ping()))
   })

@@ -70,6 +70,13 @@ export interface QueueStatus {
   >
 }
 
+/** A dead letter as it lies there; `id` is made from its text, so it names this one and no other. */
+export interface Buried {
+  readonly id: string
+  readonly queue: string
+  readonly text: string
+}
+
 /** A message in nobody's hands until its time comes (Unix milliseconds). */
 export interface Scheduled {
   readonly delivery: Delivery
@@ -117,6 +124,12 @@ export class TaskQueue extends Context.Service<
     readonly cancel: (queue: string) => Effect.Effect<void>
     /** What waits for its time anywhere on this broker, the soonest first, at most so many. */
     readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
+    /** The dead letters of the queues taken from, the newest first. */
+    readonly buried: Effect.Effect<ReadonlyArray<Buried>, QueueError>
+    /** Puts its message back on its queue, with its crashes forgotten; `false` when the letter is no longer there. */
+    readonly redrive: (letter: Buried) => Effect.Effect<boolean, QueueError>
+    /** Forgets a dead letter for good; `false` when it is no longer there. */
+    readonly drop: (letter: Buried) => Effect.Effect<boolean, QueueError>
     readonly status: Effect.Effect<QueueStatus, QueueError>
     readonly ping: Effect.Effect<void, QueueError>
   }

@@ -170,6 +170,33 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       )
     )
 
+    it.live("a dead letter can be looked at, sent back with a clean record, and dropped, once each", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "poison" })])
+          yield* queue.handBack(yield* claimed(queue), { crashed: true })
+          yield* queue.bury(yield* claimed(queue), { reason: "crashed its worker", error: "boom" })
+          const [letter] = yield* queue.buried
+          assert.deepInclude(JSON.parse(letter!.text), {
+            reason: "crashed its worker",
+            error: "boom",
+            worker: "celery@one",
+            deliveries: 2
+          })
+          assert.isTrue(yield* queue.redrive(letter!))
+          assert.isFalse(yield* queue.redrive(letter!))
+          const again = yield* claimed(queue)
+          assert.strictEqual(readable(again.raw).headers["id"], "poison")
+          assert.isUndefined(readable(again.raw).properties["crashes"])
+          yield* queue.bury(again, { reason: "again", error: "" })
+          const [second] = yield* queue.buried
+          assert.isTrue(yield* queue.drop(second!))
+          assert.isFalse(yield* queue.drop(second!))
+          assert.deepStrictEqual(yield* queue.buried, [])
+        })
+      )
+    )
+
     it.live("two messages under one delivery tag are both kept", () =>
       alone(
         Effect.fnUntraced(function* (queue) {

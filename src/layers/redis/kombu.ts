@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import * as PythonJson from "../../services/PythonJson.ts"
 import type { DeadLetter } from "../../services/TaskQueue.ts"
 
@@ -121,6 +122,25 @@ export const deadLetter = (raw: string, letter: DeadLetter, worker: string, now:
     time: new Date(now).toISOString(),
     deliveries
   })
+}
+
+/** Names a dead letter by its text. */
+export const letterId = (text: string) => createHash("sha1").update(text).digest("hex").slice(0, 10)
+
+/** The message inside a dead letter as it goes back: as it was, with a clean record. The letter itself when it is not one of ours. */
+export const redriven = (text: string): { readonly raw: string; readonly priority: number } => {
+  let raw = text
+  try {
+    const inside = record(PythonJson.parse(text))?.["raw"]
+    if (typeof inside === "string") raw = inside
+    const envelope = record(PythonJson.parse(raw))
+    const properties = record(envelope?.["properties"])
+    if (envelope === undefined || properties === undefined) return { raw, priority: 0 }
+    const { crashes: _, ...clean } = properties
+    return { raw: PythonJson.stringify({ ...envelope, properties: clean }), priority: priorityOf(raw) }
+  } catch {
+    return { raw, priority: 0 }
+  }
 }
 
 /** `celery-taskset-meta-<id>` (celery-wire 4.4): the group's result tuple, which `GroupResult.restore` reads. */

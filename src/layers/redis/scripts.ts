@@ -144,6 +144,12 @@ local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 if first[2] then out[1] = first[2] end
 return out`
 
+/** KEYS dead letters, list. ARGV the letter, what to push ('' for nothing). */
+export const exhume = `
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+if ARGV[2] ~= '' then redis.call('LPUSH', KEYS[2], ARGV[2]) end
+return 1`
+
 /** KEYS unacked, unacked_index, held, scheduled, list. ARGV tag, the entry as it was seen, what to push. */
 export const restore = `
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end

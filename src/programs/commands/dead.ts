@@ -1,0 +1,128 @@
+import { Console, Effect, Option, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { type Buried, TaskQueue } from "../../services/TaskQueue.ts"
+import { print } from "./client.ts"
+import * as Display from "./Display.ts"
+import * as flags from "./flags.ts"
+import { Failed, inJson, WrongUse } from "./outcome.ts"
+
+/** What a dead letter says; one that another hand wrote may say less. */
+const Letter = Schema.fromJsonString(
+  Schema.Struct({
+    raw: Schema.String,
+    reason: Schema.String,
+    error: Schema.String,
+    worker: Schema.String,
+    time: Schema.String,
+    deliveries: Schema.Int
+  })
+)
+const decode = Schema.decodeUnknownOption(Letter)
+const Headers = Schema.fromJsonString(Schema.Struct({ headers: Schema.Struct({ id: Schema.String, task: Schema.String }) }))
+
+const read = (buried: Buried) => {
+  const letter = Option.getOrUndefined(decode(buried.text))
+  const message = Option.getOrUndefined(Schema.decodeUnknownOption(Headers)(letter?.raw))
+  return {
+    id: buried.id,
+    queue: buried.queue,
+    time: letter?.time ?? null,
+    task: message?.headers.task ?? null,
+    task_id: message?.headers.id ?? null,
+    reason: letter?.reason ?? "not written by us",
+    error: letter?.error ?? "",
+    worker: letter?.worker ?? null,
+    deliveries: letter?.deliveries ?? null
+  }
+}
+
+const ids = Argument.String("id").pipe(
+  Argument.withDescription("Ids as `dead list` shows them, or their beginnings"),
+  Argument.variadic()
+)
+const all = Flag.Boolean("all").pipe(Flag.withDescription("Every dead letter"), Flag.withDefault(false))
+
+/** The letters meant, each id naming exactly one. */
+const chosen = Effect.fnUntraced(function* (wanted: ReadonlyArray<string>, everything: boolean) {
+  const queue = yield* TaskQueue
+  if (everything === wanted.length > 0)
+    return yield* new WrongUse({ message: "name the dead letters by their ids, or say --all" })
+  const buried = yield* queue.buried
+  if (everything) return buried
+  return yield* Effect.forEach(wanted, (id) => {
+    const found = buried.filter((letter) => letter.id.startsWith(id))
+    return found.length === 1
+      ? Effect.succeed(found[0]!)
+      : Effect.fail(
+          new Failed({
+            message: found.length === 0 ? `no dead letter has the id ${id}` : `${id} is the beginning of several ids`
+          })
+        )
+  })
+})
+
+const list = Command.make("list", { json: flags.json }, ({ json }) =>
+  Effect.gen(function* () {
+    const letters = (yield* (yield* TaskQueue).buried).map(read)
+    if (json) return yield* print(letters)
+    if (letters.length === 0) return yield* Console.log("no dead letters")
+    const rows = letters.map((letter) => [
+      letter.id,
+      letter.time ?? "?",
+      letter.task ?? "?",
+      letter.task_id ?? "?",
+      `${letter.reason}: ${letter.error}`.slice(0, 80)
+    ])
+    yield* Console.log(Display.table(yield* Display.paint, ["id", "time", "task", "task id", "why"], rows))
+  }).pipe(inJson(json, print))
+).pipe(Command.withDescription("The dead letters, the newest first"))
+
+const show = Command.make(
+  "show",
+  { id: Argument.String("id").pipe(Argument.withDescription("An id as `dead list` shows it")) },
+  ({ id }) =>
+    Effect.flatMap(chosen([id], false), ([letter]) =>
+      print({
+        ...read(letter!),
+        raw: Option.getOrElse(
+          Option.map(decode(letter!.text), ({ raw }) => raw),
+          () => letter!.text
+        )
+      })
+    )
+).pipe(Command.withDescription("One dead letter in full, with the message as it came, as JSON"))
+
+const act = (
+  name: "redrive" | "drop",
+  description: string,
+  done: string,
+  each: (queue: TaskQueue["Service"], letter: Buried) => ReturnType<TaskQueue["Service"]["drop"]>
+) =>
+  Command.make(name, { ids, all, json: flags.json }, ({ all, ids, json }) =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue
+      const letters = yield* chosen(ids, all)
+      // Another hand may have been faster with one of them: it is not counted twice.
+      const moved = (yield* Effect.filter(letters, (letter) => each(queue, letter))).map((letter) => letter.id)
+      yield* json ? print({ [done]: moved }) : Console.log(`${done}: ${moved.length} of ${letters.length}`)
+      if (moved.length < letters.length) return yield* new Failed({ message: "the others were gone already" })
+    }).pipe(inJson(json, print))
+  ).pipe(Command.withDescription(description))
+
+/** Messages put aside for a person: they wait here until one decides. */
+export const dead = Command.make("dead").pipe(
+  Command.withDescription("Dead letters: messages that could not be run and wait for a decision"),
+  Command.withSubcommands([
+    list,
+    show,
+    act("redrive", "Put them back on their queue, with their crashes forgotten", "redriven", (queue, letter) =>
+      queue.redrive(letter)
+    ),
+    act("drop", "Forget them for good", "dropped", (queue, letter) => queue.drop(letter))
+  ]),
+  Command.withExamples([
+    { command: "model-generator dead list", description: "What was put aside, and why" },
+    { command: "model-generator dead redrive 3f2a9c", description: "Try one again, once its cause is mended" },
+    { command: "model-generator dead drop --all", description: "Forget them all" }
+  ])
+)
