@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
 import * as Canvas from "../../../src/programs/celery/Canvas.ts"
 import * as Message from "../../../src/programs/celery/Message.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
@@ -182,4 +182,74 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
 it("the captures hold what these tests look for", () => {
   const names = fixture<ReadonlyArray<CapturedResult>>("results-5.3.6").map(({ name }) => name)
   for (const name of ["chain", "group-in-chain", "chord-of-chains", "chord-failing-errback"]) assert.include(names, name)
+})
+
+describe("whatever a canvas says", () => {
+  const Json = Schema.Union([
+    Schema.Null,
+    Schema.String,
+    Schema.Int,
+    Schema.Array(Schema.String),
+    Schema.Record(Schema.String, Schema.Null)
+  ])
+  const option = [
+    "task_id",
+    "queue",
+    "priority",
+    "eta",
+    "expires",
+    "chord",
+    "chain",
+    "link",
+    "link_error",
+    "stamped_headers"
+  ] as const
+  const Strange = Schema.Struct({
+    kind: Schema.Literals(["group", "chain", "chord", "", "fan"]),
+    inner: Schema.Literals(["group", "chain", "chord", ""]),
+    options: Schema.Record(Schema.Literals(option), Schema.optionalKey(Json)),
+    where: Schema.Literals(["options", "kwargs", "tasks", "body", "args"]),
+    value: Json
+  })
+  it.effect.prop(
+    "something follows or somebody is told why not: nothing is thrown and nothing passed over",
+    { strange: Strange },
+    ({ strange }) =>
+      Effect.gen(function* () {
+        const { inner, kind, options, value, where } = strange
+        const leaf = {
+          task: "t",
+          args: [],
+          kwargs: {},
+          options: { task_id: "leaf", ...options },
+          subtask_type: null,
+          immutable: false
+        }
+        const nest = (subtask_type: string, of: object, more: object) =>
+          subtask_type === ""
+            ? { ...of, ...more }
+            : {
+                task: `celery.${subtask_type}`,
+                args: [],
+                kwargs: { tasks: [of, of], header: [of, of], body: of, kwargs: {} },
+                options: {},
+                subtask_type,
+                immutable: false,
+                ...more
+              }
+        const damage = where === "tasks" || where === "body" ? { kwargs: { [where]: value } } : { [where]: value }
+        const ended = {
+          ...(yield* Message.decode(messages("5.3.6")[0]!.raw)),
+          embed: { chain: [nest(kind, nest(inner, leaf, {}), damage)] }
+        }
+        const next = Canvas.afterSuccess(ended, 1, sender(ended))
+        const empty = where === "tasks" && Array.isArray(value) && value.length === 0 // a group of nobody
+        assert.isTrue(empty || next.messages.length + next.impossible.length > 0)
+        const parts = [{ taskId: "a", status: "SUCCESS", result: value }]
+        const end = Canvas.afterChord({ group: "g", body: ended.embed.chain[0] }, parts, Option.none(), sender(ended))
+        assert.isTrue(end._tag === "Failed" || empty || end.next.messages.length + end.next.impossible.length > 0)
+        Canvas.restOfChain(ended)
+      }),
+    { arbitrary: { runs: 500 } }
+  )
 })
