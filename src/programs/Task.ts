@@ -1,6 +1,5 @@
 import { type Duration, type Effect, Schema } from "effect"
 import { TaskFailure } from "./celery/TaskFailure.ts"
-import type { Call } from "./generation/Arguments.ts"
 
 /** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
 export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
@@ -16,6 +15,12 @@ export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
 export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", { reason: Schema.String, detail: Schema.String }) {}
 
 export type Failure = TaskFailure | RetryLater | PutBack
+
+/** How a task was called, as its message has it. */
+export interface Call {
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+}
 
 /** A task as its program sees it. */
 export interface Task extends Call {

@@ -1,12 +1,7 @@
 import { Effect, Schema, SchemaIssue } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-
-/** How a task was called, as its message has it. */
-export interface Call {
-  readonly args: ReadonlyArray<unknown>
-  readonly kwargs: Readonly<Record<string, unknown>>
-}
+import type { Call } from "../Task.ts"
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
