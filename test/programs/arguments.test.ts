@@ -1,3 +1,4 @@
+import type * as Task from "../../src/programs/Task.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import * as Message from "../../src/programs/celery/Message.ts"
@@ -9,7 +10,7 @@ import * as Parameters from "../../src/programs/generation/Parameters.ts"
 import { message } from "../support.ts"
 import { five } from "./world.ts"
 
-type Call = Partial<Arguments.Call>
+type Call = Partial<Task.Call>
 const bound = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, names: ReadonlyArray<string>, call: Call) =>
   Effect.result(Arguments.bind(schema, names, { args: [], kwargs: {}, ...call }))
 const generate = (call: Call) => bound(Generate.Request, Generate.names, call)
