@@ -2,6 +2,7 @@ import { Effect, Option, Result, Schema } from "effect"
 import type { Outgoing } from "../../services/TaskQueue.ts"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as Body from "./Body.ts"
+import { cut, pythonRepr, tupleRepr } from "./pythonRepr.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 
 /** Not even an id can be read, so nobody can be told: such a message becomes a dead letter. */
@@ -257,8 +258,6 @@ export interface NewTask {
   readonly headers?: Readonly<Record<string, unknown>>
 }
 
-const cut = (value: string) => (value.length > 1024 ? `${value.slice(0, 1021)}...` : value)
-
 /** A task as a Celery producer would send it (celery-wire 1.2 to 1.4). */
 export const encode = (task: NewTask, origin: string): Outgoing =>
   outgoing(
@@ -286,8 +285,8 @@ export const encode = (task: NewTask, origin: string): Outgoing =>
         timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
         root_id: task.rootId ?? task.id,
         parent_id: task.parentId ?? null,
-        argsrepr: cut(PythonJson.stringify(task.args)),
-        kwargsrepr: cut(PythonJson.stringify(task.kwargs)),
+        argsrepr: cut(tupleRepr(task.args)),
+        kwargsrepr: cut(pythonRepr(task.kwargs)),
         origin,
         ignore_result: false,
         replaced_task_nesting: 0,
