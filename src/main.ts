@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, References } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
+import * as DotEnv from "./layers/DotEnv.ts"
 import * as Embedded from "./layers/Embedded.ts"
 import * as Live from "./layers/Live.ts"
 import * as Logging from "./layers/Logging.ts"
@@ -15,15 +16,17 @@ import { edit } from "./programs/commands/edit.ts"
 import { falSimulator } from "./programs/commands/falSimulator.ts"
 import { generate } from "./programs/commands/generate.ts"
 import { health } from "./programs/commands/health.ts"
+import { inspect } from "./programs/commands/inspect.ts"
 import { migrate } from "./programs/commands/migrate.ts"
 import { lastWords, teardown } from "./programs/commands/outcome.ts"
 import { workerCommand } from "./programs/commands/worker.ts"
 import { VERSION } from "./programs/version.ts"
 import * as Settings from "./services/Settings.ts"
 
+const check = (names: ReadonlyArray<Settings.Name>) => Effect.andThen(DotEnv.check(), Settings.check(names))
 /** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
 const checked = <A, E, R>(names: ReadonlyArray<Settings.Name>, layer: Layer.Layer<A, E, R>) =>
-  Layer.unwrap(Effect.as(Settings.check(names), layer))
+  Layer.unwrap(Effect.as(check(names), layer))
 
 /** A command that asks says what is wrong itself, in its last line; the log would say it a second time. */
 const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
@@ -31,6 +34,7 @@ const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
 const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
 const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
+const brokerSettings = ["CELERY_BROKER_URL", "REDIS_PASSWORD", "WORKER_NAME"] as const satisfies ReadonlyArray<Settings.Name>
 const falSettings = ["FAL_KEY", "FAL_MODEL", "FAL_BASE_URL"] as const satisfies ReadonlyArray<Settings.Name>
 const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.dependencies).pipe(
   Layer.provideMerge(quiet)
@@ -49,11 +53,12 @@ const commands = [
     Command.provide(checked(Settings.names, Live.worker).pipe(Layer.provideMerge(Logging.layer), Layer.merge(untilStopped)))
   ),
   demo(Embedded.worker),
-  health(world, client, Settings.check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
+  health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
   generate.pipe(Command.provide(client)),
   edit.pipe(Command.provide(client)),
   batch(client, library),
   dead.pipe(Command.provide(client)),
+  inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
   migrate(Migrations.migrate).pipe(
     Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
   ),
@@ -87,6 +92,6 @@ Command.make("model-generator").pipe(
     const words = lastWords(cause)
     return words === "" ? Effect.void : Console.error(words)
   }),
-  Effect.provide([NodeServices.layer, FetchHttpClient.layer, cli]),
+  Effect.provide([NodeServices.layer, FetchHttpClient.layer, cli, DotEnv.layer()]),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown: teardown(() => stopped) })
 )
