@@ -1,0 +1,63 @@
+# The worker's image: an init, Node, the bundle, and the few Debian libraries they need. No package manager, no npm, no sources.
+#   docker build -t model-generator .                        the worker
+#   docker build -t model-generator-rehearsal --target rehearsal .   with the fal simulator, for trials only
+
+FROM node:22-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci
+COPY rolldown.config.ts tsconfig.json ./
+COPY src src
+RUN npm run build
+
+# What runs: Node without its symbols, what it is linked to, and the bundle.
+FROM build AS root
+RUN apt-get update && apt-get install -y --no-install-recommends binutils busybox-static tini \
+ && rm -rf /var/lib/apt/lists/*
+RUN set -eu; mkdir -p /root-fs; cd /root-fs \
+ && mkdir -p app etc proc sys dev run tmp usr/bin usr/local/bin usr/sbin var/lib/dpkg/status.d \
+ && chmod 1777 tmp \
+ && for link in bin sbin lib lib64; do mkdir -p "usr/$link"; ln -s "usr/$link" "$link"; done \
+ && node=/usr/local/bin/node \
+ && strip --strip-unneeded -o usr/local/bin/node "$node" && chmod 755 usr/local/bin/node \
+ && ldd "$node" | awk '/\/lib/ { print ($2 == "=>") ? $3 : $1 }' | while read -r file; do \
+      mkdir -p ".$(dirname "$file")"; cp -L "$file" ".$file"; done \
+ && cp /usr/bin/tini-static usr/bin/tini \
+ # a shell for the operator's `docker compose exec`, and the env that starts the bundle
+ && cp /bin/busybox usr/bin/busybox \
+ && for tool in sh env cat ls ps top wget nslookup nc df free id kill; do ln -s busybox "usr/bin/$tool"; done \
+ && cp /etc/os-release etc/os-release \
+ && printf 'root:x:0:0::/:/bin/sh\nworker:x:10001:10001::/app:/bin/sh\n' >etc/passwd \
+ && printf 'root:x:0:\nworker:x:10001:\n' >etc/group \
+ && printf 'hosts: files dns\n' >etc/nsswitch.conf \
+ # so that scanners see which Debian packages the files are from
+ && for package in libc6 libstdc++6 libgcc-s1 tini busybox-static; do dpkg -s "$package" >"var/lib/dpkg/status.d/$package"; done \
+ && cp /build/dist/model-generator.mjs app/ && chmod 755 app/model-generator.mjs \
+ && ln -s /app/model-generator.mjs usr/local/bin/model-generator
+# Compiled code of the bundle, so that a start and each health check need less of the processor.
+RUN NODE_COMPILE_CACHE=/app/cache chroot /root-fs /usr/local/bin/node /app/model-generator.mjs --version
+
+# For trials and rehearsals: the fal simulator draws its pictures with sharp, which the worker has no use for.
+FROM build AS rehearsal
+ENV NODE_ENV=production
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
+USER node
+ENTRYPOINT ["tini", "--", "node", "dist/model-generator.mjs"]
+CMD ["fal-simulator", "--host", "0.0.0.0"]
+
+FROM scratch AS worker
+COPY --from=root /root-fs /
+# 1024 of the container's 1536 MB: a leak ends in a clear heap error in the log, not in a silent kill by the kernel.
+ENV NODE_ENV=production \
+    NODE_OPTIONS="--max-old-space-size=1024" \
+    NODE_COMPILE_CACHE=/app/cache \
+    PATH=/usr/local/bin:/usr/bin:/usr/sbin
+USER 10001:10001
+WORKDIR /app
+EXPOSE 9101
+STOPSIGNAL SIGTERM
+# PID 1 cannot be killed from inside its container, not even by the worker's own watchdog: so PID 1 is an init.
+ENTRYPOINT ["tini", "--", "model-generator"]
+CMD ["worker"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=45s --start-interval=2s --retries=2 \
+  CMD ["model-generator", "health", "--self"]
