@@ -59,7 +59,7 @@ export const fleetContract = (name: string, air: Effect.Effect<Air, never, Scope
       Effect.gen(function* () {
         const [one, two] = yield* voices("one", "two")
         assert.deepStrictEqual(yield* one!.ask(hello), [])
-        yield* two!.hear
+        yield* Effect.asVoid(two!.hear)
         assert.deepStrictEqual(yield* one!.ask({ ...hello, patience: 200 }), [])
       })
     )

@@ -50,9 +50,8 @@ export const makeFleet = Effect.gen(function* () {
     Effect.map(call({ method, arguments: given }), (answers) => answers["w1@host"])
 
   /** All events from now on. */
-  const listen = Effect.gen(function* () {
-    const subscription = yield* PubSub.subscribe(air.said)
-    return Effect.gen(function* () {
+  const listen = Effect.map(PubSub.subscribe(air.said), (subscription) =>
+    Effect.gen(function* () {
       yield* settled
       const heard: Array<{ readonly channel: string; readonly body: unknown }> = []
       while (true) {
@@ -63,7 +62,7 @@ export const makeFleet = Effect.gen(function* () {
         if (next.value.about === "event") heard.push({ channel: next.value.routingKey, body: next.value.body })
       }
     })
-  })
+  )
   /** An event from somebody else. */
   const tell = (routingKey: string, body: unknown) =>
     Effect.andThen(PubSub.publish(air.said, { about: "event", routingKey, headers: { hostname: "other@host" }, body }), settled)
