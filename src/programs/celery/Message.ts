@@ -2,7 +2,7 @@ import { Effect, Option, Result, Schema } from "effect"
 import type { Outgoing } from "../../services/TaskQueue.ts"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as Body from "./Body.ts"
-import { cut, pythonRepr, tupleRepr } from "./pythonRepr.ts"
+import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 
 /** Not even an id can be read, so nobody can be told: such a message becomes a dead letter. */
@@ -285,8 +285,8 @@ export const encode = (task: NewTask, origin: string): Outgoing =>
         timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
         root_id: task.rootId ?? task.id,
         parent_id: task.parentId ?? null,
-        argsrepr: cut(tupleRepr(task.args)),
-        kwargsrepr: cut(pythonRepr(task.kwargs)),
+        argsrepr: safeArgsRepr(task.args),
+        kwargsrepr: safeRepr(task.kwargs),
         origin,
         ignore_result: false,
         replaced_task_nesting: 0,

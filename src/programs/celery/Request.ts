@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Delivery } from "../../services/TaskQueue.ts"
 import type { Request } from "../../services/Vitals.ts"
 import type { Message } from "./Message.ts"
-import { cut, pythonRepr, tupleRepr } from "./pythonRepr.ts"
+import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"
 
 const text = (value: unknown) => (typeof value === "string" ? value : undefined)
 
@@ -16,8 +16,8 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
     type: message.task,
     args: message.args,
     kwargs: message.kwargs,
-    argsrepr: text(headers["argsrepr"]) ?? cut(tupleRepr(message.args)),
-    kwargsrepr: text(headers["kwargsrepr"]) ?? cut(pythonRepr(message.kwargs)),
+    argsrepr: text(headers["argsrepr"]) ?? safeArgsRepr(message.args),
+    kwargsrepr: text(headers["kwargsrepr"]) ?? safeRepr(message.kwargs),
     queue: delivery.queue,
     priority: message.priority,
     redelivered: headers["redelivered"] === true,

@@ -1,14 +1,23 @@
 import type { Schema } from "effect"
 import type { Message } from "./Message.ts"
 import { iso } from "./Message.ts"
-import { cut, pythonRepr } from "./pythonRepr.ts"
+import { cut, pythonRepr, safeRepr } from "./pythonRepr.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 import { Option } from "effect"
 
 /** One event of a task's life, without what every event carries (celery-wire 6). */
 export type TaskEvent = { readonly type: `task-${string}`; readonly uuid: string } & { readonly [field: string]: Schema.Json }
 
-const moment = (at: Option.Option<number>) => Option.getOrNull(Option.map(at, iso))
+/** The time as its sender wrote it, to the microsecond and in its zone, in the one form Python writes. */
+const moment = (at: Option.Option<number>, sent: unknown) => {
+  if (Option.isNone(at)) return null
+  const parts =
+    typeof sent === "string" ? /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)?$/.exec(sent) : null
+  if (parts === null) return iso(at.value)
+  const [, date, time, fraction = "", zone = "Z"] = parts
+  const micros = fraction.padEnd(6, "0")
+  return `${date}T${time}${micros === "000000" ? "" : `.${micros}`}${zone === "Z" ? "+00:00" : zone}`
+}
 
 export const received = (
   message: Message,
@@ -22,14 +31,14 @@ export const received = (
   root_id: message.rootId,
   parent_id: message.parentId,
   retries: message.retries,
-  eta: moment(message.eta),
-  expires: moment(message.expires)
+  eta: moment(message.eta, message.envelope.headers["eta"]),
+  expires: moment(message.expires, message.envelope.headers["expires"])
 })
 export const started = (id: string): TaskEvent => ({ type: "task-started", uuid: id })
 export const succeeded = (id: string, result: Schema.Json, runtime: number): TaskEvent => ({
   type: "task-succeeded",
   uuid: id,
-  result: cut(pythonRepr(result)),
+  result: safeRepr(result),
   runtime
 })
 

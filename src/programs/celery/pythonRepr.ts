@@ -43,6 +43,64 @@ export const pythonRepr = (value: unknown): string => {
 /** As Celery shortens what it shows. */
 export const cut = (shown: string, longest = 1024) => (shown.length > longest ? `${shown.slice(0, longest - 3)}...` : shown)
 
-/** A tuple's repr, which is what positional arguments are. */
-export const tupleRepr = (values: ReadonlyArray<unknown>) =>
-  values.length === 1 ? `(${pythonRepr(values[0])},)` : `(${values.map(pythonRepr).join(", ")})`
+const DEEPEST = 3
+const truncate = (shown: string, longest: number) => {
+  const chars = [...shown]
+  if (chars.length < longest) return shown
+  const kept = chars.slice(0, longest).join("")
+  const space = kept.lastIndexOf(" ")
+  return `${space < 0 ? kept : kept.slice(0, space)}...`
+}
+
+/**
+ * Celery's own `saferepr`, which it shows arguments and results by: text as it is, nothing deeper than three levels, and
+ * what is too long cut off between two values, with its brackets closed.
+ */
+const safe = (value: unknown, isTuple: boolean): string => {
+  let out = ""
+  let left = 1024
+  let full = false
+  const put = (shown: string) => {
+    if (full) return
+    if (left <= 0) {
+      full = true
+      out += ", ..."
+      return
+    }
+    out += shown
+    left -= [...shown].length
+  }
+  const quoted = (shown: string) => put(`'${truncate(shown, left).replaceAll("'", "\\'")}'`)
+  const list = <A>(items: ReadonlyArray<A>, brackets: readonly [string, string], level: number, each: (item: A) => void) => {
+    if (level >= DEEPEST) return put(truncate(brackets.join("..."), left))
+    put(brackets[0])
+    items.forEach((item, at) => {
+      if (full) return
+      if (at > 0) put(", ")
+      each(item)
+    })
+    if (full) out += brackets[1]
+    else put(brackets[1])
+  }
+  const show = (inner: unknown, level: number): void => {
+    if (full) return
+    if (typeof inner === "string") quoted(inner)
+    else if (Array.isArray(inner))
+      list(inner, level === 0 && isTuple ? ["(", inner.length === 1 ? ",)" : ")"] : ["[", "]"], level, (one) =>
+        show(one, level + 1)
+      )
+    else if (typeof inner === "object" && inner !== null)
+      list(Object.entries(inner), ["{", "}"], level, ([key, one]) => {
+        quoted(key)
+        put(": ")
+        show(one, level + 1)
+      })
+    else put(truncate(pythonRepr(inner), left))
+  }
+  show(value, 0)
+  return out
+}
+
+export const safeRepr = (value: unknown) => safe(value, false)
+/** Of positional arguments, which are a tuple. */
+export const safeArgsRepr = (values: ReadonlyArray<unknown>) => safe(values, true)

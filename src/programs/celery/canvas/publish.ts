@@ -3,7 +3,7 @@ import * as PythonJson from "../../../services/PythonJson.ts"
 import type { Outgoing } from "../../../services/TaskQueue.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as Message from "../Message.ts"
-import { cut, pythonRepr, tupleRepr } from "../pythonRepr.ts"
+import { safeArgsRepr, safeRepr } from "../pythonRepr.ts"
 import type { Seed } from "./freeze.ts"
 import * as Signature from "./Signature.ts"
 
@@ -102,8 +102,8 @@ const messageOf = (
   return amended(
     out,
     {
-      argsrepr: cut(tupleRepr(args)),
-      kwargsrepr: cut(pythonRepr(call.kwargs)),
+      argsrepr: safeArgsRepr(args),
+      kwargsrepr: safeRepr(call.kwargs),
       shadow: options.shadow ?? null,
       ignore_result: options.ignore_result ?? false,
       replaced_task_nesting: options.replaced_task_nesting ?? 0,
