@@ -221,7 +221,8 @@ export const again = (
         task: message.task,
         retries: next.retries,
         eta: iso(next.eta),
-        parent_id: message.id,
+        // Who has no parent is the child of its first try.
+        parent_id: message.parentId ?? message.id,
         root_id: message.rootId
       },
       properties: {
