@@ -14,7 +14,7 @@ import { makeDesk } from "../remote/makeDesk.ts"
 import { remoteControl } from "../remote/remoteControl.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import type * as Tree from "../supervision/Tree.ts"
-import type { PutBack } from "../Task.ts"
+import type { Program, PutBack } from "../Task.ts"
 import { VERSION } from "../version.ts"
 import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
@@ -23,11 +23,11 @@ import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
 
 /**
- * The worker: a supervision tree, started from the top of the list and stopped from its end, so that a stop first says that
- * this worker goes, hears no more orders and takes nothing more, then lets the pool finish or hand back, tells how those
- * tasks ended, and only then gives up the lease.
+ * A worker that runs these programs: a supervision tree, started from the top of the list and stopped from its end, so that a
+ * stop first says that this worker goes, hears no more orders and takes nothing more, then lets the pool finish or hand back,
+ * tells how those tasks ended, and only then gives up the lease.
  */
-export const worker = Effect.gen(function* () {
+export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<string, Program<R>>) {
   const settings = yield* Settings.of(
     "WORKER_CONCURRENCY",
     "WORKER_PREFETCH_MULTIPLIER",
@@ -47,13 +47,11 @@ export const worker = Effect.gen(function* () {
   const pauses = yield* Queue.sliding<PutBack>(1)
   const lamport = Lamport.make()
   const events = yield* Events.make(lamport)
-  const registry = yield* makeRegistry
   const perform = yield* makePerform(registry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)), events.emit)
-  type Needs = ReturnType<typeof perform> extends Effect.Effect<unknown, unknown, infer R> ? R : never
-  const jobs = yield* Queue.unbounded<Pool.Job<Needs>>()
+  const jobs = yield* Queue.unbounded<Pool.Job<R>>()
   const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
   const vitals = yield* Vitals
-  const jobOf = Effect.fnUntraced(function* (delivery: Delivery): Effect.fn.Return<Pool.Job<Needs>> {
+  const jobOf = Effect.fnUntraced(function* (delivery: Delivery): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const reserved = settings.WORKER_PREFETCH_MULTIPLIER > 1 ? yield* reserve(vitals, delivery) : { release: Effect.void }
     return {
@@ -73,7 +71,7 @@ export const worker = Effect.gen(function* () {
       grace: settings.SHUTDOWN_GRACE,
       hurry
     },
-    yield* Queue.unbounded<Supervisor.Child<Needs | Metrics>>()
+    yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
   )
   const desk = yield* makeDesk({
     events,
@@ -110,3 +108,6 @@ export const worker = Effect.gen(function* () {
     Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
   )
 })
+
+/** The worker with our own tasks. */
+export const worker = Effect.flatMap(makeRegistry, workerOf)
