@@ -17,18 +17,40 @@ export const definitions = {
     generations_reattached_total: { help: "Generations found in the journal with a request id and not bought again", labels: [] },
     generations_uncertain_total: { help: "Submits whose answer was lost", labels: [] },
     billable_units_total: { help: "Units fal charged for, in the endpoint's price unit", labels: ["endpoint", "use"] },
+    spent_dollars_total: {
+      help: "What was charged at fal's list prices: an estimate, by endpoint and whether it was of use",
+      labels: ["endpoint", "use"]
+    },
     pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] }
   },
   gauges: {
     slots: { help: "Slots of the pool", labels: [] },
     slots_busy: { help: "Slots that run a task", labels: [] },
     consuming: { help: "1 when the worker takes tasks, 0 when it is paused or cut off", labels: [] },
+    healthy: { help: "1 when this worker can prove that it consumes, 0 when `health --self` says why not", labels: [] },
+    broker_up: { help: "1 when the broker answered when it was last asked for the numbers below", labels: [] },
+    queue_messages: { help: "Messages that wait, by queue and priority (0 is taken first)", labels: ["queue", "priority"] },
+    queue_oldest_seconds: {
+      help: "How long the message at the head has been seen there: at most its true age; 0 without one",
+      labels: ["queue"]
+    },
+    queue_dead_letters: { help: "Dead letters that wait for a person", labels: ["queue"] },
+    messages_scheduled: { help: "Messages on the broker that wait for their time", labels: [] },
+    messages_unacknowledged: { help: "Messages on the broker that are held or wait for their time", labels: [] },
+    messages_held: { help: "Messages this worker holds", labels: [] },
+    leases: { help: "Workers that have reported to the broker, by whether their lease runs", labels: ["state"] },
     last_beat_timestamp_seconds: { help: "When the lease on held messages was last renewed", labels: [] },
     build_info: { help: "Always 1; the labels tell the build", labels: ["version", "node"] }
   },
   histograms: {
     task_duration_seconds: { help: "From claim to result, by task", labels: ["task"], buckets: seconds },
     fal_wait_seconds: { help: "From submit to the noticed end of a generation", labels: ["endpoint"], buckets: seconds },
+    fal_inference_seconds: { help: "What fal says the work alone took", labels: ["endpoint"], buckets: seconds },
+    fal_queue_seconds: {
+      help: "The rest of fal_wait_seconds: fal's queue, its bookkeeping, and until we looked",
+      labels: ["endpoint"],
+      buckets: seconds
+    },
     save_duration_seconds: { help: "Saving a model in the library", labels: [], buckets: seconds }
   }
 } as const satisfies Record<

@@ -2,6 +2,7 @@ import { Clock, Effect, Option, Schedule, type Schema } from "effect"
 import { type AccountProblem, Generator, type GeneratorError, type Picture, type Ticket } from "../../services/Generator.ts"
 import { type Generation, Journal, type JournalError } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import { costOf } from "../commands/price.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { type Failure, PutBack, RetryLater } from "../Task.ts"
 import { makeUsual, type Usual, waitUntilEnded } from "./wait.ts"
@@ -107,11 +108,11 @@ const collect = Effect.fn("generation.collect")(function* (taskId: string, submi
       schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
     })
   )
-  yield* metrics.count(
-    "billable_units_total",
-    { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : "used" },
-    picture.billableUnits ?? 1
-  )
+  const labels = { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : "used" }
+  const units = picture.billableUnits ?? 1
+  yield* metrics.count("billable_units_total", labels, units)
+  const price = costOf(submitted.endpoint, 1).per_picture
+  if (price !== null) yield* metrics.count("spent_dollars_total", labels, units * price)
   if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
   const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
   yield* advance(taskId, submitted, generated)
@@ -150,10 +151,17 @@ const endedBadly = (taskId: string, submitted: Submitted) =>
     }
   })
 
-const finish = Effect.fnUntraced(function* (taskId: string, submitted: Submitted) {
+const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number, inference: number | null) {
   const metrics = yield* Metrics
+  yield* metrics.observe("fal_wait_seconds", { endpoint }, took)
+  if (inference === null) return
+  yield* metrics.observe("fal_inference_seconds", { endpoint }, inference)
+  yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inference))
+})
+
+const finish = Effect.fnUntraced(function* (taskId: string, submitted: Submitted) {
   return yield* waitUntilEnded(ticketOf(submitted), usual, submitted.at).pipe(
-    Effect.tap(({ tookMs }) => metrics.observe("fal_wait_seconds", { endpoint: submitted.endpoint }, tookMs / 1000)),
+    Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
     Effect.flatMap(({ tookMs }) => collect(taskId, submitted, tookMs)),
     Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))
   )

@@ -56,7 +56,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
   ticket: Ticket,
   usual: Usual,
   submittedAt: number
-): Effect.fn.Return<{ readonly tookMs: number }, GeneratorError, Generator> {
+): Effect.fn.Return<{ readonly tookMs: number; readonly inferenceSeconds: number | null }, GeneratorError, Generator> {
   const generator = yield* Generator
   let startedAt = submittedAt
   // Found again after its time: when it ended nobody saw, so it says nothing about how long one takes.
@@ -90,7 +90,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
       const tookMs = at - startedAt
       const { inferenceSeconds } = progress.success
       if (!late) usual.saw(ticket.endpoint, tookMs, inferenceSeconds === null ? null : inferenceSeconds * 1000)
-      return { tookMs: at - submittedAt }
+      return { tookMs: at - submittedAt, inferenceSeconds }
     }
     if (progress.success._tag === "Queued") {
       queuedLooks++

@@ -1,0 +1,62 @@
+import { Clock, Effect, Option } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { running, Vitals } from "../../services/Vitals.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+
+/** A worker that proves nothing for this long is not healthy (milliseconds). */
+const SILENCE = 30_000
+
+/** Why this worker cannot be said to consume; "" when it does. */
+export const trouble = (vitals: Vitals["Service"], startedAt: number, now: number): string => {
+  if (vitals.paused !== "") return `paused: ${vitals.paused}`
+  if (now - Math.max(vitals.lastBeat, startedAt) > SILENCE)
+    return "no answer from the broker for 30 s: look at Redis and the network"
+  if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
+    return "has not looked at the queue for 30 s though a slot is free"
+  return ""
+}
+
+/** A scrape waits no longer than this for the broker. */
+const PATIENCE = "1 second"
+
+/** What the broker knows: the same for every worker that asks, so a rule takes the maximum. */
+const fromBroker = Effect.gen(function* () {
+  const queue = yield* TaskQueue
+  const metrics = yield* Metrics
+  const me = yield* WorkerIdentity
+  const { queues, scheduled, unacknowledged, workers } = yield* queue.status
+  for (const { dead, oldestSeconds, queue: name, ready } of queues) {
+    for (const [priority, waiting] of Object.entries(ready))
+      yield* metrics.set("queue_messages", { queue: name, priority }, waiting)
+    yield* metrics.set(
+      "queue_oldest_seconds",
+      { queue: name },
+      Option.getOrElse(oldestSeconds, () => 0)
+    )
+    yield* metrics.set("queue_dead_letters", { queue: name }, dead)
+  }
+  yield* metrics.set("messages_scheduled", {}, scheduled)
+  yield* metrics.set("messages_unacknowledged", {}, unacknowledged)
+  yield* metrics.set("messages_held", {}, workers.find(({ boot }) => boot === me.boot)?.holds ?? 0)
+  const alive = workers.filter((worker) => worker.alive).length
+  yield* metrics.set("leases", { state: "running" }, alive)
+  yield* metrics.set("leases", { state: "run out" }, workers.length - alive)
+})
+
+/**
+ * Brings the gauges up to date: done at each scrape, so that they cost nothing between. While the broker does not answer the
+ * numbers that lie there keep their last values, and `broker_up` says so.
+ */
+export const refresh = Effect.gen(function* () {
+  const metrics = yield* Metrics
+  const vitals = yield* Vitals
+  const me = yield* WorkerIdentity
+  const healthy = trouble(vitals, me.startedAt, yield* Clock.currentTimeMillis) === ""
+  yield* metrics.set("healthy", {}, healthy ? 1 : 0)
+  yield* metrics.set("slots_busy", {}, running(vitals).length)
+  const asked = yield* Effect.option(fromBroker).pipe(
+    Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.succeedNone })
+  )
+  yield* metrics.set("broker_up", {}, Option.isSome(asked) ? 1 : 0)
+})

@@ -1,0 +1,60 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import { refresh } from "../../src/programs/worker/gauges.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { Vitals } from "../../src/services/Vitals.ts"
+import { valueOf } from "../contracts/metrics.ts"
+import { identity, message, settings } from "../support.ts"
+
+const world = Layer.mergeAll(
+  TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+  MetricsMemory.layer,
+  Vitals.layer
+).pipe(Layer.provideMerge(Layer.mergeAll(identity("celery@one"), settings({}))))
+
+const scraped = Effect.gen(function* () {
+  yield* refresh
+  const { expose } = yield* Metrics
+  const { body } = yield* expose
+  return (series: string) => valueOf(body, series)
+})
+const slots = "slots_busy"
+const waiting = (priority: number) => `queue_messages{queue="generator_queue",priority="${priority}"}`
+
+it.effect("a scrape sees what lies on the broker, and keeps it while the broker is away", () =>
+  Effect.gen(function* () {
+    const queue = yield* TaskQueue
+    yield* queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c", priority: 6 })])
+    const delivery = Option.getOrThrow(yield* queue.claim)
+    const held = yield* scraped
+    assert.deepStrictEqual([held(waiting(0)), held(waiting(6)), held("messages_unacknowledged")], [1, 1, 1])
+    yield* queue.bury(delivery, { reason: "tired", error: "" })
+    const now = yield* scraped
+    assert.deepStrictEqual([now('queue_dead_letters{queue="generator_queue"}'), now("messages_unacknowledged")], [1, 0])
+    assert.deepStrictEqual([now("broker_up"), now("healthy"), now(slots)], [1, 1, 0])
+
+    for (const status of [Effect.fail(new QueueError({ operation: "status", cause: "away" })), Effect.never]) {
+      const fiber = yield* Effect.forkChild(Effect.provideService(scraped, TaskQueue, { ...queue, status }))
+      yield* TestClock.adjust("1 second")
+      const away = yield* Fiber.join(fiber)
+      assert.deepStrictEqual([away("broker_up"), away(waiting(0))], [0, 1])
+    }
+  }).pipe(Effect.provide(world))
+)
+
+it.effect("a worker that proves nothing for 30 s is not healthy, by the same measure as `health --self`", () =>
+  Effect.gen(function* () {
+    yield* TestClock.adjust("31 seconds")
+    assert.strictEqual((yield* scraped)("healthy"), 0)
+    const vitals = yield* Vitals
+    vitals.lastBeat = 31_000
+    vitals.lastLook = 31_000
+    assert.strictEqual((yield* scraped)("healthy"), 1)
+    vitals.paused = "fal account"
+    assert.strictEqual((yield* scraped)("healthy"), 0)
+  }).pipe(Effect.provide(world))
+)
