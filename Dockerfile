@@ -34,8 +34,9 @@ RUN set -eu; mkdir -p /root-fs; cd /root-fs \
  && for package in libc6 libstdc++6 libgcc-s1 tini busybox-static; do dpkg -s "$package" >"var/lib/dpkg/status.d/$package"; done \
  && cp /build/dist/model-generator.mjs app/ && chmod 755 app/model-generator.mjs \
  && ln -s /app/model-generator.mjs usr/local/bin/model-generator
-# Compiled code of the bundle, so that a start and each health check need less of the processor.
-RUN NODE_COMPILE_CACHE=/app/cache chroot /root-fs /usr/local/bin/node /app/model-generator.mjs --version
+# Compiled code of the bundle, so that a start and each health check need less of the processor. Node keeps it by user.
+RUN install -d -o 10001 -g 10001 /root-fs/app/cache \
+ && NODE_COMPILE_CACHE=/app/cache chroot --userspec=10001:10001 /root-fs /usr/local/bin/node /app/model-generator.mjs --version
 
 # For trials and rehearsals: the fal simulator draws its pictures with sharp, which the worker has no use for.
 FROM build AS rehearsal
