@@ -1,0 +1,168 @@
+/** Where our worker differs from stock Celery on purpose; docs/differences.md says why, under the same names. */
+import { isDeepStrictEqual } from "node:util"
+import type { Difference } from "./compare.ts"
+
+export type Version = "5.3" | "5.6"
+interface Explained {
+  /** A heading in docs/differences.md. */
+  readonly name: string
+  /** Celery's own versions differ too. */
+  readonly only?: Version
+  readonly covers: (difference: Difference) => boolean
+}
+
+const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+const same = isDeepStrictEqual
+const without = (value: unknown, ...types: ReadonlyArray<string>) => list(value).filter((one) => !types.includes(String(one)))
+const isOfOneCase = (one: unknown, other: unknown) => String(one).split(".")[0] === String(other).split(".")[0]
+const status = (value: unknown) => (typeof value === "object" && value !== null && "status" in value ? value.status : undefined)
+const ignored = ({ message }: Difference) =>
+  (message?.["headers"] as Record<string, unknown> | undefined)?.["ignore_result"] === true
+
+/** Ours tells that a message could not be run; stock says nothing. */
+const told = ({ at, ours, stock }: Difference) =>
+  (at === "states" && same(stock, []) && same(ours, ["FAILURE"])) ||
+  (at === "document" && stock === undefined && status(ours) === "FAILURE") ||
+  (at === "events" && same(stock, []) && same(ours, ["failed"]))
+/** Whole tasks that only ours ran: their errbacks. */
+const onlyOurs = ({ at, stock }: Difference) => stock === undefined || same(stock, []) || (at === "left" && stock === 0)
+
+const refused = [
+  "body_not_json",
+  "no_task",
+  "no_headers",
+  "expires_a_number",
+  "text_plain",
+  "pickled",
+  "yaml",
+  "unknown_compression"
+]
+
+export const explained: ReadonlyArray<Explained> = [
+  {
+    name: "A failure has no traceback",
+    covers: ({ at, ours, stock }) => at === "document.traceback" && stock === "text" && ours === null
+  },
+  {
+    name: "What cannot be run is answered",
+    covers: (difference) =>
+      refused.some((bend) => difference.kind === `bent_${bend}`) &&
+      (told(difference) || (difference.task.includes("!") && onlyOurs(difference)))
+  },
+  {
+    name: "A value of an unknown type is left to the task",
+    covers: (difference) => difference.kind === "bent_unknown_type" && onlyOurs(difference)
+  },
+  {
+    name: "bz2 and lzma are not unpacked",
+    covers: ({ kind }) => kind === "bent_bz2"
+  },
+  {
+    name: "An errback is always sent",
+    covers: (difference) =>
+      difference.kind === "link_error_called_in_place" && difference.task.includes("!") && onlyOurs(difference)
+  },
+  {
+    name: "The hard limit is told once",
+    covers: ({ at, kind, ours, stock }) =>
+      kind === "hard_limit" &&
+      ((at === "states" && same(stock, ["FAILURE", "FAILURE"]) && same(ours, ["FAILURE"])) ||
+        (at === "event failed.exception" && stock === "ExceptionWithTraceback()" && ours === "TimeLimitExceeded(0.5)"))
+  },
+  {
+    name: "A task that waits for its time is received when its time has come",
+    covers: ({ at, ours, stock }) =>
+      at === "events" && list(stock).includes("received") && same(without(stock, "received"), without(ours, "received"))
+  },
+  {
+    name: "The events of a retry keep their order",
+    covers: ({ at, ours, stock }) => at === "events" && same(list(stock).toSorted(), list(ours).toSorted())
+  },
+  {
+    name: "A result that is ignored stays ignored after a retry",
+    only: "5.3",
+    covers: (difference) =>
+      ignored(difference) && difference.kind.startsWith("retried") && /^(states|document)$/.test(difference.at)
+  },
+  {
+    name: "A retry is the message itself, sent again",
+    covers: ({ at }) => /^left\.(headers\.(argsrepr|kwargsrepr|compression|root_id)|properties\.origin)$/.test(at)
+  },
+  {
+    name: "What the message does not say of itself is filled in",
+    covers: ({ at, kind, stock }) =>
+      (kind === "bent_minimal" || kind === "protocol1") &&
+      /^event received\.(args|kwargs|root_id)$/.test(at) &&
+      (stock === null || stock === "")
+  },
+  {
+    name: "A time of protocol 1 is told to the millisecond",
+    covers: ({ at, kind }) => kind === "protocol1" && /^event received\.(eta|expires)$/.test(at)
+  },
+  {
+    name: "The body of a failed chord has no children",
+    covers: ({ at, kind, ours }) =>
+      (kind === "chord_failing" || kind === "nested") && at === "document.children" && same(ours, [])
+  },
+  {
+    name: "The parent of a chord's body is the task that ended last",
+    covers: ({ at, kind, ours, stock }) =>
+      /^(chord|nested|link_of)/.test(kind) &&
+      /^(document|event received|left\.headers)\.(parent_id|root_id)$/.test(at) &&
+      isOfOneCase(stock, ours)
+  },
+  {
+    name: "The event of an unregistered task has a traceback",
+    covers: ({ at, stock }) => at === "event failed.traceback" && stock === undefined
+  },
+  {
+    name: "A number JSON has no word for is stored as null",
+    covers: ({ at, kind, ours }) => kind === "odd_numbers" && at === "document.result" && same(ours, [null])
+  },
+  {
+    name: "Values are shown as JSON has them",
+    covers: ({ at, kind }) =>
+      (kind === "odd_numbers" || kind === "extended") && (at === "event succeeded.result" || at === "document.result")
+  },
+  {
+    name: "The arguments of a message we send are shown as a tuple",
+    covers: ({ at, ours, stock }) =>
+      at === "event received.args" &&
+      String(stock).startsWith("[") &&
+      new RegExp(`^\\((.*?),?\\)$`, "s").exec(String(ours))?.[1] === String(stock).slice(1, -1)
+  },
+  {
+    name: "A queue that is only sent to is not declared",
+    covers: ({ at, ours, task }) => at === "key" && task === "broker _kombu.binding.elsewhere" && ours === undefined
+  },
+  {
+    name: "Celery 5.6: `date_done` has an offset",
+    only: "5.6",
+    covers: ({ at, ours, stock }) => at === "document.date_done" && stock === `${String(ours)}+00:00`
+  },
+  {
+    name: "Celery 5.6: a failure whose result is ignored is not stored",
+    only: "5.6",
+    covers: (difference) => ignored(difference) && /^(states|document)$/.test(difference.at) && onlyOurs(difference)
+  },
+  {
+    name: "Celery 5.6: the body of a chord is a member of its group",
+    only: "5.6",
+    covers: ({ at, kind }) => (at === "document.group_id" || at === "left.headers.group") && /^(chord|nested|link_of)/.test(kind)
+  },
+  {
+    name: "Celery 5.6: the order to revoke stores REVOKED itself",
+    only: "5.6",
+    covers: ({ at, kind, ours, stock }) =>
+      (kind === "revoked" || kind === "terminated") &&
+      ((at === "states" && same(stock, ["REVOKED", "REVOKED"]) && same(ours, ["REVOKED"])) ||
+        at === "document.children" ||
+        (at === "document.result.exc_message" && same(stock, ["revoked"])))
+  },
+  {
+    name: "Celery 5.6: queues are declared with deadlines",
+    only: "5.6",
+    covers: ({ at, ours, task }) =>
+      at === "key" && /^broker _kombu\.binding_(deadlines|permanent)/.test(task) && ours === undefined
+  }
+]

@@ -1,0 +1,45 @@
+/** Our worker as a process of its own with the oracle's tasks beside ours: Redis for real, fal and the library in memory. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Effect, Layer } from "effect"
+import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as Live from "../../src/layers/Live.ts"
+import * as Logging from "../../src/layers/Logging.ts"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
+import * as StopSignals from "../../src/layers/StopSignals.ts"
+import { makeRegistry } from "../../src/programs/registry.ts"
+import { workerOf } from "../../src/programs/worker/worker.ts"
+import { Generator } from "../../src/services/Generator.ts"
+import { Vitals } from "../../src/services/Vitals.ts"
+import { programs } from "./programs.ts"
+
+/** `edit_model` takes only pictures that can be fetched. */
+const pictures = Layer.effect(
+  Generator,
+  Effect.map(Generator, (generator) =>
+    Generator.of({
+      ...generator,
+      result: (ticket) => Effect.map(generator.result(ticket), (picture) => ({ ...picture, url: "https://fal.test/picture.jpg" }))
+    })
+  )
+).pipe(Layer.provideMerge(GeneratorMemory.layer))
+
+const layer = Layer.mergeAll(
+  Live.client,
+  Live.fleet,
+  Live.http,
+  JournalMemory.layer,
+  ModelLibraryMemory.layer,
+  pictures,
+  MetricsMemory.layer,
+  StopSignals.layer,
+  Vitals.layer
+).pipe(Layer.provideMerge(Logging.layer))
+
+Effect.gen(function* () {
+  const fal = yield* GeneratorMemory.GeneratorScript
+  yield* fal.jobs(...Array.from({ length: 2000 }, () => ({ ends: "picture", after: 0 }) as const))
+  const registry = yield* makeRegistry
+  return yield* workerOf(new Map([...registry, ...programs.map((program) => [program.name, program] as const)]))
+}).pipe(Effect.scoped, Effect.provide(layer), NodeRuntime.runMain)
