@@ -12,6 +12,8 @@ export const layer = Layer.sync(Metrics, () => {
   const registry = new Registry()
   // The default samples the event loop 100 times a second, which alone costs 1 % of a core.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 200 })
+  // Gauges under a counter's name, which Prometheus's own check objects to; the same by type stay.
+  for (const of of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${of}_total`)
   const options = (name: string, of: { readonly help: string; readonly labels: ReadonlyArray<string> }) => ({
     name: PREFIX + name,
     help: of.help,

@@ -21,6 +21,7 @@ it.effect("Prometheus is told what every metric means, and of the process too", 
     }
     assert.include(body, "process_resident_memory_bytes")
     assert.include(body, "nodejs_eventloop_lag_seconds")
+    assert.notMatch(body, /^# TYPE \w+_total (?!counter)/m)
   }).pipe(Effect.provide(Layer.fresh(MetricsProm.layer)))
 )
 
