@@ -13,7 +13,7 @@ export const layer = Layer.sync(Metrics, () => {
   // The default samples the event loop 100 times a second, which alone costs 1 % of a core.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 200 })
   // Gauges under a counter's name, which Prometheus's own check objects to; the same by type stay.
-  for (const of of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${of}_total`)
+  for (const what of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${what}_total`)
   const options = (name: string, of: { readonly help: string; readonly labels: ReadonlyArray<string> }) => ({
     name: PREFIX + name,
     help: of.help,
