@@ -1,0 +1,22 @@
+/** What a worker exposes when everything has been counted once: for `promtool check metrics`, which needs no running worker. */
+import { Effect } from "effect"
+import * as MetricsProm from "../../src/layers/MetricsProm.ts"
+import { definitions, Metrics } from "../../src/services/Metrics.ts"
+
+const labelled = (labels: ReadonlyArray<string>) => Object.fromEntries(labels.map((label) => [label, "x"]))
+
+const exposition = Effect.gen(function* () {
+  const metrics = yield* Metrics
+  // Names and labels come from the definitions themselves, which the types cannot follow through Object.entries.
+  const { count, observe, set } = metrics as unknown as Record<
+    "count" | "observe" | "set",
+    (name: string, labels: Readonly<Record<string, string>>, value: number) => Effect.Effect<void>
+  >
+  for (const [name, { labels }] of Object.entries(definitions.counters)) yield* count(name, labelled(labels), 1)
+  for (const [name, { labels }] of Object.entries(definitions.gauges)) yield* set(name, labelled(labels), 1)
+  for (const [name, { labels }] of Object.entries(definitions.histograms)) yield* observe(name, labelled(labels), 1)
+  const { body } = yield* metrics.expose
+  return body
+})
+
+process.stdout.write(await Effect.runPromise(Effect.provide(exposition, MetricsProm.layer)))
