@@ -42,7 +42,8 @@ const make = Effect.gen(function* () {
     yield* attempt("hear", () => line.psubscribe(control, `${events}worker.*`))
     // A connection that only listens would never notice that the other end is gone; it subscribes again by itself.
     yield* attempt("hear", () => line.ping()).pipe(
-      Effect.catchTag("FleetError", () => Effect.sync(() => line.disconnect(true))),
+      // One that is being made anew already is left to it.
+      Effect.catchTag("FleetError", () => Effect.sync(() => line.status === "ready" && line.disconnect(true))),
       Effect.repeat(Schedule.spaced("5 seconds")),
       Effect.forkScoped
     )
