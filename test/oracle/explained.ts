@@ -127,9 +127,9 @@ export const explained: ReadonlyArray<Explained> = [
   {
     name: "The arguments of a message we send are shown as a tuple",
     covers: ({ at, ours, stock }) =>
-      at === "event received.args" &&
+      /^(event received\.args|left\.headers\.argsrepr)$/.test(at) &&
       String(stock).startsWith("[") &&
-      new RegExp(`^\\((.*?),?\\)$`, "s").exec(String(ours))?.[1] === String(stock).slice(1, -1)
+      same(String(stock).replace(/^\[/, "").replace(/\]$/, ""), String(ours).replace(/^\(/, "").replace(/,?\)$/, ""))
   },
   {
     name: "A queue that is only sent to is not declared",

@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describeWith } from "../servers/index.ts"
-import { freePort } from "../servers/Process.ts"
 import { compare, view } from "./compare.ts"
 import { explained } from "./explained.ts"
 import { generate, makeSide, QUEUE } from "./side.ts"
@@ -11,29 +10,25 @@ import { generate, makeSide, QUEUE } from "./side.ts"
 const seed = Number(process.env["ORACLE_SEED"] ?? Date.now() % 1_000_000)
 const SLOTS = 6
 
-const ourSide = Effect.gen(function* () {
-  const port = yield* Effect.promise(freePort)
-  return yield* makeSide(
-    (url) => ({
-      command: process.execPath,
-      args: [join(import.meta.dirname, "worker.ts")],
-      env: {
-        CELERY_BROKER_URL: url(0),
-        CELERY_RESULT_BACKEND: url(1),
-        DATABASE_URL: "postgresql://nobody@localhost/nothing",
-        FAL_KEY: "test:key",
-        METRICS_PORT: String(port),
-        WORKER_NAME: "celery@oracle",
-        WORKER_CONCURRENCY: String(SLOTS),
-        WORKER_SEND_TASK_EVENTS: "true",
-        TASK_RETRY_BACKOFF: "0.1",
-        TASK_RETRY_BACKOFF_MAX: "0.2",
-        LOG_FORMAT: "json"
-      }
-    }),
-    " ready"
-  )
-})
+const ourSide = makeSide(
+  (url) => ({
+    command: process.execPath,
+    args: [join(import.meta.dirname, "worker.ts")],
+    env: {
+      CELERY_BROKER_URL: url(0),
+      CELERY_RESULT_BACKEND: url(1),
+      DATABASE_URL: "postgresql://nobody@localhost/nothing",
+      FAL_KEY: "test:key",
+      WORKER_NAME: "celery@oracle",
+      WORKER_CONCURRENCY: String(SLOTS),
+      WORKER_SEND_TASK_EVENTS: "true",
+      TASK_RETRY_BACKOFF: "0.1",
+      TASK_RETRY_BACKOFF_MAX: "0.2",
+      LOG_FORMAT: "json"
+    }
+  }),
+  " ready"
+)
 
 const stockSide = (python: string) =>
   makeSide(

@@ -67,7 +67,13 @@ export const start = Effect.fnUntraced(function* (
 /** What a Python client sends, made anew each time because it holds times that are soon. */
 export const generate = Effect.fnUntraced(function* (python: string, seed: number, count: number) {
   const scratch = yield* ownRedis
-  const env = { BROKER: scratch.url(0), BACKEND: scratch.url(0), ORACLE_SEED: String(seed), ORACLE_COUNT: String(count) }
+  const env = {
+    BROKER: scratch.url(0),
+    BACKEND: scratch.url(0),
+    ORACLE_SEED: String(seed),
+    ORACLE_COUNT: String(count),
+    ORACLE_KIND: process.env["ORACLE_KIND"] ?? ""
+  }
   const said = yield* start(python, ["generate.py"], env)
   yield* eventually(
     "the messages are made",

@@ -1,13 +1,18 @@
 /** Our worker as a process of its own with the oracle's tasks beside ours: Redis for real, fal and the library in memory. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer } from "effect"
+import { createServer } from "node:http"
+import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
-import * as Live from "../../src/layers/Live.ts"
 import * as Logging from "../../src/layers/Logging.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
+import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
 import * as StopSignals from "../../src/layers/StopSignals.ts"
+import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
+import * as WorkerIdentityNode from "../../src/layers/WorkerIdentityNode.ts"
 import { makeRegistry } from "../../src/programs/registry.ts"
 import { workerOf } from "../../src/programs/worker/worker.ts"
 import { Generator } from "../../src/services/Generator.ts"
@@ -26,16 +31,17 @@ const pictures = Layer.effect(
 ).pipe(Layer.provideMerge(GeneratorMemory.layer))
 
 const layer = Layer.mergeAll(
-  Live.client,
-  Live.fleet,
-  Live.http,
+  TaskQueueRedis.layer,
+  ResultStoreRedis.layer,
+  FleetRedis.layer,
+  NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }),
   JournalMemory.layer,
   ModelLibraryMemory.layer,
   pictures,
   MetricsMemory.layer,
   StopSignals.layer,
   Vitals.layer
-).pipe(Layer.provideMerge(Logging.layer))
+).pipe(Layer.provideMerge(WorkerIdentityNode.layer), Layer.provideMerge(Logging.layer))
 
 Effect.gen(function* () {
   const fal = yield* GeneratorMemory.GeneratorScript
