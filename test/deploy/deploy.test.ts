@@ -1,0 +1,137 @@
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import * as DotEnv from "../../src/layers/DotEnv.ts"
+import { definitions } from "../../src/services/Metrics.ts"
+import * as Settings from "../../src/services/Settings.ts"
+
+const root = join(import.meta.dirname, "..", "..")
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name]) => name!))]
+
+describe(".env.example", () => {
+  const example = read(".env.example")
+  /** As if everything that is commented out were not. */
+  const all = names(example, /^(?:# )?([A-Z][A-Z_]+)=/gm)
+
+  it("explains every setting, and none that there is not", () => {
+    const others = ["ALLOW_READABLE_ENV", "PRIVATE_ADDRESS", "MODEL_GENERATOR_VERSION"]
+    assert.sameMembers(all, [...Settings.names, ...others])
+  })
+
+  it("has words before each setting or group of settings", () => {
+    let explained = false
+    for (const line of example.split("\n")) {
+      if (line === "") explained = false
+      else if (/^(# )?[A-Z][A-Z_]+=/.test(line)) assert.isTrue(explained, `nothing explains ${line}`)
+      else if (line.startsWith("# ")) explained = true
+    }
+  })
+
+  it("can be read, and leaves open only what must be filled in", () => {
+    const { problems, values } = DotEnv.parse(example)
+    assert.deepStrictEqual(problems, [])
+    assert.deepStrictEqual(
+      Object.keys(values).filter((name) => values[name] === ""),
+      ["FAL_KEY", "REDIS_PASSWORD"]
+    )
+  })
+})
+
+describe("docker-compose.yml", () => {
+  const compose = read("docker-compose.yml")
+  for (const line of [
+    "container_name: generator-worker-1",
+    "container_name: generator-worker-2",
+    "restart: unless-stopped",
+    "env_file: .env",
+    "stop_grace_period: 120s",
+    "limits: { memory: 1536M,",
+    "reservations: { memory: 512M }",
+    "image: prom/node-exporter:v1.7.0",
+    '"/:/host:ro,rslave"',
+    "read_only: true",
+    "cap_drop: [ALL]",
+    "no-new-privileges:true"
+  ])
+    it(`says ${line}`, () => assert.include(compose, line))
+
+  it("publishes nothing on every address", () => {
+    for (const ports of names(compose, /^ {4}ports: \[(.*)\]$/gm)) assert.match(ports, /^"\$\{PRIVATE_ADDRESS:-10\.1\.0\.5\}:/)
+  })
+
+  it("builds each image once, here and for trials", () => {
+    for (const file of [compose, read("deploy/compose.trial.yml")])
+      assert.isAtMost([...file.matchAll(/^ {4}build: .*(?:\.|!override \{ context: \.\. \})$/gm)].length, 2)
+    assert.strictEqual([...compose.matchAll(/build:/g)].length, 1)
+  })
+})
+
+it("the image starts under an init, as a worker, with a health check and without root", () => {
+  const dockerfile = read("Dockerfile")
+  const last = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "))
+  assert.include(last, 'ENTRYPOINT ["tini", "--", "model-generator"]')
+  assert.include(last, 'CMD ["worker"]')
+  assert.include(last, 'CMD ["model-generator", "health", "--self"]')
+  assert.match(last, /USER 10001/)
+  assert.notMatch(dockerfile, /^# *syntax=/m)
+})
+
+describe("alerts", () => {
+  const rules = read("deploy/prometheus/rules.yml")
+  const alerts = names(rules, /- alert: (\w+)/g)
+  const series = Object.entries(definitions).flatMap(([kind, all]) =>
+    Object.keys(all).flatMap((name) =>
+      kind === "histograms" ? ["_bucket", "_count", "_sum"].map((suffix) => name + suffix) : [name]
+    )
+  )
+
+  it("each has its place in the runbook, a link to it, and a test", () => {
+    assert.isAbove(alerts.length, 15)
+    const runbook = read("deploy/RUNBOOK.md")
+    const tests = read("deploy/prometheus/rules.test.yml")
+    for (const alert of alerts) {
+      assert.include(runbook, `\n### ${alert}\n`)
+      assert.include(rules, `deploy/RUNBOOK.md#${alert.toLowerCase()}`)
+      assert.match(tests, new RegExp(`alertname: ${alert}\\n\\s+exp_alerts:`), `no test sees ${alert}`)
+    }
+  })
+
+  it("rules, their tests and the dashboard know no metric that there is not", () => {
+    for (const file of ["prometheus/rules.yml", "prometheus/rules.test.yml", "grafana/model-generator.json"])
+      for (const name of names(read(`deploy/${file}`), /model_generator_(\w+)/g)) assert.include(series, name, file)
+  })
+})
+
+it("the runbook's table has every metric, with its type, labels and meaning", () => {
+  const rows = read("deploy/RUNBOOK.md")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim())
+    )
+  for (const [kind, all] of Object.entries(definitions))
+    for (const [name, { help, labels }] of Object.entries(all))
+      assert.deepInclude(rows, [
+        `\`${name}\``,
+        kind.slice(0, -1),
+        [...labels].map((label: string) => `\`${label}\``).join(", "),
+        help
+      ])
+})
+
+it("scripts can be run, and say what is wrong use", () => {
+  for (const script of ["health-check", "generate-batch", "test-task", "check-deploy"])
+    assert.notStrictEqual(statSync(join(root, `scripts/${script}.sh`)).mode & 0o111, 0, script)
+  const { status } = spawnSync("bash", [join(root, "scripts/health-check.sh"), "--nonsense"])
+  assert.strictEqual(status, 2)
+})
+
+it("nothing here names this machine", () => {
+  for (const file of readdirSync(join(root, "deploy"), { recursive: true, withFileTypes: true }))
+    if (file.isFile()) assert.notInclude(readFileSync(join(file.parentPath, file.name), "utf8"), root, file.name)
+})
