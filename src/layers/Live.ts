@@ -37,7 +37,10 @@ export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, 
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
-export const worker = Layer.mergeAll(dependencies, fleet, Vitals.layer, StopSignals.layer, Watchdog.layer, http)
+/** The port opens last: what is asked before there is anybody to answer would never be answered. */
+export const worker = http.pipe(
+  Layer.provideMerge(Layer.mergeAll(dependencies, fleet, Vitals.layer, StopSignals.layer, Watchdog.layer))
+)
 
 /** The settings each of these reads: checked together, so that one message names all that is wrong. */
 export const clientSettings = [

@@ -148,7 +148,8 @@ const make = Effect.gen(function* () {
       for (let at = 0; at < found.length; at += 3) {
         const [tag, why, triple] = [found[at]!, found[at + 1]!, found[at + 2]!]
         const entry = kombu.entry(triple)
-        const back = why === "due" ? { raw: entry.raw, priority: kombu.priorityOf(entry.raw) } : kombu.restored(entry.raw, true)
+        const back =
+          why === "due" ? { raw: entry.raw, priority: kombu.priorityOf(entry.raw) } : kombu.restored(entry.raw, why === "lost")
         const list = kombu.list(entry.queue ?? queues[0]!, back.priority)
         const done = await restore([unacked, unackedIndex, held, scheduled, list], [tag, triple, back.raw])
         if (done === 1) released[why === "due" ? "due" : "lost"]++

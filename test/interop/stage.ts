@@ -58,7 +58,10 @@ export const makeStage = Effect.fnUntraced(function* (
   yield* Effect.provide(Migrations.migrate, connected(database.url))
   const fal = yield* simulate({ pictureSeconds: 0.3, ...simulator })
   const raw = yield* Effect.acquireRelease(
-    Effect.sync(() => ({ broker: new Redis(broker.url), backend: new Redis(backend.url) })),
+    Effect.sync(() => ({
+      broker: new Redis(broker.url).on("error", () => {}),
+      backend: new Redis(backend.url).on("error", () => {})
+    })),
     (redis) => Effect.sync(() => Object.values(redis).forEach((client) => client.disconnect()))
   )
   const env = {
@@ -72,7 +75,7 @@ export const makeStage = Effect.fnUntraced(function* (
   }
   const metricsOf = (port: number) =>
     Effect.tryPromise(async () => {
-      const reply = await fetch(`http://127.0.0.1:${port}/health`)
+      const reply = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(2000) })
       return { status: reply.status, body: (await reply.json()) as Record<string, unknown> } // our own page
     })
 

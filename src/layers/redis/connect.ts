@@ -49,7 +49,11 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
         connectTimeout: 5000,
         keepAlive: 30_000,
         replyMapping: "legacy",
-        ...(kind === "commands" ? { commandTimeout: 5000 } : { blockingTimeout: 7000 })
+        // A command that waits for the connection to come back, or is sent again when it does, may be carried out when nobody
+        // wants it any more: a claim, for one, would take a message that nobody knows of. Its caller repeats what it needs.
+        ...(kind === "commands"
+          ? { commandTimeout: 5000, enableOfflineQueue: false, autoResendUnfulfilledCommands: false }
+          : { blockingTimeout: 7000 })
       })
       let reported = false
       redis.on("ready", () => {
@@ -61,6 +65,11 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
         reported = true
         Effect.runForkWith(run)(Effect.logWarning(`Redis connection: ${error.message}`))
       })
+      // The first answer, good or bad: from then on a command fails at once while there is no connection.
+      yield* Effect.callback<void>((resume) => {
+        redis.once("ready", () => resume(Effect.void))
+        redis.once("error", () => resume(Effect.void))
+      }).pipe(Effect.timeoutOption("5 seconds"))
       return redis
     }),
     (redis) => Effect.sync(() => redis.disconnect())

@@ -110,7 +110,8 @@ return 1`
 
 /**
  * KEYS unacked, unacked_index, held, scheduled, leases. ARGV visibility, boot, then the tags this worker knows it holds.
- * Returns when the next message falls due ('' for never), then triples: tag, 'due' or 'lost', entry.
+ * Returns when the next message falls due ('' for never), then triples: tag, why, entry. 'lost': its worker is dead; 'astray': a
+ * claim of ours whose answer was lost; 'overdue': a stock worker has held it too long; 'due': its time has come.
  */
 export const astray = `${now}
 local t = now()
@@ -128,16 +129,15 @@ local held = redis.call('HGETALL', KEYS[3])
 for i = 1, #held, 2 do
   local tag, boot = held[i], held[i + 1]
   if boot == ARGV[2] then
-    -- a claim whose answer was lost: ours by name, known to nobody
     local since = redis.call('ZSCORE', KEYS[2], tag)
-    if not known[tag] and (not since or tonumber(since) < t - 10) then add(tag, 'lost') end
+    if not known[tag] and (not since or tonumber(since) < t - 10) then add(tag, 'astray') end
   else
     local lease = redis.call('ZSCORE', KEYS[5], boot)
     if not lease or tonumber(lease) < t then add(tag, 'lost') end
   end
 end
 for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', text(t - tonumber(ARGV[1])), 'LIMIT', 0, 100)) do
-  if redis.call('HEXISTS', KEYS[3], tag) == 0 and not redis.call('ZSCORE', KEYS[4], tag) then add(tag, 'lost') end
+  if redis.call('HEXISTS', KEYS[3], tag) == 0 and not redis.call('ZSCORE', KEYS[4], tag) then add(tag, 'overdue') end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', text(t - 3600))
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
