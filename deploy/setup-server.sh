@@ -59,8 +59,8 @@ docker compose version >/dev/null 2>&1 || die 'docker compose (version 2) is mis
 step 'user and folders'
 # The containers run under this number; with a name on the host it belongs to nobody else.
 if ! getent passwd "$OWNER" >/dev/null; then
-  groupadd --system --gid "$OWNER_ID" "$OWNER"
-  useradd --system --uid "$OWNER_ID" --gid "$OWNER_ID" --home-dir "$TARGET" --no-create-home --shell /usr/sbin/nologin "$OWNER"
+  groupadd --gid "$OWNER_ID" "$OWNER"
+  useradd --uid "$OWNER_ID" --gid "$OWNER_ID" --home-dir "$TARGET" --no-create-home --shell /usr/sbin/nologin "$OWNER"
 fi
 mkdir -p "$TARGET"
 work=$(mktemp -d)
@@ -82,7 +82,8 @@ if [[ $source != "$TARGET" ]]; then
     tar -C "$TARGET" --no-same-owner -xf -
 fi
 cd "$TARGET"
-chown -R root:"$OWNER" "$TARGET"
+chown -R root:root "$TARGET"
+chmod -R go-w "$TARGET"
 
 step 'settings'
 if [[ ! -e .env ]]; then
