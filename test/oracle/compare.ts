@@ -131,7 +131,8 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen) => {
   return names
 }
 
-const zeros = (text: unknown) => (typeof text === "string" ? text.replaceAll(/\d/g, "0") : text)
+/** A time by its form only; Python leaves out a fraction that happens to be nothing. */
+const zeros = (text: unknown) => (typeof text === "string" ? text.replaceAll(/\d/g, "0").replace(".000000", "") : text)
 const presence = (text: unknown) => (typeof text === "string" ? "text" : text)
 const VOLATILE = new Set(["clock", "timestamp", "pid", "hostname", "utcoffset"])
 const MADE = { image_url: "made", thumbnail_url: "made", fal_request_id: "made", processing_time_ms: "made" }

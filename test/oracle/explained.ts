@@ -80,13 +80,12 @@ export const explained: ReadonlyArray<Explained> = [
   },
   {
     name: "A result that is ignored stays ignored after a retry",
-    only: "5.3",
     covers: (difference) =>
       ignored(difference) && difference.kind.startsWith("retried") && /^(states|document)$/.test(difference.at)
   },
   {
     name: "A retry is the message itself, sent again",
-    covers: ({ at }) => /^left\.(headers\.(argsrepr|kwargsrepr|compression|root_id)|properties\.origin)$/.test(at)
+    covers: ({ at }) => /^left\.(headers\.(argsrepr|kwargsrepr|compression|root_id)|properties\.(origin|expiration))$/.test(at)
   },
   {
     name: "What the message does not say of itself is filled in",
