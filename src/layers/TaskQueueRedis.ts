@@ -70,6 +70,13 @@ const make = Effect.gen(function* () {
     return pipeline.exec()
   }
 
+  /** Where a message goes back to. With no exchange the routing key is the queue; else the exchange's bindings say. */
+  const queueOf = async ({ exchange, routingKey }: kombu.Entry): Promise<string> => {
+    const fallback = routingKey ?? queues[0]!
+    if (exchange === "" || routingKey === undefined) return fallback
+    return kombu.boundTo(await redis.smembers(kombu.bindings(exchange)), routingKey) ?? fallback
+  }
+
   const beatOnce = (info: WorkerInfo) =>
     beat(
       [leases, workers, unackedIndex, held, kombu.heads, ...queues],
@@ -150,7 +157,7 @@ const make = Effect.gen(function* () {
         const entry = kombu.entry(triple)
         const back =
           why === "due" ? { raw: entry.raw, priority: kombu.priorityOf(entry.raw) } : kombu.restored(entry.raw, why === "lost")
-        const list = kombu.list(entry.queue ?? queues[0]!, back.priority)
+        const list = kombu.list(await queueOf(entry), back.priority)
         const done = await restore([unacked, unackedIndex, held, scheduled, list], [tag, triple, back.raw])
         if (done === 1) released[why === "due" ? "due" : "lost"]++
       }

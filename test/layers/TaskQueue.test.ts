@@ -1,9 +1,12 @@
+import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { Redis } from "ioredis"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
+import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
-import { identity, settings } from "../support.ts"
+import { identity, message, settings } from "../support.ts"
 
 taskQueueContract(
   "the task queue in this process",
@@ -29,5 +32,31 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
           Layer.orDie
         )
     }))
+  )
+})
+
+describeWith(["redis"], "a message that came by an exchange", ({ redis }) => {
+  it.live("goes back to the queue its exchange is bound to, not to one named like its routing key", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = new Redis(url)
+      const queueOf = (name: string) =>
+        Layer.fresh(TaskQueueRedis.layer).pipe(
+          Layer.provideMerge(identity(name)),
+          Layer.provide(settings({ CELERY_BROKER_URL: url, WORKER_QUEUES: "media" })),
+          Layer.orDie
+        )
+      const sent = JSON.parse(message({ queue: "media" }).raw) as { properties: Record<string, unknown> } // written by us
+      const byExchange = { ...sent, properties: { ...sent.properties, delivery_info: { exchange: "ex", routing_key: "rk" } } }
+      yield* Effect.promise(async () => {
+        await raw.sadd("_kombu.binding.ex", "rk\u0006\u0016\u0006\u0016media")
+        await raw.lpush("media", JSON.stringify(byExchange))
+      })
+      // Claimed by a worker that never had a lease, so it counts as dead.
+      yield* Effect.flatMap(TaskQueue, (queue) => queue.claim).pipe(Effect.provide(queueOf("celery@dead")))
+      yield* Effect.flatMap(TaskQueue, (queue) => queue.release).pipe(Effect.provide(queueOf("celery@heir")))
+      assert.deepStrictEqual(yield* Effect.promise(() => Promise.all([raw.llen("media"), raw.llen("rk")])), [1, 0])
+      raw.disconnect()
+    })
   )
 })

@@ -90,20 +90,31 @@ export const tagOf = (raw: string): string | undefined => {
 
 export const priorityOf = (raw: string): number => restored(raw, false).priority
 
-/** The envelope inside an entry of `unacked`, `[envelope, exchange, routing key]`, and the queue it came from. */
-export const entry = (triple: string): { readonly raw: string; readonly queue: string | undefined } => {
+/** An entry of `unacked`, `[envelope, exchange, routing key]`: the message, and where its sender put it. */
+export interface Entry {
+  readonly raw: string
+  readonly exchange: string
+  readonly routingKey: string | undefined
+}
+
+export const entry = (triple: string): Entry => {
   try {
     const value = PythonJson.parse(triple)
-    if (!Array.isArray(value)) return { raw: triple, queue: undefined }
-    const envelope: unknown = value[0]
+    if (!Array.isArray(value)) return { raw: triple, exchange: "", routingKey: undefined }
+    const [envelope, exchange, routingKey]: ReadonlyArray<unknown> = value
     return {
       raw: typeof envelope === "string" ? envelope : PythonJson.stringify(envelope),
-      queue: typeof value[2] === "string" && value[2] !== "" ? value[2] : undefined
+      exchange: typeof exchange === "string" ? exchange : "",
+      routingKey: typeof routingKey === "string" && routingKey !== "" ? routingKey : undefined
     }
   } catch {
-    return { raw: triple, queue: undefined }
+    return { raw: triple, exchange: "", routingKey: undefined }
   }
 }
+
+/** The queue that an exchange's bindings lead a routing key to. */
+export const boundTo = (members: ReadonlyArray<string>, routingKey: string): string | undefined =>
+  members.map((one) => one.split(SEP)).find(([key]) => key === routingKey)?.[2]
 
 /** One element of a `.dead` list. */
 export const deadLetter = (raw: string, letter: DeadLetter, worker: string, now: number) => {

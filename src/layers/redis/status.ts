@@ -80,7 +80,7 @@ export const waiting = async (redis: Redis, limit: number): Promise<ReadonlyArra
   return tags.flatMap((tag, at) => {
     const triple = triples[at]
     if (typeof triple !== "string") return [] // it has just come due
-    const { queue, raw } = kombu.entry(triple)
+    const { raw, routingKey: queue } = kombu.entry(triple)
     return [{ delivery: { tag, queue: queue ?? "", raw }, due: Number(flat[at * 2 + 1]) * 1000 }]
   })
 }

@@ -25,7 +25,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
     const me = yield* WorkerIdentity
     const vitals = yield* Vitals
     const metrics = yield* Metrics
-    const settings = yield* Settings.of("WORKER_QUEUES", "METRICS_HOST", "METRICS_PORT")
+    const settings = yield* Settings.of("METRICS_HOST", "METRICS_PORT")
     let refusedSince: number | undefined
     while (true) {
       const ours = yield* Effect.option(
@@ -35,7 +35,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           host: me.host,
           pid: me.pid,
           version: VERSION,
-          queues: settings.WORKER_QUEUES,
+          queues: yield* queue.queues,
           startedAt: me.startedAt,
           metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
