@@ -81,7 +81,9 @@ export const explained: ReadonlyArray<Explained> = [
   {
     name: "A result that is ignored stays ignored after a retry",
     covers: (difference) =>
-      ignored(difference) && difference.kind.startsWith("retried") && /^(states|document)$/.test(difference.at)
+      ignored(difference) &&
+      difference.kind.startsWith("retried") &&
+      /^(states|document|left\.headers\.ignore_result)$/.test(difference.at)
   },
   {
     name: "A retry is the message itself, sent again",
