@@ -7,7 +7,8 @@ import { compare, view } from "./compare.ts"
 import { explained } from "./explained.ts"
 import { generate, makeSide, QUEUE } from "./side.ts"
 
-const seed = Number(process.env["ORACLE_SEED"] ?? Date.now() % 1_000_000)
+// One seed, so that a run of the same code is the same run; others by hand: ORACLE_SEED=$RANDOM npm test oracle
+const seed = Number(process.env["ORACLE_SEED"] ?? 42)
 const SLOTS = 6
 
 const ourSide = makeSide(
