@@ -48,8 +48,7 @@ export const failed = (id: string, failure: TaskFailure): TaskEvent => ({
   type: "task-failed",
   uuid: id,
   exception: cut(exceptionRepr(failure)),
-  // Stock has none where no code of the task ran.
-  traceback: failure.type === "NotRegistered" ? null : failure.message
+  traceback: failure.message
 })
 export const retried = (id: string, failure: TaskFailure, traceback: string): TaskEvent => ({
   type: "task-retried",
