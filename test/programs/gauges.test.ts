@@ -35,7 +35,7 @@ it.effect("a scrape sees what lies on the broker, and keeps it while the broker 
     yield* queue.bury(delivery, { reason: "tired", error: "" })
     const now = yield* scraped
     assert.deepStrictEqual([now('queue_dead_letters{queue="generator_queue"}'), now("messages_unacknowledged")], [1, 0])
-    assert.deepStrictEqual([now("broker_up"), now("healthy"), now(slots)], [1, 1, 0])
+    assert.deepStrictEqual([now("broker_up"), now(slots)], [1, 0])
 
     for (const status of [Effect.fail(new QueueError({ operation: "status", cause: "away" })), Effect.never]) {
       const fiber = yield* Effect.forkChild(Effect.provideService(scraped, TaskQueue, { ...queue, status }))
@@ -46,13 +46,18 @@ it.effect("a scrape sees what lies on the broker, and keeps it while the broker 
   }).pipe(Effect.provide(world))
 )
 
-it.effect("a worker that proves nothing for 30 s is not healthy, by the same measure as `health --self`", () =>
+it.effect("a worker is healthy from its first lease on, while it proves that it consumes", () =>
   Effect.gen(function* () {
+    const vitals = yield* Vitals
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual((yield* scraped)("healthy"), 0)
+    vitals.lastBeat = 1000
+    assert.strictEqual((yield* scraped)("healthy"), 1)
     yield* TestClock.adjust("31 seconds")
     assert.strictEqual((yield* scraped)("healthy"), 0)
-    const vitals = yield* Vitals
-    vitals.lastBeat = 31_000
-    vitals.lastLook = 31_000
+    vitals.lastBeat = 32_000
+    assert.strictEqual((yield* scraped)("healthy"), 0)
+    vitals.lastLook = 32_000
     assert.strictEqual((yield* scraped)("healthy"), 1)
     vitals.paused = "fal account"
     assert.strictEqual((yield* scraped)("healthy"), 0)
