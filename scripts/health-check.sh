@@ -47,6 +47,11 @@ done
 if [[ -z $asked ]]; then
   for what in 'celery ping' Redis PostgreSQL; do bad "$what" 'not known: no worker runs to ask it from'; done
 else
+  # Both at once: with everything dead each takes its seconds.
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  in_worker health >"$work/health" &
+  asking=$!
   if answer=$(in_worker inspect ping); then
     for worker in "${WORKERS[@]}"; do
       if grep -q "celery@$worker: .*OK" <<<"$answer"; then ok "celery ping $worker" pong; else bad "celery ping $worker" 'no answer: is it running and connected?'; fi
@@ -54,8 +59,9 @@ else
   else
     bad 'celery ping' "${answer##*$'\n'}"
   fi
-  rows=$(in_worker health)
+  wait "$asking"
   healthy=$?
+  rows=$(<"$work/health")
   found=0
   while IFS= read -r row; do
     if [[ $row =~ ^(ok|look|bad)\ +(.*)$ ]]; then
