@@ -37,8 +37,8 @@ export const canvases: Readonly<Record<string, unknown>> = {
   "failing chord in a header":
     "ChordError: Dependency ID raised ChordError(\"Dependency ID raised ValidationError('surprise: is not an argument of this task')\")",
   "group in a header": 3,
-  "chain ending in a group in a header": [[["healthy", 2], 4]],
-  "the same, after a task of ours": [[["healthy", 2], 4]],
+  "chain ending in a group in a header": [[["healthy", "picture"], "healthy"]],
+  "the same, after a task of ours": [[["healthy", "picture"], "healthy"]],
   "body a chain": "healthy",
   "body a group": [2, [["healthy", "healthy"]], "healthy"],
   options: "healthy",
@@ -47,7 +47,7 @@ export const canvases: Readonly<Record<string, unknown>> = {
 
 /**
  * Where stock workers leave a client waiting for ever (5.3.6 all of them, 5.6.3 all but the second), or, of the last two, at
- * times call the body with a "Join error".
+ * times fail the body with a "Join error".
  */
 export const stockFails: ReadonlyArray<string> = [
   "unregistered in a header",
