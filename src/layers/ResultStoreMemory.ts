@@ -37,7 +37,7 @@ export const layer = Layer.effect(
           const all = parts.get(groupId) ?? new Map<string, { readonly index: number; readonly part: ChordPart }>()
           parts.set(groupId, all)
           if (all.get(part.taskId)?.part.status !== "SUCCESS") all.set(part.taskId, { index: index ?? Infinity, part })
-          if (all.size !== sizes.get(groupId)) return Option.none()
+          if (all.size < (sizes.get(groupId) ?? Infinity)) return Option.none()
           return Option.some([...all.values()].toSorted((a, b) => (a.index < b.index ? -1 : 1)).map((one) => one.part))
         }),
       dropChord: (groupId) =>

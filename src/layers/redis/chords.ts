@@ -20,7 +20,7 @@ end
 if not known then redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2]) end
 if ARGV[4] ~= '0' then for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[4]) end end
 local size = tonumber(redis.call('GET', KEYS[3]) or '')
-if not size or redis.call('ZCARD', KEYS[1]) ~= size + (tonumber(redis.call('GET', KEYS[2]) or '') or 0) then return false end
+if not size or redis.call('ZCARD', KEYS[1]) < size + (tonumber(redis.call('GET', KEYS[2]) or '') or 0) then return false end
 return redis.call('ZRANGE', KEYS[1], 0, -1)`
 
 /** Python writes what is not ASCII as escapes, so the same id begins the same member whoever wrote it. */

@@ -49,6 +49,37 @@ describe("a chord of our tasks", () => {
     })
   )
 
+  it.effect("waits for all of a nested header, though a stock worker took the size of a group in it for its own", () =>
+    Effect.gen(function* () {
+      const { pushRaw, result, results, seconds } = yield* world
+      const [group, body] = [uniqueId("chord"), uniqueId("body")]
+      const leaf = (name: string) => ({ id: `${group}-${name}`, parent: null, children: null })
+      const inner = { id: group, parent: null, children: [leaf("a"), leaf("b")] }
+      yield* results.saveGroupTree({ id: group, parent: null, children: [inner, leaf("c")] })
+      yield* results.setChordSize(group, 2)
+      const end = (name: string, groupIndex: number) =>
+        Effect.andThen(
+          pushRaw(
+            message({
+              id: `${group}-${name}`,
+              task: "celery.accumulate",
+              args: [name],
+              kwargs: { index: 0 },
+              group,
+              groupIndex,
+              embed: { chord: collect(body) }
+            }).raw
+          ),
+          seconds(5)
+        )
+      yield* end("c", 1)
+      yield* end("a", 0)
+      assert.isUndefined(yield* result(body))
+      yield* end("b", 1)
+      assert.deepInclude(yield* result(body), { status: "SUCCESS", result: [["a", "b"], "c"] })
+    })
+  )
+
   it.effect("counts a header task whose worker died between its result and its part", () =>
     Effect.gen(function* () {
       const { pushRaw, result, results, seconds, start } = yield* makeWorld

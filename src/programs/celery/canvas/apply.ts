@@ -120,21 +120,10 @@ const applyGroup = (
       `${path}.${index}`
     )
   )
-  const last = members.at(-1)?.signature
-  // The tasks of a group that ends a chain in a header count for that header, whose size is known.
-  const counted = (chord ?? last?.options["chord"]) != null && (last?.options["group_id"] ?? id) === id
-  const size = members.reduce((sum, { signature }) => sum + Signature.leaves(signature), 0)
   const results = members.map(({ result }) => result)
   // Celery's special case: a group of one chain that ends in a group is that group.
   const only = results.length === 1 && results[0]!.children !== null ? results[0]! : undefined
-  const { groups, impossible, messages, sizes } = together(sent)
-  return {
-    messages,
-    impossible,
-    groups,
-    sizes: [...sizes, ...(counted ? [{ group: id, size }] : [])],
-    children: [Reply.tuple(only ?? { id, parent: null, children: results })]
-  }
+  return { ...together(sent), children: [Reply.tuple(only ?? { id, parent: null, children: results })] }
 }
 
 const applyChord = (
@@ -159,9 +148,17 @@ const applyChord = (
   )
   const header = Options.without(shared, "chain", "chord")
   const sent = apply(sender, frozen.signature, withArgs(chord, args).args, { ...header, task_id: id }, `${path}.header`)
+  // Here and nowhere else: a group that ends a chain in a header has the header's id (stock then takes its size for the
+  // header's, and may send the body too early).
+  const tasks = frozen.signature.kind === "group" ? frozen.signature.tasks : []
+  const size = tasks.reduce((sum, task) => sum + Signature.leaves(task), 0)
   // Only then does the body need the header's shape (celery-wire 4.4).
   const nested = frozen.result.children?.some(({ children }) => children !== null) ?? false
-  return nested ? { ...sent, groups: [...sent.groups, frozen.result] } : sent
+  return {
+    ...sent,
+    sizes: [...sent.sizes, { group: id, size }],
+    groups: nested ? [...sent.groups, frozen.result] : sent.groups
+  }
 }
 
 /** Nobody can run `signature`: each id in it that someone may wait for, or at least the one it would have had. */

@@ -2,6 +2,7 @@ import { Effect, Option } from "effect"
 import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
 import type { TaskQueue } from "../../../services/TaskQueue.ts"
 import * as Canvas from "../Canvas.ts"
+import { complete } from "./chord.ts"
 import * as Reply from "../Reply.ts"
 import * as TaskFailure from "../TaskFailure.ts"
 
@@ -33,7 +34,9 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
     if (group === null || body === null || body === undefined) return
     const parts = yield* results.addChordPart(group, task.index, { taskId: task.id, status: end.status, result: end.result })
     if (Option.isNone(parts)) return
-    const ended = Canvas.afterChord({ group, body }, parts.value, yield* results.loadGroup(group), sender)
+    const shape = yield* results.loadGroup(group)
+    if (!complete(parts.value, shape)) return
+    const ended = Canvas.afterChord({ group, body }, parts.value, shape, sender)
     if (ended._tag === "Body") {
       yield* send(`chord:${group}`, ended.next, sender)
       yield* results.dropChord(group)

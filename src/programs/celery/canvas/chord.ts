@@ -32,3 +32,10 @@ export const gathered = (parts: ReadonlyArray<ChordPart>, shape: Option.Option<R
   const take = ({ children, id }: ResultTuple): unknown => (children === null ? (byId.get(id) ?? null) : children.map(take))
   return shape.value.children.map(take)
 }
+
+/** Whether every task of a nested header is in: a stock worker may have written a size that is too small (apply.ts). */
+export const complete = (parts: ReadonlyArray<ChordPart>, shape: Option.Option<ResultTuple>): boolean => {
+  const ended = new Set(parts.map(({ taskId }) => taskId))
+  const all = ({ children, id }: ResultTuple): boolean => (children === null ? ended.has(id) : children.every(all))
+  return Option.isNone(shape) || all(shape.value)
+}
