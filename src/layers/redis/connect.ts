@@ -34,6 +34,19 @@ export interface Where {
   readonly master: string
 }
 
+/** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
+class Connection extends Redis {
+  trouble: Error | undefined
+  override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
+    // While a connection is being made the driver's own greeting must pass.
+    const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
+    if (!away || this.trouble === undefined || this.options.enableOfflineQueue !== false)
+      return super.sendCommand(command, stream)
+    command.reject(this.trouble)
+    return command.promise
+  }
+}
+
 /**
  * A connection that reconnects by itself for as long as its scope lives. A command waits at most 5 s for its answer, so a
  * frozen server is noticed; `blocking` connections wait for their own time-out instead and give up 2 s after it.
@@ -42,7 +55,7 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
   return yield* Effect.acquireRelease(
     Effect.gen(function* () {
       const run = yield* Effect.context<never>()
-      const redis = new Redis({
+      const redis = new Connection({
         ...options(Redacted.value(where.url), where.password, where.master),
         maxRetriesPerRequest: null,
         retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
@@ -58,9 +71,11 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
       let reported = false
       redis.on("ready", () => {
         reported = false
+        redis.trouble = undefined
       })
       // One line per outage: without a listener ioredis prints a stack at each attempt.
       redis.on("error", (error: Error) => {
+        redis.trouble = error
         if (reported) return
         reported = true
         Effect.runForkWith(run)(Effect.logWarning(`Redis connection: ${error.message}`))
@@ -69,7 +84,7 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
       yield* Effect.callback<void>((resume) => {
         redis.once("ready", () => resume(Effect.void))
         redis.once("error", () => resume(Effect.void))
-      }).pipe(Effect.timeoutOption("5 seconds"))
+      }).pipe(Effect.timeoutOption("1 second"))
       return redis
     }),
     (redis) => Effect.sync(() => redis.disconnect())

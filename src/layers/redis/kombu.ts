@@ -153,7 +153,3 @@ export const redriven = (text: string): { readonly raw: string; readonly priorit
     return { raw, priority: 0 }
   }
 }
-
-/** `celery-taskset-meta-<id>` (celery-wire 4.4): the group's result tuple, which `GroupResult.restore` reads. */
-export const groupDocument = (groupId: string, taskIds: ReadonlyArray<string>) =>
-  JSON.stringify({ result: [[groupId, null], taskIds.map((id) => [[id, null], null])] })

@@ -69,25 +69,29 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
     ).pipe(Effect.map((found) => found.flat()))
   }).pipe(Effect.mapError((error) => refuse("OperationalError", `the broker does not answer (${error.operation})`)))
 
-  const registered = (items: ReadonlyArray<string>) =>
-    [...desk.known.keys()].toSorted().map((name) => {
-      const own = vitals.timeLimits.get(name)
-      const attributes: Record<string, string | undefined> = {
-        rate_limit: desk.rates.get(name),
-        max_retries: String(desk.limits.retries),
-        acks_late: "True",
-        soft_time_limit: String(own?.soft ?? desk.limits.soft),
-        time_limit: String(own?.hard ?? desk.limits.hard)
-      }
-      const shown = items.flatMap((item) => {
-        const value = Object.hasOwn(attributes, item) ? attributes[item] : undefined
-        return value === undefined ? [] : [`${item}=${value}`]
+  const registered = (items: ReadonlyArray<string>, builtins: boolean) =>
+    // Celery hides its own unless asked.
+    [...desk.known.keys()]
+      .filter((name) => builtins || !name.startsWith("celery."))
+      .toSorted()
+      .map((name) => {
+        const own = vitals.timeLimits.get(name)
+        const attributes: Record<string, string | undefined> = {
+          rate_limit: desk.rates.get(name),
+          max_retries: String(desk.limits.retries),
+          acks_late: "True",
+          soft_time_limit: String(own?.soft ?? desk.limits.soft),
+          time_limit: String(own?.hard ?? desk.limits.hard)
+        }
+        const shown = items.flatMap((item) => {
+          const value = Object.hasOwn(attributes, item) ? attributes[item] : undefined
+          return value === undefined ? [] : [`${item}=${value}`]
+        })
+        return shown.length === 0 ? name : `${name} [${shown.join(" ")}]`
       })
-      return shown.length === 0 ? name : `${name} [${shown.join(" ")}]`
-    })
 
   const Safe = Schema.Struct({ safe: maybe(Schema.Boolean) })
-  const Registered = Schema.Struct({ taskinfoitems: maybe(Schema.Array(Schema.String)) })
+  const Registered = Schema.Struct({ taskinfoitems: maybe(Schema.Array(Schema.String)), builtins: maybe(Schema.Boolean) })
   const Conf = Schema.Struct({ with_defaults: maybe(Schema.Unknown) })
   const Hello = Schema.Struct({ from_node: Schema.String, revoked: maybe(Schema.Record(Schema.String, Schema.Unknown)) })
 
@@ -99,8 +103,8 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
     command("revoked", [], None, () =>
       Effect.map(Clock.currentTimeMillis, (now) => [...vitals.revoked].filter(([, until]) => until > now).map(([id]) => id))
     ),
-    command("registered", [], Registered, ({ taskinfoitems }) =>
-      Effect.sync(() => registered(taskinfoitems?.length ? taskinfoitems : ["rate_limit"]))
+    command("registered", [], Registered, ({ builtins, taskinfoitems }) =>
+      Effect.sync(() => registered(taskinfoitems?.length ? taskinfoitems : ["rate_limit"], builtins === true))
     ),
     command("query_task", ["ids"], Schema.Struct({ ids: Some }), ({ ids }) =>
       Effect.sync(() =>
