@@ -13,7 +13,7 @@ const MAX_RESUBMITS = 1
 
 const usual = makeUsual()
 /** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
-const impatient: Usual = { of: () => 0, saw: () => {} }
+const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 
 type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
 type Generated = Extract<Generation, { readonly _tag: "Generated" }>

@@ -74,6 +74,18 @@ describe("waiting for a picture", () => {
     })
   )
 
+  it.effect("once fal has told the usual time it is noticed within 45 ms, with at most 8 HTTP calls a picture", () =>
+    Effect.gen(function* () {
+      for (let ends = 1960; ends <= 2160; ends += 20) {
+        const usual = makeUsual()
+        usual.saw(ticket.endpoint, 2100, 2000)
+        const { late, looks } = yield* Effect.provide(noticed({ ends }, usual), TestClock.layer())
+        assert.isAtMost(late, ends < 2019 ? 60 : 45)
+        assert.isAtMost(looks, 6)
+      }
+    })
+  )
+
   it("one outlier does not spoil what it learned", () => {
     const usual = makeUsual()
     for (let n = 0; n < 8; n++) usual.saw("m", 2000, null)
