@@ -2,6 +2,8 @@ import { Clock, Context, Effect, Layer, Option, PubSub, Queue, Stream } from "ef
 import { randomUUID } from "node:crypto"
 import { type Answer, Fleet, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import * as envelope from "./redis/envelope.ts"
+import { replyExchange } from "./redis/kombu.ts"
 
 /** What Redis is to the workers' talk, in this process: it outlives them, and they share it. */
 export class MemoryAir extends Context.Service<
@@ -30,8 +32,6 @@ export class MemoryAir extends Context.Service<
   )
 }
 
-const REPLIES = "reply.celery.pidbox"
-
 const make = Effect.gen(function* () {
   const air = yield* MemoryAir
   const me = yield* WorkerIdentity
@@ -52,7 +52,7 @@ const make = Effect.gen(function* () {
       Effect.asVoid(PubSub.publish(air.said, { about: "event", routingKey, headers: { hostname: me.name }, body })),
     reply: (to, body, clock) =>
       Effect.suspend(() => {
-        const mailbox = to.exchange === REPLIES ? air.waiting.get(to.routingKey) : undefined
+        const mailbox = to.exchange === replyExchange ? air.waiting.get(to.routingKey) : undefined
         if (mailbox === undefined) return Effect.succeed(false)
         return Queue.offer(mailbox, { headers: { ticket: to.ticket, clock }, body })
       }),
@@ -67,15 +67,7 @@ const make = Effect.gen(function* () {
         about: "control",
         routingKey: "",
         headers: { clock: question.clock },
-        body: {
-          method: question.method,
-          arguments: question.arguments,
-          destination: question.destination,
-          pattern: null,
-          matcher: null,
-          ticket: randomUUID(),
-          reply_to: { exchange: REPLIES, routing_key: oid }
-        }
+        body: envelope.questionBody(question, oid)
       })
       const answers: Array<Answer> = []
       while (answers.length < expected) {

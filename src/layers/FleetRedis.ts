@@ -82,15 +82,7 @@ const make = Effect.gen(function* () {
       )
       const now = yield* Clock.currentTimeMillis
       const raw = envelope.seal({
-        body: {
-          method: question.method,
-          arguments: question.arguments,
-          destination: question.destination,
-          pattern: null,
-          matcher: null,
-          ticket: randomUUID(),
-          reply_to: { exchange: kombu.replyExchange, routing_key: oid }
-        },
+        body: envelope.questionBody(question, oid),
         headers: { clock: question.clock, expires: (now + question.patience) / 1000 },
         exchange: kombu.pidbox,
         routingKey: "",

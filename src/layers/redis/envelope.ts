@@ -1,6 +1,8 @@
 import { Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
+import type { Question } from "../../services/Fleet.ts"
 import * as PythonJson from "../../services/PythonJson.ts"
+import { replyExchange } from "./kombu.ts"
 
 /** kombu's envelope around what is not a task: control messages, their answers, events (celery-wire 1.1). */
 
@@ -26,6 +28,17 @@ export const seal = (letter: Letter): string =>
       delivery_tag: randomUUID()
     }
   })
+
+/** The body of a question to the fleet (celery-wire 8.1), answered in the mailbox of `oid`. */
+export const questionBody = (question: Question, oid: string) => ({
+  method: question.method,
+  arguments: question.arguments,
+  destination: question.destination,
+  pattern: null,
+  matcher: null,
+  ticket: randomUUID(),
+  reply_to: { exchange: replyExchange, routing_key: oid }
+})
 
 const Envelope = Schema.Struct({
   body: Schema.String.check(Schema.isMaxLength(4_000_000)),

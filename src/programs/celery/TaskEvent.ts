@@ -64,4 +64,3 @@ export const revoked = (
   uuid: id,
   ...why
 })
-export const rejected = (id: string, requeue: boolean): TaskEvent => ({ type: "task-rejected", uuid: id, requeue })

@@ -102,7 +102,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     if (message.envelope.headers["redelivered"] === true) {
       const before = yield* insist("look for an earlier result", results.get(message.id))
       if (Option.isSome(before) && before.value.status === "SUCCESS") {
-        yield* settle.acknowledge(delivery)
+        yield* settle.acknowledge(delivery, message, before.value)
         return "reusable"
       }
     }

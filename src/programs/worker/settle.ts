@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -64,14 +64,9 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
 
   return {
     /** It had ended well at an earlier delivery, which may have stopped between the result and the chord it counts for. */
-    acknowledge: Effect.fnUntraced(function* (delivery: Delivery) {
-      const message = yield* Effect.option(Message.decode(delivery.raw))
-      if (Option.isSome(message) && (message.value.embed.chord ?? null) !== null) {
-        const before = yield* insist("look for an earlier result", results.get(message.value.id))
-        const sender = yield* senderOf(message.value, delivery)
-        if (Option.isSome(before) && before.value.status === "SUCCESS")
-          yield* insist("count it in its chord", canvas.counted(message.value, before.value, sender))
-      }
+    acknowledge: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, before: TaskResult) {
+      const sender = yield* senderOf(message, delivery)
+      yield* insist("count it in its chord", canvas.counted(message, before, sender))
       yield* acknowledge(delivery)
     }),
 

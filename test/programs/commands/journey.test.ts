@@ -2,20 +2,13 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { PgClient } from "@effect/sql-pg"
-import { createServer } from "node:net"
 import { describeWith, freshDatabase, freshRedis } from "../../servers/index.ts"
+import { freePort } from "../../servers/Process.ts"
 import { eventually } from "../../support.ts"
 import { program } from "./program.ts"
 
 const { run, start } = program()
 
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 const FIVE = ["--gender", "female", "--age-range", "20-30", "--body-type", "slim", "--pose", "side", "--style", "casual"]
 
 describeWith(["redis", "postgres"], "an operator's day", ({ postgres, redis }) => {
@@ -26,7 +19,7 @@ describeWith(["redis", "postgres"], "an operator's day", ({ postgres, redis }) =
         const broker = yield* freshRedis(redis)
         const results = yield* freshRedis(redis)
         const database = yield* freshDatabase(postgres)
-        const [falPort, metricsPort] = yield* Effect.all([freePort, freePort])
+        const [falPort, metricsPort] = yield* Effect.promise(() => Promise.all([freePort(), freePort()]))
         const env = {
           CELERY_BROKER_URL: broker.url,
           CELERY_RESULT_BACKEND: results.url,
