@@ -1,5 +1,5 @@
 import { ConfigProvider, Effect, Layer } from "effect"
-import * as Message from "../src/programs/celery/Message.ts"
+import * as NewMessage from "../src/programs/celery/NewMessage.ts"
 import { WorkerIdentity } from "../src/services/WorkerIdentity.ts"
 
 /** Settings for a test, by their environment names. */
@@ -30,9 +30,9 @@ let ids = 0
 export const uniqueId = (prefix = "task") => `${prefix}-${process.pid}-${++ids}`
 
 /** A message as a Celery client would put it on the queue. */
-export const message = (task: Partial<Message.NewTask> = {}) => {
+export const message = (task: Partial<NewMessage.NewTask> = {}) => {
   const id = task.id ?? uniqueId()
-  return Message.encode(
+  return NewMessage.encode(
     { id, task: "health_check", args: [], kwargs: {}, queue: "generator_queue", tag: `tag-of-${id}`, replyTo: "reply", ...task },
     "gen1@test"
   )

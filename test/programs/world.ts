@@ -11,7 +11,7 @@ import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
-import type * as Message from "../../src/programs/celery/Message.ts"
+import type * as NewMessage from "../../src/programs/celery/NewMessage.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Generator } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
@@ -231,7 +231,7 @@ export const makeWorld = Effect.gen(function* () {
       })
     )
   /** A task as a client sends it; gives its id. */
-  const send = Effect.fnUntraced(function* (task: Partial<Message.NewTask> = {}) {
+  const send = Effect.fnUntraced(function* (task: Partial<NewMessage.NewTask> = {}) {
     const sent = message({ task: "generate_model", kwargs: five, ...task })
     yield* publish(sent)
     const id = (JSON.parse(sent.raw) as { headers: { id: string } }).headers.id // written by us

@@ -1,6 +1,6 @@
 import type { Schema } from "effect"
 import type { Message } from "./Message.ts"
-import { iso } from "./Message.ts"
+import { iso } from "./Time.ts"
 import { cut, pythonRepr, safeRepr } from "./pythonRepr.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 import { Option } from "effect"

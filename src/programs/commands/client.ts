@@ -5,7 +5,7 @@ import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type * as Body from "../celery/Body.ts"
-import * as Message from "../celery/Message.ts"
+import * as NewMessage from "../celery/NewMessage.ts"
 import * as Display from "./Display.ts"
 import { Failed } from "./outcome.ts"
 
@@ -28,7 +28,7 @@ export const send = Effect.fn("client.send")(function* (
   const [id, tag, replyTo] = yield* Effect.sync(() => [randomUUID(), randomUUID(), randomUUID()] as const)
   const given = Object.fromEntries(Object.entries(kwargs).filter(([, value]) => value !== null))
   const message = { id, task, args: [], kwargs: given, queue: yield* queueName, tag, replyTo, embed }
-  yield* queue.publish([Message.encode(message, me.name)])
+  yield* queue.publish([NewMessage.encode(message, me.name)])
   return id
 })
 

@@ -2,7 +2,7 @@ import { Clock, Effect, Option, Schema } from "effect"
 import type { Heard } from "../../services/Fleet.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as Message from "../celery/Message.ts"
+import * as NewMessage from "../celery/NewMessage.ts"
 import { derivedId } from "../derivedId.ts"
 import type { Events } from "./Events.ts"
 import type { Lamport } from "./Lamport.ts"
@@ -80,7 +80,7 @@ export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: 
       tag: derivedId(id, "elected tag"),
       replyTo: derivedId(id, "elected reply")
     }
-    yield* Effect.ignore(queue.publish([Message.encode(task, me.name)]))
+    yield* Effect.ignore(queue.publish([NewMessage.encode(task, me.name)]))
   })
 
   const onEvent = Effect.fnUntraced(function* (event: Event) {

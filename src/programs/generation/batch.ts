@@ -3,7 +3,7 @@ import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as Message from "../celery/Message.ts"
+import * as NewMessage from "../celery/NewMessage.ts"
 import * as Reply from "../celery/Reply.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { derivedId } from "../derivedId.ts"
@@ -78,7 +78,7 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
   const groupId = derivedId(task.id, "group")
   const idOf = (at: number) => derivedId(task.id, String(at))
   const messages = models.map((model, at) =>
-    Message.encode(
+    NewMessage.encode(
       {
         id: idOf(at),
         task: "generate_model",

@@ -2,6 +2,7 @@ import { Clock, Effect, Option, Schema } from "effect"
 import { running } from "../../services/Vitals.ts"
 import * as Message from "../celery/Message.ts"
 import { infoOf, requestOf } from "../celery/Request.ts"
+import { iso } from "../celery/Time.ts"
 import { command, type Command, Count, list, maybe, None, ok, refuse, Some } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
 import { memory, report, stats } from "./figures.ts"
@@ -60,7 +61,7 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
       Effect.map(Effect.option(Message.decode(delivery.raw)), (message) =>
         Option.toArray(
           Option.map(message, (read) => ({
-            eta: Message.iso(Option.getOrElse(read.eta, () => due)),
+            eta: iso(Option.getOrElse(read.eta, () => due)),
             priority: 6, // of Celery's timer
             request: infoOf(requestOf(read, delivery), me.name, me.pid, false)
           }))

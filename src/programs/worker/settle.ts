@@ -7,7 +7,8 @@ import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Canvas from "../celery/Canvas.ts"
 import * as CarryOut from "../celery/canvas/carryOut.ts"
 import { remains } from "../celery/canvas/remains.ts"
-import * as Message from "../celery/Message.ts"
+import type * as Message from "../celery/Message.ts"
+import * as NewMessage from "../celery/NewMessage.ts"
 import * as Reply from "../celery/Reply.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
@@ -105,7 +106,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       const delaySeconds = Math.max(later.atLeast, (yield* Random.next) * ceiling)
       const now = yield* Clock.currentTimeMillis
       const eta = now + delaySeconds * 1000
-      const next = Message.again(message, {
+      const next = NewMessage.again(message, {
         tag: derivedId(message.id, `retry ${message.retries} ${now}`),
         queue: delivery.queue,
         eta,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result, Schema } from "effect"
 import { deflateSync } from "node:zlib"
 import * as Message from "../../../src/programs/celery/Message.ts"
+import * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
 import { message, uniqueId } from "../../support.ts"
 import { fixture, messages, versions } from "./fixtures.ts"
@@ -141,10 +142,12 @@ describe("a protocol 1 producer", () => {
   it.effect("is retried as protocol 2 without losing its arguments", () =>
     Effect.gen(function* () {
       const decoded = yield* read(plain)
-      const again = yield* read(Message.again(decoded, { tag: "t", queue: "celery", eta: 1000, retries: 1, uncounted: 0 }).raw)
+      const again = yield* read(NewMessage.again(decoded, { tag: "t", queue: "celery", eta: 1000, retries: 1, uncounted: 0 }).raw)
       assert.deepInclude(again, { id: decoded.id, task: decoded.task, args: [7], kwargs: { y: 8 }, retries: 1, uncounted: 0 })
       const late = yield* read(withCallback)
-      const lateAgain = yield* read(Message.again(late, { tag: "t", queue: "celery", eta: 2000, retries: 1, uncounted: 0 }).raw)
+      const lateAgain = yield* read(
+        NewMessage.again(late, { tag: "t", queue: "celery", eta: 2000, retries: 1, uncounted: 0 }).raw
+      )
       assert.deepStrictEqual([lateAgain.expires, lateAgain.embed], [late.expires, late.embed])
       assert.deepStrictEqual(lateAgain.eta, Option.some(2000))
     })
@@ -255,7 +258,7 @@ describe("a retried message", () => {
         limits: { soft: 5, hard: 6 }
       })
       const first = yield* read(sent.raw)
-      const next = Message.again(first, {
+      const next = NewMessage.again(first, {
         tag: "new",
         queue: "generator_queue",
         eta: Date.parse("2031-02-03T04:05:06.789Z"),
@@ -283,7 +286,7 @@ describe("a retried message", () => {
   it.effect("has the keys Celery's own retries have", () =>
     Effect.gen(function* () {
       const ours = yield* read(
-        Message.again(yield* read(message().raw), { tag: "t", queue: "q", eta: 0, retries: 1, uncounted: 0 }).raw
+        NewMessage.again(yield* read(message().raw), { tag: "t", queue: "q", eta: 0, retries: 1, uncounted: 0 }).raw
       )
       const theirs = yield* read(messages("5.3.6")[0]!.raw)
       assert.deepStrictEqual(Object.keys(ours.envelope.headers).sort(), Object.keys(theirs.envelope.headers).sort())

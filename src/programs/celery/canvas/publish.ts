@@ -2,8 +2,9 @@ import { Result, Schema } from "effect"
 import * as PythonJson from "../../../services/PythonJson.ts"
 import type { Outgoing } from "../../../services/TaskQueue.ts"
 import { derivedId } from "../../derivedId.ts"
-import * as Message from "../Message.ts"
+import * as NewMessage from "../NewMessage.ts"
 import { safeArgsRepr, safeRepr } from "../pythonRepr.ts"
+import { iso } from "../Time.ts"
 import type { Seed } from "./freeze.ts"
 import * as Signature from "./Signature.ts"
 
@@ -34,7 +35,7 @@ const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null 
 const Envelope = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 const properties = (value: unknown) => (typeof value === "object" && value !== null ? value : {})
 
-/** What `Message.encode` has no word for. */
+/** What `NewMessage.encode` has no word for. */
 const amended = (out: Outgoing, headers: object, more: object): Outgoing => {
   const envelope = PythonJson.parse(out.raw)
   if (!Schema.is(Schema.toType(Envelope))(envelope)) return out
@@ -69,9 +70,9 @@ const messageOf = (
   const { now } = sender
   const stamps = options.stamped_headers ?? null
   const expires = options.expires ?? null
-  const until = typeof expires === "number" ? Message.iso(now + expires * 1000) : instant(expires)
-  const due = typeof options.countdown === "number" ? Message.iso(now + options.countdown * 1000) : instant(options.eta ?? null)
-  const out = Message.encode(
+  const until = typeof expires === "number" ? iso(now + expires * 1000) : instant(expires)
+  const due = typeof options.countdown === "number" ? iso(now + options.countdown * 1000) : instant(options.eta ?? null)
+  const out = NewMessage.encode(
     {
       id,
       task: call.task,
