@@ -18,7 +18,11 @@ import * as WorkerIdentityNode from "./WorkerIdentityNode.ts"
 /** The metrics port, bound at the start so that a port that is taken is known before a task is. */
 export const http = Layer.unwrap(
   Effect.map(Settings.of("METRICS_HOST", "METRICS_PORT"), ({ METRICS_HOST, METRICS_PORT }) =>
-    NodeHttpServer.layer(createServer, { host: METRICS_HOST, port: METRICS_PORT })
+    NodeHttpServer.layer(createServer, {
+      host: METRICS_HOST,
+      port: METRICS_PORT,
+      gracefulShutdownTimeout: "2 seconds" // who still reads does not hold up a stop
+    })
   )
 )
 
@@ -37,9 +41,14 @@ export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, 
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
-/** The port opens last: what is asked before there is anybody to answer would never be answered. */
+/**
+ * The port opens last: what is asked before there is anybody to answer would never be answered. What ends the process is
+ * there first and goes last, so that nothing can hold it.
+ */
 export const worker = http.pipe(
-  Layer.provideMerge(Layer.mergeAll(dependencies, fleet, Vitals.layer, StopSignals.layer, Watchdog.layer))
+  Layer.provideMerge(Layer.mergeAll(dependencies, fleet, Vitals.layer)),
+  Layer.provideMerge(Watchdog.layer),
+  Layer.provideMerge(StopSignals.layer)
 )
 
 /** The settings each of these reads: checked together, so that one message names all that is wrong. */

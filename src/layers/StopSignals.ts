@@ -1,23 +1,60 @@
-import { Deferred, Effect, Layer } from "effect"
-import { Stop } from "../services/Stop.ts"
+import { Deferred, Duration, Effect, Layer } from "effect"
+import { writeSync } from "node:fs"
+import * as Settings from "../services/Settings.ts"
+import { patience, reserve, Stop } from "../services/Stop.ts"
 
-/** A second SIGTERM or SIGINT, or a first SIGQUIT, ends the patience of a stop that the first one began. */
+/** sysexits' "try again later": what was held is taken up by another worker, or by this one's next life. */
+export const OUT_OF_TIME = 75
+
+/**
+ * SIGTERM or SIGINT begins a stop; a second one, or a first SIGQUIT, ends its patience, and so does `SHUTDOWN_GRACE` but for
+ * its last part. When all of it has passed the process ends, whatever still holds it.
+ */
 export const layer = Layer.effect(
   Stop,
   Effect.gen(function* () {
+    const { SHUTDOWN_GRACE } = yield* Settings.of("SHUTDOWN_GRACE")
     const hurry = yield* Deferred.make<void>()
-    let asked = 0
-    const onTerm = () => {
-      if (++asked > 1) Deferred.doneUnsafe(hurry, Effect.void)
+    const timers = new Set<NodeJS.Timeout>()
+    let deadline = Number.POSITIVE_INFINITY
+
+    const after = (time: Duration.Duration, what: () => void) => timers.add(setTimeout(what, Duration.toMillis(time)).unref())
+    /** Not by the logger: it may be what hangs. The message's lease has no more keeper, so it comes back by itself. */
+    const giveUp = () => {
+      const message = "not stopped in time: ending the process, what it held will be taken up again"
+      writeSync(2, `${JSON.stringify({ level: "FATAL", message })}\n`)
+      process.exit(OUT_OF_TIME)
     }
-    const onQuit = () => {
+    const mustBeGoneIn = (time: Duration.Duration) => {
+      const then = performance.now() + Duration.toMillis(time)
+      if (then >= deadline) return
+      deadline = then
+      after(time, giveUp)
+    }
+    const hurryUp = () => {
       Deferred.doneUnsafe(hurry, Effect.void)
+      mustBeGoneIn(reserve(SHUTDOWN_GRACE))
+    }
+    const begin = () => {
+      if (deadline !== Number.POSITIVE_INFINITY) return
+      mustBeGoneIn(SHUTDOWN_GRACE)
+      after(patience(SHUTDOWN_GRACE), hurryUp)
+    }
+
+    let asked = 0
+    const onTerm = () => (++asked > 1 ? hurryUp() : begin())
+    const onQuit = () => {
+      hurryUp()
       process.emit("SIGTERM")
     }
     yield* Effect.acquireRelease(
       Effect.sync(() => process.on("SIGTERM", onTerm).on("SIGINT", onTerm).on("SIGQUIT", onQuit)),
-      (on) => Effect.sync(() => on.off("SIGTERM", onTerm).off("SIGINT", onTerm).off("SIGQUIT", onQuit))
+      (on) =>
+        Effect.sync(() => {
+          on.off("SIGTERM", onTerm).off("SIGINT", onTerm).off("SIGQUIT", onQuit)
+          for (const timer of timers) clearTimeout(timer)
+        })
     )
-    return { hurry }
+    return { begin: Effect.sync(begin), hurry, left: () => deadline - performance.now() }
   })
 )

@@ -1,13 +1,14 @@
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { Worker } from "node:worker_threads"
 import * as Settings from "../services/Settings.ts"
+import { Stop } from "../services/Stop.ts"
 
 /**
  * Runs in a thread of its own: no code on the main thread can keep it from looking. It cannot end a process that is PID 1
  * of its namespace (the kernel ignores the signal), hence the init in the container.
  */
 const source = `
-const { workerData: { shared, every, limit } } = require("node:worker_threads")
+const { workerData: { shared, every } } = require("node:worker_threads")
 const beat = new Int32Array(shared)
 let last = Atomics.load(beat, 0), since = Date.now(), looked = since
 for (;;) {
@@ -16,7 +17,7 @@ for (;;) {
   const now = Date.now(), n = Atomics.load(beat, 0)
   // A gap in our own looking means that the whole process stood still (a frozen container): not the main thread's fault.
   if (n !== last || now - looked > every * 4) { last = n; since = now }
-  else if (now - since >= limit) {
+  else if (now - since >= Atomics.load(beat, 2)) {
     require("node:fs").writeSync(2, JSON.stringify({ level: "FATAL", message: "event loop blocked: ending the process, its task will be redelivered", forMs: now - since }) + "\\n")
     process.kill(process.pid, "SIGKILL")
   }
@@ -25,23 +26,36 @@ for (;;) {
 
 const EVERY = 250
 
-/** Ends the process when its event loop stands still for `WATCHDOG_LIMIT`: the hard limit for code that blocks. */
+/** A loop that is not blocked ends the process itself when a stop takes too long; the thread comes after it (milliseconds). */
+const LATER = 1000
+
+/**
+ * Ends the process when its event loop stands still for `WATCHDOG_LIMIT`: the hard limit for code that blocks. Never longer
+ * than `SHUTDOWN_GRACE`, nor than what is left of a stop: a blocked loop hears no signal and no timer.
+ */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
-    const { WATCHDOG_LIMIT } = yield* Settings.of("WATCHDOG_LIMIT")
+    const { SHUTDOWN_GRACE, WATCHDOG_LIMIT } = yield* Settings.of("SHUTDOWN_GRACE", "WATCHDOG_LIMIT")
+    const stop = yield* Stop
     if (process.pid === 1)
       yield* Effect.logWarning(
         "running as PID 1: the watchdog cannot end this process. Start it under an init (docker: init: true)"
       )
-    const shared = new SharedArrayBuffer(8)
-    const beat = new Int32Array(shared)
+    // A count of beats, whether to end, and how long to wait for the next beat (milliseconds).
+    const beat = new Int32Array(new SharedArrayBuffer(12))
+    const limit = Duration.toMillis(Duration.min(WATCHDOG_LIMIT, SHUTDOWN_GRACE))
+    const tick = Effect.sync(() => {
+      Atomics.store(beat, 2, Math.max(0, Math.min(limit, stop.left() + LATER)))
+      Atomics.add(beat, 0, 1)
+    })
+    yield* tick
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         const worker = new Worker(source, {
           eval: true,
           execArgv: [],
           env: {},
-          workerData: { shared, every: EVERY, limit: Duration.toMillis(WATCHDOG_LIMIT) },
+          workerData: { shared: beat.buffer, every: EVERY },
           resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
         })
         worker.unref()
@@ -52,6 +66,6 @@ export const layer = Layer.effectDiscard(
           Atomics.notify(beat, 1)
         })
     )
-    yield* Effect.sync(() => Atomics.add(beat, 0, 1)).pipe(Effect.repeat(Schedule.spaced(EVERY)), Effect.forkScoped)
+    yield* tick.pipe(Effect.repeat(Schedule.spaced(EVERY)), Effect.forkScoped)
   })
 )

@@ -192,7 +192,7 @@ export const makeWorld = Effect.gen(function* () {
       Context.add(Journal, through(shared.journal, plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
-      Context.add(Stop, { hurry })
+      Context.add(Stop, { ...Stop.defaultValue(), hurry })
     )
     const running = worker.pipe(Effect.scoped, Effect.provideContext(context), Effect.provide(env))
     const fiber = yield* settled(Effect.forkDetach(options.chance === undefined ? running : noChance(options.chance)(running)))

@@ -1,6 +1,6 @@
 /** One server process in its own temp folder, which ends with the test run however the run ends. */
 import { spawn, spawnSync } from "node:child_process"
-import { accessSync, constants, mkdtempSync, chownSync, readFileSync, readdirSync, rmSync } from "node:fs"
+import { accessSync, constants, mkdtempSync, chownSync, existsSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -101,6 +101,8 @@ interface Options {
 
 /** Starts a server and waits until its log says it is `ready`. The log, not the port: another's server may answer there. */
 const launch = async (options: Options) => {
+  const log = () => (existsSync(join(options.folder, "log")) ? readFileSync(join(options.folder, "log"), "utf8") : "")
+  const before = log().length // now: it may be ready before we hear its process id
   const shell = spawn("sh", ["-c", keeper, "keeper", options.folder, options.stopSignal, ...options.command], {
     cwd: options.folder,
     stdio: ["pipe", "pipe", "ignore"],
@@ -117,8 +119,6 @@ const launch = async (options: Options) => {
     shell.stdin.end(signal === undefined ? undefined : `${signal}\n`)
     return ended
   }
-  const log = () => readFileSync(join(options.folder, "log"), "utf8")
-  const before = log().length
   for (let waited = 0; waited < 15_000; waited += 20) {
     if (options.ready.test(log().slice(before))) return { pid, stop }
     await sleep(20)

@@ -1,7 +1,7 @@
-import { Deferred, Effect, Latch, Queue, Semaphore } from "effect"
+import { Deferred, Effect, Latch, Queue, Schedule, Semaphore } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
-import { Stop } from "../../services/Stop.ts"
+import { patience, Stop } from "../../services/Stop.ts"
 import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
@@ -22,6 +22,9 @@ import { makePerform } from "./perform.ts"
 import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
 
+/** A broker that is away for a moment. Handed back, a message is next in line; left to its lease it counts as crashed. */
+const whileHandingBack = Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)])
+
 /**
  * A worker that runs these programs: a supervision tree, started from the top of the list and stopped from its end, so that a
  * stop first says that this worker goes, hears no more orders and takes nothing more, then lets the pool finish or hand back,
@@ -38,7 +41,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const queue = yield* TaskQueue
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
-  const { hurry } = yield* Stop
+  const { begin, hurry } = yield* Stop
 
   const leased = yield* Latch.make(false)
   const informed = yield* Latch.make(false)
@@ -57,7 +60,8 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     return {
       name: `message ${delivery.tag}`,
       run: perform(delivery).pipe(Effect.ensuring(reserved.release), Effect.ensuring(slots.release(1))),
-      handBack: (options) => Effect.andThen(reserved.release, Effect.ignore(queue.handBack(delivery, options)))
+      handBack: (options) =>
+        Effect.andThen(reserved.release, Effect.ignore(Effect.retry(queue.handBack(delivery, options), whileHandingBack)))
     }
   })
 
@@ -68,7 +72,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     {
       size: settings.WORKER_CONCURRENCY,
       quota: settings.WORKER_MAX_TASKS_PER_CHILD,
-      grace: settings.SHUTDOWN_GRACE,
+      grace: patience(settings.SHUTDOWN_GRACE),
       hurry
     },
     yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
@@ -104,7 +108,9 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     concurrency: settings.WORKER_CONCURRENCY,
     version: VERSION
   })
-  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), Deferred.await(stopped)]).pipe(
+  // However it ends, its stop begins with the last wait here.
+  const asked = Effect.ensuring(Deferred.await(stopped), begin)
+  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), asked]).pipe(
     Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
   )
 })
