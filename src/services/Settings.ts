@@ -63,6 +63,7 @@ const all = {
   TASK_RETRY_BACKOFF_MAX: seconds("TASK_RETRY_BACKOFF_MAX", 60),
   /** How long the event loop may stand still before the process is ended and its task redelivered. */
   WATCHDOG_LIMIT: seconds("WATCHDOG_LIMIT", 30),
+  /** After this long a stop is over, whatever holds the process; the last part of it is for handing back (Celery's soft shutdown). */
   SHUTDOWN_GRACE: seconds("SHUTDOWN_GRACE", 110),
 
   METRICS_HOST: Config.NonEmptyString("METRICS_HOST").pipe(Config.withDefault("127.0.0.1")),
