@@ -1,5 +1,5 @@
 import { Effect, Equal, Layer, Option } from "effect"
-import { type Generation, Journal } from "../services/Journal.ts"
+import { type Generation, Journal, type State } from "../services/Journal.ts"
 
 export const layer = Layer.sync(Journal, () => {
   const entries = new Map<string, Generation>()
@@ -11,6 +11,11 @@ export const layer = Layer.sync(Journal, () => {
         if (Option.isSome(next)) entries.set(taskId, next.value)
         else entries.delete(taskId)
         return true
-      })
+      }),
+    counts: Effect.sync(() => {
+      const counts: Record<State, number> = { Intended: 0, Submitted: 0, Generated: 0 }
+      for (const { _tag } of entries.values()) counts[_tag]++
+      return counts
+    })
   })
 })

@@ -46,7 +46,7 @@ export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.laye
  * there first and goes last, so that nothing can hold it.
  */
 export const worker = http.pipe(
-  Layer.provideMerge(Layer.mergeAll(dependencies, fleet, Vitals.layer)),
+  Layer.provideMerge(Layer.mergeAll(dependencies, Layer.provide(fleet, MetricsProm.layer), Vitals.layer)),
   Layer.provideMerge(Watchdog.layer),
   Layer.provideMerge(StopSignals.layer)
 )

@@ -1,14 +1,16 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Redacted } from "effect"
 import * as Settings from "../services/Settings.ts"
+import { counting } from "./counting.ts"
 
-/** The client would find out at its first query, and take it for an outage. */
-const isWhole = (url: string) => {
+/** The password of a URL; nothing when it is not whole: the client would find out at its first query, and call it an outage. */
+const partsOf = (url: string) => {
   try {
     const { password, username } = new URL(url)
-    return [username, password].map(decodeURIComponent).length === 2
+    decodeURIComponent(username)
+    return { password: decodeURIComponent(password) }
   } catch {
-    return false
+    return undefined
   }
 }
 
@@ -19,12 +21,17 @@ const isWhole = (url: string) => {
 export const layer = PgClient.layerFrom(
   Effect.gen(function* () {
     const { DATABASE_POOL, DATABASE_URL } = yield* Settings.of("DATABASE_URL", "DATABASE_POOL")
-    if (!isWhole(Redacted.value(DATABASE_URL))) {
+    const parts = partsOf(Redacted.value(DATABASE_URL))
+    if (parts === undefined) {
       const hint = "is not a whole URL (in a password, write / # @ : % as %2F %23 %40 %3A %25)"
       return yield* new Settings.BadSettings({ problems: [`DATABASE_URL ${hint}`] })
     }
+    const count = yield* counting
+    const password = Redacted.make(parts.password)
     return yield* PgClient.make({
       url: DATABASE_URL,
+      // The client asks for it at each connection, which is the one place where they can be counted.
+      ...(parts.password === "" ? {} : { password: Effect.as(count("database_connections_total", {}), password) }),
       maxConnections: DATABASE_POOL,
       applicationName: "model-generator",
       // Named statements live in one server session, and PgBouncer hands the next transaction another one.

@@ -18,6 +18,8 @@ export class MemoryBroker extends Context.Service<
     readonly leases: Map<string, number>
     readonly workers: Map<string, WorkerInfo>
     readonly sent: Map<string, string>
+    /** Per list, when a message that was its newest at a beat was seen: the oldest last. */
+    readonly arrivals: Map<string, Array<{ readonly raw: string; readonly at: number }>>
     readonly pushed: Latch.Latch
   }
 >()("model-generator/layers/MemoryBroker") {
@@ -27,6 +29,7 @@ export class MemoryBroker extends Context.Service<
     leases: new Map(),
     workers: new Map(),
     sent: new Map(),
+    arrivals: new Map(),
     pushed: Latch.makeUnsafe(false)
   }))
 }
@@ -52,6 +55,19 @@ const make = Effect.gen(function* () {
   const publish = (messages: ReadonlyArray<Outgoing>) => {
     for (const message of messages) push(message.queue, message.priority, message.raw, "last")
   }
+  const mark = (key: string, at: number) => {
+    const marks = broker.arrivals.get(key) ?? []
+    const raw = listAt(key)[0]
+    if (raw === undefined) broker.arrivals.delete(key)
+    else if (marks[0]?.raw !== raw) broker.arrivals.set(key, [{ raw, at }, ...marks])
+  }
+  const came = (key: string, raw: string) => {
+    const marks = broker.arrivals.get(key) ?? []
+    const mine = marks.findLastIndex((one) => one.raw === raw)
+    const seen = marks[mine] ?? marks.at(-1)
+    if (mine >= 0) broker.arrivals.set(key, marks.slice(0, mine))
+    return seen?.at
+  }
   const exhume = ({ queue, text }: Buried) => {
     const letters = listAt(kombu.dead(queue))
     const at = letters.indexOf(text)
@@ -71,13 +87,20 @@ const make = Effect.gen(function* () {
     push(entry.queue, priority, raw, "next")
   }
 
+  const oldest = (queue: string, now: number) => {
+    const seen = kombu
+      .lists([queue])
+      .flatMap(({ key }) => (listAt(key).length > 0 ? (broker.arrivals.get(key)?.at(-1)?.at ?? []) : []))
+    return seen.length === 0 ? Option.none() : Option.some((now - Math.min(...seen)) / 1000)
+  }
+
   return TaskQueue.of({
     awaitMessage: Effect.suspend(() => {
       if (kombu.lists(queues).some(({ key }) => listAt(key).length > 0)) return Effect.void
       broker.pushed.closeUnsafe()
       return broker.pushed.await
     }),
-    claim: Effect.sync(() => {
+    claim: Effect.map(Clock.currentTimeMillis, (now) => {
       for (const { key, queue } of kombu.lists(queues)) {
         const raw = listAt(key).pop()
         if (raw === undefined) continue
@@ -85,7 +108,7 @@ const make = Effect.gen(function* () {
         const tag = own !== undefined && !broker.unacknowledged.has(own) ? own : `spare-${me.boot}-${spare++}`
         const delivery = { tag, queue, raw }
         broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined })
-        return Option.some(delivery)
+        return Option.some({ ...delivery, seenSince: came(key, raw) ?? now })
       }
       return Option.none()
     }),
@@ -116,6 +139,7 @@ const make = Effect.gen(function* () {
       if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
       broker.leases.set(me.boot, now + kombu.LEASE * 1000)
       broker.workers.set(info.name, info)
+      for (const { key } of kombu.lists(queues)) mark(key, now)
       return true
     }),
     resign: Effect.sync(() => {
@@ -182,9 +206,10 @@ const make = Effect.gen(function* () {
             queue,
             ready: { "0": p0, "3": p3, "6": p6, "9": p9 },
             dead: listAt(kombu.dead(queue)).length,
-            oldestSeconds: Option.none()
+            oldestSeconds: oldest(queue, now)
           }
         }),
+        clockAheadSeconds: 0,
         unacknowledged: held.length,
         scheduled: held.filter((entry) => entry.due !== undefined).length,
         workers: [...broker.workers.values()].map((info) => {

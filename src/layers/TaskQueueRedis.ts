@@ -79,8 +79,8 @@ const make = Effect.gen(function* () {
 
   const beatOnce = (info: WorkerInfo) =>
     beat(
-      [leases, workers, unackedIndex, held, kombu.heads, ...queues],
-      [me.boot, kombu.LEASE, me.name, JSON.stringify(info), queues.length, ...mine]
+      [leases, workers, unackedIndex, held, ...kombu.lists(queues).flatMap(({ key }) => [key, kombu.arrivals(key)])],
+      [me.boot, kombu.LEASE, me.name, JSON.stringify(info), ...mine]
     )
 
   /** The life that last had our name is over when it ran on this host under a process id that is ours now, or nobody's. */
@@ -91,16 +91,19 @@ const make = Effect.gen(function* () {
       Effect.suspend(() => bells.at(kombu.lists(queues).map(({ key }) => key))),
       (wait) => attempt("awaitMessage", wait)
     ).pipe(Effect.asVoid),
-    claim: attempt("claim", async () => {
+    claim: Effect.gen(function* () {
       const lists = kombu.lists(queues)
-      const reply = await claim(
-        [...holding, ...lists.map(({ key }) => key)],
-        [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)]
+      const reply = yield* attempt("claim", () =>
+        claim(
+          [...holding, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
+          [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)]
+        )
       )
       if (!Array.isArray(reply)) return Option.none()
-      const [tag, queue, raw] = reply as [string, string, string] // what the script returns
+      const [tag, queue, raw, waited] = reply as [string, string, string, string] // what the script returns
       mine.add(tag)
-      return Option.some({ tag, queue, raw })
+      const now = yield* Clock.currentTimeMillis
+      return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })
     }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
     handBack: (delivery, { crashed }) =>
@@ -187,7 +190,12 @@ const make = Effect.gen(function* () {
         return (await exhume([kombu.dead(queue), kombu.list(queue, priority)], [text, raw])) === 1
       }),
     drop: ({ queue, text }) => attempt("drop", async () => (await exhume([kombu.dead(queue), queue], [text, ""])) === 1),
-    status: attempt("status", () => status(redis, queues)),
+    status: Effect.gen(function* () {
+      const before = yield* Clock.currentTimeMillis
+      const { at, ...rest } = yield* attempt("status", () => status(redis, queues))
+      const after = yield* Clock.currentTimeMillis
+      return { ...rest, clockAheadSeconds: (before + after) / 2000 - at }
+    }),
     ping: Effect.asVoid(attempt("ping", () => redis.ping()))
   })
 })

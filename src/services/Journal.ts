@@ -29,6 +29,8 @@ export const Generated = Schema.TaggedStruct("Generated", {
 /** Where one generation stands: one paid request to fal on behalf of one task. */
 export const Generation = Schema.Union([Intended, Submitted, Generated])
 export type Generation = typeof Generation.Type
+export type State = Generation["_tag"]
+export const states = ["Intended", "Submitted", "Generated"] as const satisfies ReadonlyArray<State>
 
 /** Kept beside the message in the broker's Redis for a week, so that a redelivery, a retry or another worker finds it. */
 export class Journal extends Context.Service<
@@ -41,5 +43,7 @@ export class Journal extends Context.Service<
       previous: Option.Option<Generation>,
       next: Option.Option<Generation>
     ) => Effect.Effect<boolean, JournalError>
+    /** How many generations stand in each state. */
+    readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
   }
 >()("model-generator/services/Journal") {}

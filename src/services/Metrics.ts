@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 
 const seconds = [0.005, 0.025, 0.1, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 240, 300]
+const minutes = [1, 5, 15, 60, 300, 900, 1800, 3600, 14_400, 86_400]
 
 /** Every metric: what it counts, its labels, and for a histogram its buckets in seconds. */
 export const definitions = {
@@ -21,6 +22,19 @@ export const definitions = {
       help: "What was charged at fal's list prices: an estimate, by endpoint and whether it was of use",
       labels: ["endpoint", "use"]
     },
+    redis_errors_total: {
+      help: "Commands and attempts to connect that failed at Redis, by server and error",
+      labels: ["server", "error"]
+    },
+    redis_reconnections_total: { help: "Connections to Redis made again after one was lost, by server", labels: ["server"] },
+    database_errors_total: {
+      help: "Work on the database that failed, by operation and SQLSTATE or network error",
+      labels: ["operation", "error"]
+    },
+    database_connections_total: {
+      help: "Connections to the database begun: new ones and those in the place of lost ones",
+      labels: []
+    },
     pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] }
   },
   gauges: {
@@ -31,19 +45,26 @@ export const definitions = {
     broker_up: { help: "1 when the broker answered when it was last asked for the numbers below", labels: [] },
     queue_messages: { help: "Messages that wait, by queue and priority (0 is taken first)", labels: ["queue", "priority"] },
     queue_oldest_seconds: {
-      help: "How long the message at the head has been seen there: at most its true age; 0 without one",
+      help: "Age of the oldest message that waits, as the beats saw it come: up to 5 s less than the truth; 0 without one",
       labels: ["queue"]
     },
     queue_dead_letters: { help: "Dead letters that wait for a person", labels: ["queue"] },
     messages_scheduled: { help: "Messages on the broker that wait for their time", labels: [] },
     messages_unacknowledged: { help: "Messages on the broker that are held or wait for their time", labels: [] },
     messages_held: { help: "Messages this worker holds", labels: [] },
+    journal_generations: { help: "Generations in the journal, which keeps each for a week, by state", labels: ["state"] },
+    clock_ahead_seconds: { help: "How far this machine's clock is ahead of Redis's", labels: [] },
     leases: { help: "Workers that have reported to the broker, by whether their lease runs", labels: ["state"] },
     last_beat_timestamp_seconds: { help: "When the lease on held messages was last renewed", labels: [] },
     build_info: { help: "Always 1; the labels tell the build", labels: ["version", "node"] }
   },
   histograms: {
     task_duration_seconds: { help: "From claim to result, by task", labels: ["task"], buckets: seconds },
+    queue_wait_seconds: {
+      help: "From arrival on the queue, or from when it was due, to start, by task: up to 5 s less than the truth",
+      labels: ["task"],
+      buckets: minutes
+    },
     fal_wait_seconds: { help: "From submit to the noticed end of a generation", labels: ["endpoint"], buckets: seconds },
     fal_inference_seconds: { help: "What fal says the work alone took", labels: ["endpoint"], buckets: seconds },
     fal_queue_seconds: {

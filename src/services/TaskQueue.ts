@@ -13,6 +13,12 @@ export interface Delivery {
   readonly raw: string
 }
 
+/** A message as it has just been taken from a queue. */
+export interface Claimed extends Delivery {
+  /** Since when it has been seen to wait there, by our clock (Unix milliseconds): later than the truth by a beat at the most. */
+  readonly seenSince: number
+}
+
 /** A message to be put on a queue: the whole envelope, under the tag its own properties carry. */
 export interface Outgoing {
   readonly tag: string
@@ -41,7 +47,7 @@ export interface QueueDepth {
   /** Waiting messages by priority step: 0, 3, 6, 9. */
   readonly ready: Readonly<Record<"0" | "3" | "6" | "9", number>>
   readonly dead: number
-  /** Seconds the message at the head has been seen there: at most its true age. */
+  /** Seconds the oldest of them has been seen to wait: less than the truth by a beat at the most. */
   readonly oldestSeconds: Option.Option<number>
 }
 
@@ -65,6 +71,8 @@ export interface QueueStatus {
   readonly queues: ReadonlyArray<QueueDepth>
   readonly unacknowledged: number
   readonly scheduled: number
+  /** How far our clock is ahead of the broker's. */
+  readonly clockAheadSeconds: number
   readonly workers: ReadonlyArray<
     WorkerInfo & { readonly alive: boolean; readonly beatSecondsAgo: number; readonly holds: number }
   >
@@ -93,7 +101,7 @@ export class TaskQueue extends Context.Service<
     /** Waits until a queue may have a message. Takes nothing, so it can be interrupted at any time. */
     readonly awaitMessage: Effect.Effect<void, QueueError>
     /** Moves the most urgent, oldest message to the unacknowledged; `None` when all queues are empty. */
-    readonly claim: Effect.Effect<Option.Option<Delivery>, QueueError>
+    readonly claim: Effect.Effect<Option.Option<Claimed>, QueueError>
     /** The task has ended and its result is stored. Harmless when the message is no longer held. */
     readonly acknowledge: (delivery: Delivery) => Effect.Effect<void, QueueError>
     /** Gives the message back, next in line. `crashed` counts against it: after three it is not run again. */

@@ -77,6 +77,29 @@ export const journalContract = (name: string, layer: Layer.Layer<Journal>) => {
       )
     )
 
+    it.live("it is known how many stand in each state", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const before = yield* journal.counts
+          const more = Effect.map(journal.counts, (now) => [
+            now.Intended - before.Intended,
+            now.Submitted - before.Submitted,
+            now.Generated - before.Generated
+          ])
+          const [one, two] = [uniqueId(), uniqueId()]
+          yield* journal.advance(one, none(), some(intended))
+          yield* journal.advance(two, none(), some(intended))
+          assert.deepStrictEqual(yield* more, [2, 0, 0])
+          yield* journal.advance(one, some(intended), some(submitted))
+          yield* journal.advance(two, some(submitted), some(generated)) // slower than another hand
+          assert.deepStrictEqual(yield* more, [1, 1, 0])
+          yield* journal.advance(one, some(submitted), some(generated))
+          yield* journal.advance(two, some(intended), none())
+          assert.deepStrictEqual(yield* more, [0, 0, 1])
+        })
+      )
+    )
+
     it.live("tasks do not meet", () =>
       keeps(
         Effect.fnUntraced(function* (journal) {

@@ -155,6 +155,31 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       )
     )
 
+    it.live("it is known since when a message has waited, as far as the beats saw it come", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const { beat, queue } = yield* queueOf(worker("celery@one"))
+        const oldest = Effect.map(queue.status, ({ queues }) => Option.getOrElse(queues[0]!.oldestSeconds, () => -1))
+        const waited = Effect.gen(function* () {
+          const { seenSince } = yield* claimed(queue)
+          return Date.now() - seenSince
+        })
+        yield* queue.publish([message(), message()])
+        assert.strictEqual(yield* oldest, -1)
+        yield* beat
+        yield* queue.publish([message(), message({ priority: 6 })])
+        yield* eventually("waits", oldest, (seconds) => seconds > 0.2)
+        yield* beat
+        yield* queue.publish([message()])
+        yield* eventually("waits", oldest, (seconds) => seconds > 0.4)
+        const [first, second, third, last, urgent] = [yield* waited, yield* waited, yield* waited, yield* waited, yield* waited]
+        for (const one of [first, second]) assert.isAbove(one, 400)
+        for (const one of [third, urgent]) assert.closeTo(one, first - 200, 150)
+        assert.isBelow(last, 50) // came after the last beat
+        assert.strictEqual(yield* oldest, -1)
+      })
+    )
+
     it.live("a dead letter leaves the unacknowledged and is counted", () =>
       alone(
         Effect.fnUntraced(function* (queue) {

@@ -1,17 +1,21 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import * as JournalMemory from "../../src/layers/JournalMemory.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import { refresh } from "../../src/programs/worker/gauges.ts"
+import { Journal } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { valueOf } from "../contracts/metrics.ts"
+import { intended } from "../contracts/journal.ts"
 import { identity, message, settings } from "../support.ts"
 
 const world = Layer.mergeAll(
   TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+  Layer.fresh(JournalMemory.layer),
   MetricsMemory.layer,
   Vitals.layer
 ).pipe(Layer.provideMerge(Layer.mergeAll(identity("celery@one"), settings({}))))
@@ -30,8 +34,14 @@ it.effect("a scrape sees what lies on the broker, and keeps it while the broker 
     const queue = yield* TaskQueue
     yield* queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c", priority: 6 })])
     const delivery = Option.getOrThrow(yield* queue.claim)
+    yield* Effect.flatMap(Journal, ({ advance }) => advance("a", Option.none(), Option.some(intended)))
     const held = yield* scraped
     assert.deepStrictEqual([held(waiting(0)), held(waiting(6)), held("messages_unacknowledged")], [1, 1, 1])
+    assert.deepStrictEqual(
+      ["Intended", "Submitted", "Generated"].map((state) => held(`journal_generations{state="${state}"}`)),
+      [1, 0, 0]
+    )
+    assert.strictEqual(held("clock_ahead_seconds"), 0)
     yield* queue.bury(delivery, { reason: "tired", error: "" })
     const now = yield* scraped
     assert.deepStrictEqual([now('queue_dead_letters{queue="generator_queue"}'), now("messages_unacknowledged")], [1, 0])

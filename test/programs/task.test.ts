@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { message } from "../support.ts"
 import { empty, five, makeWorld, template } from "./world.ts"
@@ -42,6 +42,25 @@ describe("a picture made and saved", () => {
       assert.strictEqual((yield* ledger).length, 1)
       assert.deepStrictEqual(yield* counts, empty)
       assert.strictEqual(yield* metric('tasks_total{task="generate_model",outcome="succeeded"}'), 1)
+    })
+  )
+
+  it.effect("is told how long it waited: since it came, or since it was due", () =>
+    Effect.gen(function* () {
+      const { metric, seconds, send, start } = yield* makeWorld
+      yield* start()
+      for (let n = 0; n < 10; n++) yield* send() // about 2 s each, one at a time
+      yield* seconds(30)
+      const wait = (what: string) => metric(`queue_wait_seconds_${what}{task="generate_model"}`)
+      assert.strictEqual(yield* wait("count"), 10)
+      const waited = (yield* wait("sum"))!
+      // About 75 s in all, and of each up to five are missing.
+      assert.isAbove(waited, 25)
+      assert.isBelow(waited, 90)
+      yield* send({ eta: new Date((yield* Clock.currentTimeMillis) + 600_000).toISOString() })
+      yield* seconds(630)
+      assert.strictEqual(yield* wait("count"), 11)
+      assert.isBelow((yield* wait("sum"))! - waited, 2)
     })
   )
 

@@ -1,6 +1,7 @@
 import { Duration, Effect, Fiber, Predicate } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { LibraryError } from "../../services/ModelLibrary.ts"
+import { counting } from "../counting.ts"
 
 /**
  * The SQLSTATEs that are the statement's own fault: a value that does not fit, a broken constraint, a mistake in the SQL. All
@@ -36,8 +37,25 @@ export const toLibraryError =
     return new LibraryError({ operation, detail: error instanceof Error ? error.message : String(error), retryable: false })
   }
 
+const count = (operation: string, error: string) =>
+  Effect.flatMap(counting, (count) => count("database_errors_total", { operation, error }))
+
+/** Any failure, counted by its SQLSTATE or Node's code for it. */
+const failed = (operation: string) => (error: unknown) => {
+  const sql = isSqlError(error)
+    ? error
+    : Predicate.hasProperty(error, "cause") && isSqlError(error.cause)
+      ? error.cause
+      : undefined
+  const kind = sql === undefined ? "other" : (textOf(sql.reason.cause, "code") ?? sql.reason._tag)
+  return Effect.andThen(count(operation, kind), Effect.fail(toLibraryError(operation)(error)))
+}
+
 const tooLate = (operation: string, limit: Duration.Duration) => () =>
-  Effect.fail(new LibraryError({ operation, detail: `no answer within ${Duration.format(limit)}`, retryable: true }))
+  Effect.andThen(
+    count(operation, "no answer"),
+    Effect.fail(new LibraryError({ operation, detail: `no answer within ${Duration.format(limit)}`, retryable: true }))
+  )
 
 /**
  * Work with a time limit, after which it is cancelled at the server. A frozen peer cannot confirm that, and the client waits
@@ -46,16 +64,13 @@ const tooLate = (operation: string, limit: Duration.Duration) => () =>
 export const guard =
   (operation: string, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    work.pipe(
-      Effect.mapError(toLibraryError(operation)),
-      Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) })
-    )
+    work.pipe(Effect.catch(failed(operation)), Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }))
 
 /** As `guard`, but fails on time even when the peer is frozen: the work is left behind to be cancelled on its own. */
 export const guardOnTime =
   (operation: string, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    Effect.flatMap(Effect.forkDetach(Effect.mapError(work, toLibraryError(operation))), (fiber) =>
+    Effect.flatMap(Effect.forkDetach(Effect.catch(work, failed(operation))), (fiber) =>
       Fiber.join(fiber).pipe(
         Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }),
         Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))

@@ -1,6 +1,7 @@
 import { Effect, Option, Redacted } from "effect"
 import { Redis, type RedisOptions } from "ioredis"
 import { readFileSync } from "node:fs"
+import { counting } from "../counting.ts"
 
 /** A Redis URL as Celery writes it: redis://, rediss:// with ssl_* parameters, or sentinel://host:port/db;sentinel://… */
 const options = (url: string, password: Option.Option<Redacted.Redacted>, master: string): RedisOptions => {
@@ -34,14 +35,24 @@ export interface Where {
   readonly master: string
 }
 
+/** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours. */
+const kindOf = (error: Error): string =>
+  ("code" in error && typeof error.code === "string" ? error.code : undefined) ??
+  /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
+  (/timed out/i.test(error.message) ? "timed out" : /closed/i.test(error.message) ? "closed" : "other")
+
 /** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
 class Connection extends Redis {
   trouble: Error | undefined
+  /** Hears of every command that failed at the server or on its way. */
+  onFailed: (error: Error) => void = () => {}
   override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
     // While a connection is being made the driver's own greeting must pass.
     const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
-    if (!away || this.trouble === undefined || this.options.enableOfflineQueue !== false)
+    if (!away || this.trouble === undefined || this.options.enableOfflineQueue !== false) {
+      command.promise.catch((error: Error) => this.onFailed(error))
       return super.sendCommand(command, stream)
+    }
     command.reject(this.trouble)
     return command.promise
   }
@@ -55,6 +66,7 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
   return yield* Effect.acquireRelease(
     Effect.gen(function* () {
       const run = yield* Effect.context<never>()
+      const count = yield* counting
       const redis = new Connection({
         ...options(Redacted.value(where.url), where.password, where.master),
         maxRetriesPerRequest: null,
@@ -68,14 +80,25 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
           ? { commandTimeout: 5000, enableOfflineQueue: false, autoResendUnfulfilledCommands: false }
           : { blockingTimeout: 7000 })
       })
+      const { db, host, name, port } = redis.options
+      const server = `${name ?? `${host}:${port}`}/${db}`
+      const failed = (error: Error) => {
+        const kind = kindOf(error)
+        // Said of a script that the server has not met yet: the driver sends its text then.
+        if (kind !== "NOSCRIPT") Effect.runSyncWith(run)(count("redis_errors_total", { server, error: kind }))
+      }
+      redis.onFailed = failed
       let reported = false
+      let times = 0
       redis.on("ready", () => {
         reported = false
         redis.trouble = undefined
+        if (times++ > 0) Effect.runSyncWith(run)(count("redis_reconnections_total", { server }))
       })
       // One line per outage: without a listener ioredis prints a stack at each attempt.
       redis.on("error", (error: Error) => {
         redis.trouble = error
+        failed(error)
         if (reported) return
         reported = true
         Effect.runForkWith(run)(Effect.logWarning(`Redis connection: ${error.message}`))

@@ -41,10 +41,13 @@ export const held = "model-generator.held"
 export const leases = "model-generator.leases"
 export const workers = "model-generator.workers"
 export const scheduled = "model-generator.scheduled"
-export const heads = "model-generator.heads"
+/** When the messages of a list came, as far as the beats saw it: a list of marks, the oldest at its right end. */
+export const arrivals = (list: string) => `model-generator.arrivals:${list}`
 export const revoked = "model-generator.revoked"
 export const once = (key: string) => `model-generator.once:${key}`
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
+/** Task ids in a state of the journal, by when their entries end. */
+export const journalState = (state: string) => `model-generator.journal-state:${state}`
 
 /** A worker's hold on its messages lasts this long without a beat (seconds). Five beats may fail before others step in. */
 export const LEASE = 30

@@ -6,12 +6,41 @@ const now = `
 local function now() local t = redis.call('TIME') return tonumber(t[1]) + tonumber(t[2]) / 1000000 end
 local function text(number) return string.format('%.6f', number) end`
 
-/** KEYS unacked, unacked_index, held, then the lists. ARGV boot, a spare tag, then each list's queue. */
-export const claim = `${now}
-for i = 4, #KEYS do
+/**
+ * At each beat the newest message of a list is marked with the time, so what was claimed before a mark's message came before
+ * that time. A mark whose message somebody else took is passed by when a later one is met, or when the list is empty.
+ */
+const marks = `
+local function mark(list, marks, t)
+  local newest = redis.call('LINDEX', list, 0)
+  if not newest then redis.call('DEL', marks) return end
+  local print = redis.sha1hex(newest)
+  local last = redis.call('LINDEX', marks, 0)
+  if not last or string.sub(last, 1, 40) ~= print then redis.call('LPUSH', marks, print .. text(t)) end
+end
+local function came(raw, marks)
+  local oldest = redis.call('LRANGE', marks, -100, -1)
+  local print = #oldest > 0 and redis.sha1hex(raw)
+  for i = #oldest, 1, -1 do
+    if string.sub(oldest[i], 1, 40) == print then
+      redis.call('LTRIM', marks, 0, i - 2 - #oldest)
+      return tonumber(string.sub(oldest[i], 41))
+    end
+  end
+  return #oldest > 0 and tonumber(string.sub(oldest[#oldest], 41))
+end`
+
+/**
+ * KEYS unacked, unacked_index, held, then each list and its marks. ARGV boot, a spare tag, then each list's queue. Returns tag,
+ * queue, message, and how long it has been seen to wait.
+ */
+export const claim = `${now}${marks}
+for i = 4, #KEYS, 2 do
   local raw = redis.call('RPOP', KEYS[i])
   if raw then
-    local tag, exchange, key, shown = ARGV[2], '', ARGV[i - 1], cjson.encode(raw)
+    local t, queue = now(), ARGV[i / 2 + 1]
+    local seen = came(raw, KEYS[i + 1]) or t
+    local tag, exchange, key, shown = ARGV[2], '', queue, cjson.encode(raw)
     local readable, message = pcall(cjson.decode, raw)
     if readable and type(message) == 'table' then
       shown = raw
@@ -28,9 +57,9 @@ for i = 4, #KEYS do
       end
     end
     redis.call('HSET', KEYS[1], tag, '[' .. shown .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']')
-    redis.call('ZADD', KEYS[2], text(now()), tag)
+    redis.call('ZADD', KEYS[2], text(t), tag)
     redis.call('HSET', KEYS[3], tag, ARGV[1])
-    return { tag, ARGV[i - 1], raw }
+    return { tag, queue, raw, text(t - seen) }
   end
 end
 return false`
@@ -74,10 +103,10 @@ for i = 2, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i + 1]) end
 return ARGV[2]`
 
 /**
- * KEYS leases, workers, unacked_index, held, heads, then the priority-0 lists. ARGV boot, seconds, name, info, number of
- * lists, then held tags. Returns '' or, when another life holds this name, its info.
+ * KEYS leases, workers, unacked_index, held, then each list and its marks. ARGV boot, seconds, name, info, then held tags.
+ * Returns '' or, when another life holds this name, its info.
  */
-export const beat = `${now}
+export const beat = `${now}${marks}
 local t = now()
 local other = redis.call('HGET', KEYS[2], ARGV[3])
 if other then
@@ -92,13 +121,7 @@ redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 for i = 5, #ARGV do
   if redis.call('HGET', KEYS[4], ARGV[i]) == ARGV[1] then redis.call('ZADD', KEYS[3], text(t), ARGV[i]) end
 end
-for i = 6, #KEYS do
-  local head = redis.call('LINDEX', KEYS[i], -1)
-  if not head then redis.call('HDEL', KEYS[5], KEYS[i]) else
-    local seen, print = redis.call('HGET', KEYS[5], KEYS[i]), redis.sha1hex(head)
-    if not seen or string.sub(seen, 1, 40) ~= print then redis.call('HSET', KEYS[5], KEYS[i], print .. text(t)) end
-  end
-end
+for i = 5, #KEYS, 2 do mark(KEYS[i], KEYS[i + 1], t) end
 return ''`
 
 /** KEYS leases, workers. ARGV boot, name. */

@@ -3,10 +3,18 @@ import type { Redis } from "ioredis"
 import { type QueueDepth, type QueueStatus, type Scheduled, WorkerInfo } from "../../services/TaskQueue.ts"
 import * as kombu from "./kombu.ts"
 
+type Mark = string | null
+type Four = [number, Mark, number, Mark, number, Mark, number, Mark]
+
 const decodeInfo = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
 
+interface Seen extends Omit<QueueStatus, "clockAheadSeconds"> {
+  /** The server's time (Unix seconds). */
+  readonly at: number
+}
+
 /** What lies where, and who is there, in one round trip. */
-export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promise<QueueStatus> => {
+export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promise<Seen> => {
   const pipeline = redis
     .pipeline()
     .time()
@@ -15,40 +23,44 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
     .hgetall(kombu.workers)
     .zrange(kombu.leases, "0", "-1", "WITHSCORES")
     .hvals(kombu.held)
-    .hgetall(kombu.heads)
   for (const queue of queues) {
-    for (const step of kombu.steps) pipeline.llen(kombu.list(queue, step))
+    for (const step of kombu.steps) {
+      const list = kombu.list(queue, step)
+      pipeline.llen(list).lindex(kombu.arrivals(list), -1)
+    }
     pipeline.llen(kombu.dead(queue))
   }
   const replies = (await pipeline.exec()) ?? []
   const failed = replies.find(([error]) => error !== null)
   if (failed !== undefined) throw failed[0]
   // ioredis types a pipeline's replies as unknown; the order above says what each is.
-  const [time, unacknowledged, scheduled, workers, leases, held, heads, ...lengths] = replies.map(([, reply]) => reply) as [
+  const [time, unacknowledged, scheduled, workers, leases, held, ...lists] = replies.map(([, reply]) => reply) as [
     [string, string],
     number,
     number,
     Record<string, string>,
     ReadonlyArray<string>,
     ReadonlyArray<string>,
-    Record<string, string>,
-    ...ReadonlyArray<number>
+    ...ReadonlyArray<number | string | null>
   ]
   const now = Number(time[0]) + Number(time[1]) / 1e6
   const leaseOf = new Map<string, number>()
   for (let at = 0; at < leases.length; at += 2) leaseOf.set(leases[at]!, Number(leases[at + 1]))
 
   const depth = (queue: string, at: number): QueueDepth => {
-    const [p0, p3, p6, p9, dead] = lengths.slice(at * 5, at * 5 + 5) as [number, number, number, number, number] // five per queue, pushed above
-    const head = heads[queue]
+    const [p0, m0, p3, m3, p6, m6, p9, m9, dead] = lists.slice(at * 9, at * 9 + 9) as [...Four, number] // nine per queue, pushed above
+    const marks = [m0, m3, m6, m9].flatMap((mark, n) =>
+      mark === null || [p0, p3, p6, p9][n] === 0 ? [] : [Number(mark.slice(40))]
+    )
     return {
       queue,
       ready: { "0": p0, "3": p3, "6": p6, "9": p9 },
       dead,
-      oldestSeconds: p0 === 0 || head === undefined ? Option.none() : Option.some(Math.max(0, now - Number(head.slice(40))))
+      oldestSeconds: marks.length === 0 ? Option.none() : Option.some(Math.max(0, now - Math.min(...marks)))
     }
   }
   return {
+    at: now,
     queues: queues.map(depth),
     unacknowledged,
     scheduled,

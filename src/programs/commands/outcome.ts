@@ -9,6 +9,9 @@ export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly message: s
 
 const messageOf = (value: unknown): string => {
   if (value instanceof AggregateError) return messageOf(value.errors[0]) // Node's, when a name has several addresses
+  // Of a transaction that Redis refused: the reason is that of the command it refused.
+  if (Predicate.hasProperty(value, "previousErrors") && Array.isArray(value.previousErrors) && value.previousErrors.length > 0)
+    return messageOf(value.previousErrors[0])
   const message = Predicate.hasProperty(value, "message") && typeof value.message === "string" ? value.message : String(value)
   return message === "" && Predicate.hasProperty(value, "code") ? String(value.code) : message
 }

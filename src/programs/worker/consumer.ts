@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Option, Queue, type Semaphore } from "effect"
 import { Generator } from "../../services/Generator.ts"
 import { Metrics } from "../../services/Metrics.ts"
-import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import type { Job } from "../pool/Pool.ts"
 import type { Self } from "../supervision/Supervisor.ts"
@@ -16,7 +16,7 @@ export interface Options<R> {
   /** As many permits as messages may be held: concurrency times the prefetch multiplier. */
   readonly slots: Semaphore.Semaphore
   readonly jobs: Queue.Queue<Job<R>>
-  readonly jobOf: (delivery: Delivery) => Effect.Effect<Job<R>>
+  readonly jobOf: (delivery: Claimed) => Effect.Effect<Job<R>>
   /** Reasons to take nothing for a while. */
   readonly pauses: Queue.Queue<PutBack>
   /** Completes when this worker has its lease and knows what is revoked: nothing is taken before. */
@@ -69,7 +69,7 @@ export const consumer =
             if (Option.isSome(claimed)) return claimed
             yield* restore(Effect.raceFirst(queue.awaitMessage, Queue.peek(options.pauses)))
           }
-          return Option.none<Delivery>()
+          return Option.none<Claimed>()
         })
 
       const takeOne = Effect.uninterruptibleMask((restore) =>

@@ -1,4 +1,5 @@
 import { Clock, Effect, Option } from "effect"
+import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
@@ -26,7 +27,8 @@ const fromBroker = Effect.gen(function* () {
   const queue = yield* TaskQueue
   const metrics = yield* Metrics
   const me = yield* WorkerIdentity
-  const { queues, scheduled, unacknowledged, workers } = yield* queue.status
+  const journal = yield* Journal
+  const { clockAheadSeconds, queues, scheduled, unacknowledged, workers } = yield* queue.status
   for (const { dead, oldestSeconds, queue: name, ready } of queues) {
     for (const [priority, waiting] of Object.entries(ready))
       yield* metrics.set("queue_messages", { queue: name, priority }, waiting)
@@ -40,6 +42,8 @@ const fromBroker = Effect.gen(function* () {
   yield* metrics.set("messages_scheduled", {}, scheduled)
   yield* metrics.set("messages_unacknowledged", {}, unacknowledged)
   yield* metrics.set("messages_held", {}, workers.find(({ boot }) => boot === me.boot)?.holds ?? 0)
+  for (const [state, count] of Object.entries(yield* journal.counts)) yield* metrics.set("journal_generations", { state }, count)
+  yield* metrics.set("clock_ahead_seconds", {}, clockAheadSeconds)
   const alive = workers.filter((worker) => worker.alive).length
   yield* metrics.set("leases", { state: "running" }, alive)
   yield* metrics.set("leases", { state: "run out" }, workers.length - alive)

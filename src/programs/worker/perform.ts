@@ -2,7 +2,7 @@ import { Cause, Clock, Deferred, Duration, Effect, Exit, Option } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
-import type { Delivery } from "../../services/TaskQueue.ts"
+import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
 import { type Request, Vitals } from "../../services/Vitals.ts"
 import * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
@@ -73,7 +73,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     )
   }
 
-  const live = Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message) {
+  const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message) {
     const startedAt = yield* Clock.currentTimeMillis
     if (Option.isSome(message.expires) && message.expires.value <= startedAt) {
       yield* settle.revoked(delivery, message, "expired", null)
@@ -112,6 +112,14 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return "reusable"
     }
 
+    // What comes again came first at a time that nobody has kept.
+    if (message.envelope.headers["redelivered"] !== true) {
+      const since = Math.max(
+        delivery.seenSince,
+        Option.getOrElse(message.eta, () => 0)
+      )
+      yield* metrics.observe("queue_wait_seconds", { task: program.name }, Math.max(0, startedAt - since) / 1000)
+    }
     yield* emit(() => TaskEvent.received(message, request))
     request.startedAt = startedAt / 1000
     vitals.requests.set(message.id, request)
@@ -185,7 +193,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     }
   })
 
-  return Effect.fn("worker.perform")(function* (delivery: Delivery): Effect.fn.Return<"reusable" | "spent", never, R> {
+  return Effect.fn("worker.perform")(function* (delivery: Claimed): Effect.fn.Return<"reusable" | "spent", never, R> {
     const message = yield* Effect.result(Message.decode(delivery.raw))
     if (message._tag === "Success") {
       return yield* Effect.annotateLogs(live(delivery, message.success), { task: message.success.task, id: message.success.id })

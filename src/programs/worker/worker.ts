@@ -2,7 +2,7 @@ import { Deferred, Effect, Latch, Queue, Schedule, Semaphore } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
-import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Events from "../events/Events.ts"
@@ -54,7 +54,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const jobs = yield* Queue.unbounded<Pool.Job<R>>()
   const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
   const vitals = yield* Vitals
-  const jobOf = Effect.fnUntraced(function* (delivery: Delivery): Effect.fn.Return<Pool.Job<R>> {
+  const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const reserved = settings.WORKER_PREFETCH_MULTIPLIER > 1 ? yield* reserve(vitals, delivery) : { release: Effect.void }
     return {

@@ -1,0 +1,121 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { Redis } from "ioredis"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
+import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
+import { explain } from "../../src/programs/commands/outcome.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
+import { TaskQueue } from "../../src/services/TaskQueue.ts"
+import { valueOf } from "../contracts/metrics.ts"
+import { describeWith, ownRedis } from "../servers/index.ts"
+import { eventually, identity, message, settings } from "../support.ts"
+import { connected, pooled } from "./databases.ts"
+
+const metric = (series: string) =>
+  Effect.flatMap(Metrics, ({ expose }) => Effect.map(expose, ({ body }) => valueOf(body, series) ?? 0))
+
+const queueAt = (url: string) =>
+  TaskQueueRedis.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(identity(), Layer.fresh(MetricsMemory.layer))),
+    Layer.provide(settings({ CELERY_BROKER_URL: url })),
+    Layer.orDie
+  )
+
+describeWith(["redis"], "trouble with Redis is counted", () => {
+  it.live("an outage by what the network said, and the return from it", () =>
+    Effect.gen(function* () {
+      const server = yield* ownRedis
+      const url = server.url(0)
+      const name = url.replace("redis://", "")
+      yield* Effect.gen(function* () {
+        const queue = yield* TaskQueue
+        const reconnections = metric(`redis_reconnections_total{server="${name}"}`)
+        yield* queue.ping
+        assert.strictEqual(yield* reconnections, 0)
+        yield* Effect.promise(() => server.stop())
+        yield* eventually("refused", metric(`redis_errors_total{server="${name}",error="ECONNREFUSED"}`), (count) => count > 0)
+        yield* Effect.promise(() => server.start())
+        yield* eventually("back", reconnections, (count) => count === 1)
+        yield* queue.ping
+      }).pipe(Effect.provide(queueAt(url)))
+    })
+  )
+
+  it.live("a refused password, and a server that is full", () =>
+    Effect.gen(function* () {
+      const server = yield* ownRedis
+      const url = server.url(0)
+      const name = url.replace("redis://", "")
+      const raw = new Redis(url)
+      yield* Effect.gen(function* () {
+        const queue = yield* TaskQueue
+        yield* queue.publish([message()])
+        yield* Effect.promise(() => raw.config("SET", "maxmemory", "1", "maxmemory-policy", "noeviction"))
+        const error = yield* Effect.flip(queue.publish([message()]))
+        assert.match(explain(error), /OOM command not allowed/)
+        assert.isAbove(yield* metric(`redis_errors_total{server="${name}",error="OOM"}`), 0)
+        yield* Effect.promise(() => raw.config("SET", "maxmemory", "0"))
+        yield* queue.publish([message()])
+      }).pipe(Effect.provide(queueAt(url)))
+      yield* Effect.promise(() => raw.config("SET", "requirepass", "secret"))
+      yield* Effect.gen(function* () {
+        const queue = yield* TaskQueue
+        const error = yield* Effect.flip(queue.ping)
+        assert.match(String(error.cause), /WRONGPASS/)
+        assert.isAbove(yield* metric(`redis_errors_total{server="${name}",error="WRONGPASS"}`), 0)
+      }).pipe(Effect.provide(queueAt(url.replace("redis://", "redis://:not-it@"))))
+      raw.disconnect()
+    })
+  )
+})
+
+describeWith(["redis"], "a message's age", () => {
+  it.live("is not confused by a stock worker that takes one of those that were seen", () =>
+    Effect.gen(function* () {
+      const server = yield* ownRedis
+      const raw = new Redis(server.url(0))
+      yield* Effect.gen(function* () {
+        const queue = yield* TaskQueue
+        const info = { name: "one", boot: "one", host: "h", pid: 1, version: "1", queues: [], startedAt: 0, metrics: "" }
+        const beat = queue.beat({ ...info, processed: 0, consuming: true, doing: "" })
+        const oldest = Effect.map(queue.status, ({ queues }) => queues[0]!.oldestSeconds)
+        yield* queue.publish([message({ id: "first" })])
+        yield* beat
+        yield* eventually("waits", oldest, (seconds) => seconds._tag === "Some" && seconds.value > 0.3)
+        yield* queue.publish([message({ id: "second" })])
+        yield* beat
+        yield* Effect.promise(() => raw.rpop("generator_queue"))
+        const claimed = yield* queue.claim
+        assert.isBelow(claimed._tag === "Some" ? Date.now() - claimed.value.seenSince : Infinity, 200)
+        assert.strictEqual((yield* oldest)._tag, "None")
+      }).pipe(Effect.provide(queueAt(server.url(0))))
+      raw.disconnect()
+    })
+  )
+})
+
+const libraryAt = (database: ReturnType<typeof connected>) =>
+  ModelLibrarySql.layer.pipe(Layer.provide(database), Layer.provideMerge(Layer.fresh(MetricsMemory.layer)))
+
+describeWith(["postgres"], "trouble with PostgreSQL is counted", ({ postgres }) => {
+  it.live("by operation and SQLSTATE, with the connections that were made", () =>
+    Effect.gen(function* () {
+      const { find, ping } = yield* ModelLibrary
+      yield* Effect.flip(ping)
+      yield* Effect.flip(find({ templateId: "any", version: null }))
+      for (const operation of ["ping", "find"])
+        assert.strictEqual(yield* metric(`database_errors_total{operation="${operation}",error="42P01"}`), 1) // no such table
+      assert.isAtLeast(yield* metric("database_connections_total"), 1)
+    }).pipe(Effect.provide(libraryAt(pooled(postgres))))
+  )
+
+  it.live("and by what the network said", () =>
+    Effect.gen(function* () {
+      const { find } = yield* ModelLibrary
+      yield* Effect.flip(find({ templateId: "any", version: null }))
+      assert.strictEqual(yield* metric('database_errors_total{operation="find",error="ECONNREFUSED"}'), 1)
+    }).pipe(Effect.provide(libraryAt(connected("postgresql://worker:word@127.0.0.1:1/none"))))
+  )
+})
