@@ -1,5 +1,5 @@
 import { Effect, Layer, Option, PubSub } from "effect"
-import { type ChordPart, isFinal, ResultStore, type ResultTuple, type TaskResult } from "../services/ResultStore.ts"
+import { type ChordPart, givesWay, isFinal, ResultStore, type ResultTuple, type TaskResult } from "../services/ResultStore.ts"
 
 export const layer = Layer.effect(
   ResultStore,
@@ -12,7 +12,8 @@ export const layer = Layer.effect(
     return ResultStore.of({
       store: (result) =>
         Effect.suspend(() => {
-          if (results.get(result.task_id)?.status === "SUCCESS") return Effect.void
+          const stored = results.get(result.task_id)
+          if (stored !== undefined && !givesWay(stored.status, result.status)) return Effect.void
           results.set(result.task_id, result)
           return Effect.asVoid(PubSub.publish(published, result))
         }),

@@ -6,12 +6,16 @@ import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
 
-/** KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever). */
+/**
+ * KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever), the state that it tells.
+ * Keeps `givesWay`.
+ */
 const store = `
 local old = redis.call('GET', KEYS[1])
 if old then
   local readable, document = pcall(cjson.decode, old)
-  if readable and type(document) == 'table' and document.status == 'SUCCESS' then return 0 end
+  local status = readable and type(document) == 'table' and document.status
+  if status == 'SUCCESS' or (ARGV[3] == 'STARTED' and (status == 'FAILURE' or status == 'REVOKED')) then return 0 end
 end
 if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', KEYS[1], ARGV[1])
@@ -102,7 +106,9 @@ export const layer = Layer.effect(
 
     return ResultStore.of({
       store: (result) =>
-        Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires]))),
+        Effect.asVoid(
+          attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires, result.status]))
+        ),
       get,
       awaitFinal,
       saveGroup: (id, taskIds) =>

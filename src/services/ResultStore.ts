@@ -5,7 +5,10 @@ export class ResultStoreError extends Schema.TaggedError<ResultStoreError>()("Re
   cause: Schema.Defect()
 }) {}
 
-/** A task's result document as Celery's backend keeps it (celery-wire 4.2). */
+/**
+ * A task's result document as Celery's backend keeps it (celery-wire 4.2). What `result_extended` adds is written with it and
+ * read by nobody here.
+ */
 export const TaskResult = Schema.Struct({
   task_id: Schema.String,
   status: Schema.String,
@@ -36,10 +39,13 @@ export interface ResultTuple {
 /** States after which nothing more comes. */
 export const isFinal = (status: string) => status === "SUCCESS" || status === "FAILURE" || status === "REVOKED"
 
+/** A success stays, and what has ended has not just started: it is being run again. */
+export const givesWay = (stored: string, next: string) => stored !== "SUCCESS" && !(next === "STARTED" && isFinal(stored))
+
 export class ResultStore extends Context.Service<
   ResultStore,
   {
-    /** Keeps the document for `RESULT_EXPIRES` and wakes who waits for it. A SUCCESS already stored stays as it is. */
+    /** Keeps the document for `RESULT_EXPIRES` and wakes who waits for it, where the one already stored `givesWay` to it. */
     readonly store: (result: TaskResult) => Effect.Effect<void, ResultStoreError>
     readonly get: (taskId: string) => Effect.Effect<Option.Option<TaskResult>, ResultStoreError>
     /** Waits for the task's final document, however long that takes. */

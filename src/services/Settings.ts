@@ -26,6 +26,8 @@ const all = {
   /** How long stock workers on this broker wait before they restore an unacknowledged message. */
   VISIBILITY_TIMEOUT: seconds("VISIBILITY_TIMEOUT", 3600),
   RESULT_EXPIRES: seconds("RESULT_EXPIRES", 86_400),
+  /** Celery's `result_extended`: a result also says which task it is of, its arguments, its worker and its queue. */
+  RESULT_EXTENDED: Config.Boolean("RESULT_EXTENDED").pipe(Config.withDefault(false)),
 
   DATABASE_URL: secretUrl("DATABASE_URL", /^postgres(ql)?:\/\/\S+$/, "postgresql://user:password@host:port/database"),
   DATABASE_POOL: natural("DATABASE_POOL", 4, 1, 100),
@@ -58,6 +60,8 @@ const all = {
   WORKER_SEND_TASK_EVENTS: Config.Boolean("WORKER_SEND_TASK_EVENTS").pipe(Config.withDefault(false)),
   TASK_SOFT_TIME_LIMIT: seconds("TASK_SOFT_TIME_LIMIT", 240),
   TASK_TIME_LIMIT: seconds("TASK_TIME_LIMIT", 300),
+  /** Celery's `task_track_started`: a task that begins to run is STARTED, at the cost of one more step at Redis. */
+  TASK_TRACK_STARTED: Config.Boolean("TASK_TRACK_STARTED").pipe(Config.withDefault(false)),
   TASK_MAX_RETRIES: natural("TASK_MAX_RETRIES", 5, 0, 1000),
   TASK_RETRY_BACKOFF: seconds("TASK_RETRY_BACKOFF", 2),
   TASK_RETRY_BACKOFF_MAX: seconds("TASK_RETRY_BACKOFF_MAX", 60),

@@ -13,6 +13,7 @@ export const aResult = (over: Partial<TaskResult> = {}): TaskResult => ({
   ...over
 })
 const failed = { status: "FAILURE", result: { exc_type: "ValueError", exc_message: ["no"], exc_module: "builtins" } }
+const started = { status: "STARTED", result: { pid: 1, hostname: "w@h" }, date_done: null }
 const retrying = { status: "RETRY", result: null, date_done: null }
 
 /** What every result store promises. The layer is built once for each test. */
@@ -53,6 +54,24 @@ export const resultStoreContract = (name: string, layer: Layer.Layer<ResultStore
           for (const next of [retrying, failed, retrying, { status: "REVOKED" }, {}]) {
             yield* results.store({ ...last, ...next })
             assert.deepStrictEqual(yield* results.get(last.task_id), Option.some({ ...last, ...next }))
+          }
+        })
+      )
+    )
+
+    it.live("what has ended does not start again; what has not, does", () =>
+      keeps(
+        Effect.fnUntraced(function* (results) {
+          for (const before of [failed, { status: "REVOKED" }, {}]) {
+            const ended = aResult(before)
+            yield* results.store(ended)
+            yield* results.store({ ...ended, ...started })
+            assert.deepStrictEqual(yield* results.get(ended.task_id), Option.some(ended))
+          }
+          const running = aResult(started)
+          for (const next of [retrying, started, failed]) {
+            yield* results.store({ ...running, ...next })
+            assert.deepStrictEqual(yield* results.get(running.task_id), Option.some({ ...running, ...next }))
           }
         })
       )

@@ -21,6 +21,7 @@ app.conf.broker_connection_retry_on_startup = True
 app.conf.worker_prefetch_multiplier = 1
 app.conf.task_acks_late = True
 app.conf.worker_send_task_events = True
+app.conf.result_extended = app.conf.task_track_started = os.environ.get("TELLING") == "all"
 
 
 @app.task(name="oracle.echo")

@@ -140,6 +140,7 @@ const MADE = { image_url: "made", thumbnail_url: "made", fal_request_id: "made",
 const value = (result: unknown): unknown => {
   if (!isRecord(result)) return result
   if ("uptime_s" in result) return Object.keys(result)
+  if ("pid" in result) return { ...result, pid: typeof result["pid"] }
   if ("fal_request_id" in result) return { ...result, ...MADE, id: result["id"] === null ? null : "made", seed: "made" }
   if (result["exc_type"] === "ValidationError" || result["exc_type"] === "ChordError") {
     // The double names the same fields, in words of its own.
@@ -154,6 +155,8 @@ const fieldsIn = (text: string) =>
 
 export interface View {
   readonly states: ReadonlyArray<unknown>
+  /** What was told on the way: STARTED, RETRY. */
+  readonly before: ReadonlyArray<Fields>
   readonly document: Fields | undefined
   readonly events: ReadonlyArray<Fields>
   readonly left: ReadonlyArray<Fields>
@@ -188,6 +191,7 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
 
   interface Mutable {
     states: Array<unknown>
+    before: Array<Fields>
     document: Fields | undefined
     events: Array<Fields>
     left: Array<Fields>
@@ -195,22 +199,26 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
   const tasks = new Map<string, Mutable>()
   const task = (id: string) => {
     const name = nameOf(id)
-    const found = tasks.get(name) ?? { states: [], document: undefined, events: [], left: [] }
+    const found = tasks.get(name) ?? { states: [], before: [], document: undefined, events: [], left: [] }
     tasks.set(name, found)
     return found
   }
-  for (const { document, id } of seen.published) task(id).states.push(document["status"])
-  for (const { content, name, ttl } of seen.backend) {
-    if (!name.startsWith(META)) continue
-    const document = record(attempt(String(content)))
-    const tidy = {
+  const tidied = (document: Fields) =>
+    rename({
       ...document,
-      kept: lifetime(ttl),
+      fields: Object.keys(document),
       result: value(document["result"]),
       date_done: zeros(document["date_done"]),
-      traceback: presence(document["traceback"])
-    }
-    task(name.slice(META.length)).document = rename(tidy) as Fields
+      traceback: presence(document["traceback"]),
+      ...(Array.isArray(document["args"]) ? { args: document["args"].map(value) } : {})
+    }) as Fields
+  for (const { document, id } of seen.published) {
+    task(id).states.push(document["status"])
+    if (document["status"] === "STARTED" || document["status"] === "RETRY") task(id).before.push(tidied(document))
+  }
+  for (const { content, name, ttl } of seen.backend) {
+    if (!name.startsWith(META)) continue
+    task(name.slice(META.length)).document = { ...tidied(record(attempt(String(content)))), kept: lifetime(ttl) }
   }
   for (const event of seen.events) {
     const fields = Object.fromEntries(Object.entries(event).filter(([key]) => !VOLATILE.has(key)))
@@ -306,12 +314,14 @@ const types = (events: ReadonlyArray<Fields>) => events.map(({ type }) => String
 
 export const compare = (stock: Views, ours: Views): ReadonlyArray<Difference> => {
   const found: Array<Difference> = []
-  const none: View = { states: [], document: undefined, events: [], left: [] }
+  const none: View = { states: [], before: [], document: undefined, events: [], left: [] }
   for (const task of new Set([...stock.tasks.keys(), ...ours.tasks.keys()])) {
     const [theirs, mine] = [stock.tasks.get(task) ?? none, ours.tasks.get(task) ?? none]
     const add = (some: ReturnType<typeof paths>) =>
       some.forEach((one) => found.push({ task, kind: task.split(" ")[0]!, message: ours.contents.get(task), ...one }))
     add(paths("states", theirs.states, mine.states))
+    for (let at = 0; at < Math.min(theirs.before.length, mine.before.length); at++)
+      add(paths("document", theirs.before[at], mine.before[at]))
     add(paths("document", theirs.document, mine.document))
     add(paths("events", types(theirs.events), types(mine.events)))
     // Those of a type, in their order.

@@ -148,8 +148,9 @@ export const makeSide = Effect.fnUntraced(function* (
       const some = (Array.isArray(body) ? body : [body]) as ReadonlyArray<Fields> // celeryev sends one event or a list
       events.push(...some)
       for (const { type, uuid } of some) {
-        if (type === "task-started" && String(uuid).startsWith("terminate-"))
-          void broker.publish("/0.celery.pidbox", order("revoke", { task_id: uuid, terminate: true, signal: "SIGTERM" }))
+        if (type !== "task-started" || !String(uuid).startsWith("terminate-")) continue
+        const terminate = order("revoke", { task_id: uuid, terminate: true, signal: "SIGTERM" })
+        setTimeout(() => void broker.publish("/0.celery.pidbox", terminate), 300) // stock tells the event before it stores STARTED
       }
     } else published.push({ id: channel.slice("celery-task-meta-".length), document: parse(text) })
   })

@@ -654,6 +654,50 @@ describe("a result", () => {
   )
 })
 
+describe("with TASK_TRACK_STARTED", () => {
+  const tracking = { env: { TASK_TRACK_STARTED: "true" }, name: "celery@tracking" }
+
+  it.effect("a task is STARTED before anything is paid, and not without it", () =>
+    Effect.gen(function* () {
+      const { away, ledger, result, seconds, send, start } = yield* makeWorld
+      yield* start(tracking)
+      away.results = true
+      const id = yield* send()
+      yield* seconds(1)
+      assert.deepStrictEqual([yield* result(id), (yield* ledger).length], [undefined, 0])
+      away.results = false
+      yield* seconds(2)
+      const started = yield* result(id)
+      assert.deepInclude(started, { status: "STARTED", traceback: null, children: [], date_done: null })
+      assert.match(JSON.stringify(started?.result), /^\{"pid":\d+,"hostname":"celery@tracking"\}$/)
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* seconds(10)
+      assert.strictEqual((yield* result(id))?.status, "SUCCESS")
+    })
+  )
+
+  it.effect("what was stored before it is run again stays until it has ended", () =>
+    Effect.gen(function* () {
+      const { failure, pushRaw, result, results, seconds, start } = yield* makeWorld
+      const id = "again"
+      yield* results.store({
+        task_id: id,
+        status: "FAILURE",
+        traceback: null,
+        children: [],
+        date_done: null,
+        result: { exc_type: "WorkerLostError", exc_message: ["gone"], exc_module: "billiard.exceptions" }
+      })
+      yield* start(tracking)
+      yield* pushRaw(changed(id, (envelope) => envelope))
+      yield* seconds(1)
+      assert.strictEqual((yield* failure(id)).type, "WorkerLostError")
+      yield* seconds(10)
+      assert.strictEqual((yield* result(id))?.status, "SUCCESS")
+    })
+  )
+})
+
 describe("a chain", () => {
   const edit = (id: string) => ({
     task: "edit_model",

@@ -5,14 +5,15 @@ import { apply, applyUnread, type FollowUp, nothing, together } from "./canvas/a
 import { callbackFailure, dependencyFailure, gathered } from "./canvas/chord.ts"
 import type { Sender } from "./canvas/publish.ts"
 import * as Signature from "./canvas/Signature.ts"
-import { errbacksOf, type Stranded, stranded } from "./canvas/stranded.ts"
+import { errbacksOf, type Part, type Stranded, stranded } from "./canvas/stranded.ts"
 import type { Message } from "./Message.ts"
+import type { Whose } from "./Reply.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 
-export type { FollowUp, Sender, Stranded }
+export type { FollowUp, Part, Sender, Stranded }
 
 /** What a task's end needs to know of its message. */
-export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed">
+export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed"> & Whose
 
 /** Who sends what follows a task. Its ids are made from the task's own, so that a second delivery sends the same. */
 export const senderOf = (ended: Ended, queue: string, name: string, now: number): Sender => ({

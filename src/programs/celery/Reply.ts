@@ -1,12 +1,31 @@
 import type { ResultTuple, TaskResult } from "../../services/ResultStore.ts"
 import type { Schema } from "effect"
+import type { Message } from "./Message.ts"
 import * as TaskFailure from "./TaskFailure.ts"
+
+const record = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {} // own keys only
 
 /** What a result document says of the task it belongs to. */
 export interface Whose {
   readonly id: string
   readonly group: string | null
   readonly parentId: string | null
+  /** What `result_extended` adds. */
+  readonly extended?: Extended | undefined
+}
+
+/** The task itself, for who reads its result (celery-wire 4.2); null where nobody can say. */
+export type Extended = Readonly<Record<string, unknown>>
+
+/** A message's, with its stamps beside the rest; none of them may take the place of anything else. */
+export const extended = ({ args, envelope, kwargs, retries, task }: Message, worker: string): Extended => {
+  const info = record(envelope.properties?.["delivery_info"])
+  const own = { name: task, args, kwargs, worker, retries, queue: info["routing_key"] ?? null }
+  const stamps = record(envelope.headers["stamps"])
+  return Object.keys(stamps).length === 0
+    ? own
+    : { ...own, stamped_headers: envelope.headers["stamped_headers"] ?? null, ...stamps, ...own }
 }
 
 /** UTC with microseconds and no offset, as Celery 5.3 writes `date_done`. */
@@ -15,12 +34,14 @@ const dateDone = (now: number) => new Date(now).toISOString().replace("Z", "000"
 const document = (
   whose: Whose,
   rest: Pick<TaskResult, "status" | "result" | "traceback" | "children" | "date_done">
-): TaskResult => ({
-  ...rest,
-  ...(whose.group === null ? {} : { group_id: whose.group }),
-  ...(whose.parentId === null ? {} : { parent_id: whose.parentId }),
-  task_id: whose.id
-})
+): TaskResult => {
+  const own = {
+    ...rest,
+    ...(whose.group === null ? {} : { group_id: whose.group }),
+    ...(whose.parentId === null ? {} : { parent_id: whose.parentId })
+  }
+  return { ...own, ...whose.extended, ...own, task_id: whose.id }
+}
 
 /** Python's `[[id, parent], children]`. */
 export const taskTuple = (id: string): Schema.Json => [[id, null], null]
@@ -29,6 +50,15 @@ export const tuple = ({ children, id, parent }: ResultTuple): Schema.Json => [
   children === null ? null : children.map(tuple)
 ]
 export const groupTuple = (id: string, taskIds: ReadonlyArray<string>): Schema.Json => [[id, null], taskIds.map(taskTuple)]
+
+export const started = (whose: Whose, by: { readonly pid: number; readonly name: string }) =>
+  document(whose, {
+    status: "STARTED",
+    result: { pid: by.pid, hostname: by.name },
+    traceback: null,
+    children: [],
+    date_done: null
+  })
 
 export const success = (whose: Whose, result: Schema.Json, children: ReadonlyArray<Schema.Json>, now: number) =>
   document(whose, { status: "SUCCESS", result, traceback: null, children, date_done: dateDone(now) })

@@ -126,7 +126,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
     yield* emit(() => TaskEvent.started(message.id))
     const hard = seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
-    return yield* Effect.exit(run(program, message, delivery, request, hard)).pipe(
+    return yield* Effect.exit(Effect.andThen(settle.started(message), run(program, message, delivery, request, hard))).pipe(
       Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, hard)),
       Effect.ensuring(Effect.sync(() => vitals.requests.delete(message.id)))
     )

@@ -30,19 +30,20 @@ export interface Outside {
   readonly emit: (event: () => TaskEvent.TaskEvent) => Effect.Effect<void>
 }
 
-const whose = (message: Message.Message): Reply.Whose => ({ id: message.id, group: message.group, parentId: message.parentId })
-
 /** The ways a task can end, each in this order: what follows is sent, the result stored, the message let go, the event told. */
 export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   const queue = yield* TaskQueue
   const results = yield* ResultStore
   const metrics = yield* Metrics
   const me = yield* WorkerIdentity
-  const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX")
+  const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX", "TASK_TRACK_STARTED", "RESULT_EXTENDED")
 
   const canvas = CarryOut.make(queue, results)
   const store = (result: TaskResult) => insist("store a result", results.store(result))
   const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
+  /** Whose result it is, as much of it as is to be told. */
+  const whose = (message: Message.Message) =>
+    settings.RESULT_EXTENDED ? { ...message, extended: Reply.extended(message, me.name) } : message
   const senderOf = (ended: Canvas.Ended, delivery: Delivery) =>
     Effect.map(Clock.currentTimeMillis, (now) => Canvas.senderOf(ended, delivery.queue, me.name, now))
   /** Tells everyone who waits for it or for what was to follow it. */
@@ -64,6 +65,9 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   })
 
   return {
+    /** Its program is about to run. Told, as by Celery 5.3, even where the result is to be ignored. */
+    started: (message: Message.Message) => (settings.TASK_TRACK_STARTED ? store(Reply.started(whose(message), me)) : Effect.void),
+
     /** It had ended well at an earlier delivery, which may have stopped between the result and the chord it counts for. */
     acknowledge: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, before: TaskResult) {
       const sender = yield* senderOf(message, delivery)
@@ -85,7 +89,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
 
     failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
       yield* Effect.logWarning("task failed", { error: failure.message.slice(0, 500) })
-      yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
+      yield* fail(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
       yield* acknowledge(delivery)
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
@@ -93,7 +97,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** It took its worker with it too often: failed, and put aside for a person. */
     lost: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message) {
       const failure = TaskFailure.workerLost(`Worker exited prematurely ${message.crashes} times while it ran this task`)
-      yield* fail(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
+      yield* fail(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
       yield* bury(delivery, "crashed its worker", failure.message)
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
@@ -132,7 +136,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       signum: number | null
     ) {
       yield* Effect.logInfo("task revoked", { why })
-      yield* fail(delivery, message, (whose, now) => Reply.revoked(whose, why, now))
+      yield* fail(delivery, whose(message), (whose, now) => Reply.revoked(whose, why, now))
       yield* acknowledge(delivery)
       yield* outside.emit(() =>
         TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" })

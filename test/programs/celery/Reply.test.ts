@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Message from "../../../src/programs/celery/Message.ts"
+import type * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
 import * as Reply from "../../../src/programs/celery/Reply.ts"
 import * as TaskFailure from "../../../src/programs/celery/TaskFailure.ts"
+import { message } from "../../support.ts"
 import { type Document, documents, fixture, versions } from "./fixtures.ts"
 
 const whose = { id: "me", group: null, parentId: null }
@@ -83,6 +87,37 @@ describe("a reply", () => {
     assert.match(String(captured!.document.traceback), /celery\.exceptions\.Retry: Retry in 1s: /)
     assert.match(String(ours.RETRY.traceback), /celery\.exceptions\.Retry: Retry in 1\.50s: GenerationError: boom/)
   })
+})
+
+describe("with result_extended and task_track_started", () => {
+  const captured = fixture<ReadonlyArray<{ readonly data: string }>>("results-extended-5.3.6").map(({ data }) => data)
+  const tidy = (document: object) => JSON.stringify({ ...document, task_id: "", date_done: null })
+  const read = (task: Partial<NewMessage.NewTask>) => Message.decode(message({ queue: "celery", ...task }).raw)
+
+  it.effect("our STARTED and our SUCCESS are theirs, word for word and in their order", () =>
+    Effect.gen(function* () {
+      const plus = yield* read({ task: "app.tasks.add", args: [2], kwargs: { y: 3 } })
+      const whose = { ...plus, extended: Reply.extended(plus, "x1@host") }
+      const [started, success] = captured.map((data) => JSON.parse(data) as object) // the first two, of this task
+      assert.strictEqual(tidy(Reply.started(whose, { pid: 11443, name: "x1@host" })), tidy(started!))
+      assert.strictEqual(tidy(Reply.success(whose, 5, [], now)), tidy(success!))
+    })
+  )
+
+  it.effect("stamps stand beside the rest and take nothing's place", () =>
+    Effect.gen(function* () {
+      const stamped = yield* read({ task: "t" })
+      const headers = {
+        ...stamped.envelope.headers,
+        stamped_headers: ["project", "status"],
+        stamps: { project: "p1", status: "x" }
+      }
+      const extended = Reply.extended({ ...stamped, envelope: { ...stamped.envelope, headers } }, "w@h")
+      const told: object = Reply.success({ ...stamped, extended }, 5, [], now)
+      assert.deepInclude(told, { status: "SUCCESS", project: "p1", stamped_headers: ["project", "status"] })
+      assert.strictEqual(Object.keys(told).at(-1), "task_id")
+    })
+  )
 })
 
 describe("a failure as the Python client rebuilds it", () => {

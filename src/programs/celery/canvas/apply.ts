@@ -7,7 +7,7 @@ import { freeze, prepare, text, withArgs } from "./freeze.ts"
 import { publish, type Sender } from "./publish.ts"
 import * as Options from "./options.ts"
 import * as Signature from "./Signature.ts"
-import { type Stranded, stranded } from "./stranded.ts"
+import { type Part, stranded } from "./stranded.ts"
 
 /** What is to be done because a task has ended. */
 export interface FollowUp {
@@ -18,7 +18,7 @@ export interface FollowUp {
   readonly sizes: ReadonlyArray<{ readonly group: string; readonly size: number }>
   readonly groups: ReadonlyArray<ResultTuple>
   /** Tasks that were to follow and cannot: who waits for them is told why. */
-  readonly impossible: ReadonlyArray<{ readonly task: Stranded; readonly why: string }>
+  readonly impossible: ReadonlyArray<{ readonly task: Part; readonly why: string }>
 }
 
 export const nothing: FollowUp = { messages: [], children: [], sizes: [], groups: [], impossible: [] }

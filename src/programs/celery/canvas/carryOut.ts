@@ -6,8 +6,6 @@ import { complete } from "./chord.ts"
 import * as Reply from "../Reply.ts"
 import * as TaskFailure from "../TaskFailure.ts"
 
-type Document = (whose: Reply.Whose) => TaskResult
-
 /**
  * Does what a canvas asks for when a task has ended. Every step can be repeated: it is done once, however often the task is
  * delivered, and whoever waits for something that cannot come any more is told so.
@@ -26,7 +24,7 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
 
   /** Notes that a task has ended in the chord it is a header task of, and ends that chord when it was the last. */
   const part = Effect.fnUntraced(function* (
-    task: Canvas.Stranded,
+    task: Canvas.Part,
     end: Pick<TaskResult, "status" | "result">,
     sender: Canvas.Sender
   ): Effect.fn.Return<void, Failure> {
@@ -48,19 +46,19 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
   })
 
   /** Each of these tasks has ended without having run. */
-  const strand = Effect.fnUntraced(function* (
-    tasks: ReadonlyArray<Canvas.Stranded>,
-    document: Document,
+  const strand = Effect.fnUntraced(function* <T extends Canvas.Part>(
+    tasks: ReadonlyArray<T>,
+    document: (whose: Reply.Whose, task: T) => TaskResult,
     sender: Canvas.Sender
   ): Effect.fn.Return<void, Failure> {
     for (const task of tasks) {
-      const told = document({ id: task.id, group: task.group, parentId: null })
+      const told = document({ id: task.id, group: task.group, parentId: null }, task)
       yield* results.store(told)
       yield* part(task, told, sender)
     }
   })
 
-  const partOf = ({ embed, group, groupIndex, id }: Canvas.Ended): Canvas.Stranded => ({
+  const partOf = ({ embed, group, groupIndex, id }: Canvas.Ended): Canvas.Part => ({
     id,
     group,
     index: groupIndex,
@@ -76,11 +74,12 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
       part(partOf(ended), end, sender),
 
     /** A task did not end well: its chord, the rest of its chain, and, after a failure, its errbacks. */
-    fail: Effect.fnUntraced(function* (ended: Canvas.Ended, document: Document, sender: Canvas.Sender) {
-      const told = document({ id: ended.id, group: ended.group, parentId: ended.parentId })
+    fail: Effect.fnUntraced(function* (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender) {
+      const told = document(ended)
       yield* results.store(told)
       yield* part(partOf(ended), told, sender)
-      yield* strand(Canvas.restOfChain(ended), document, sender)
+      const alike = (whose: Reply.Whose, { call }: Canvas.Stranded) => document({ ...whose, extended: ended.extended && call })
+      yield* strand(Canvas.restOfChain(ended), alike, sender)
       if (told.status !== "FAILURE") return
       const errbacks = ended.embed.errbacks ?? []
       yield* send(`errbacks:${ended.id}`, Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender), sender)

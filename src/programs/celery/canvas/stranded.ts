@@ -1,9 +1,17 @@
-/** A task that will never run though someone may wait for it, or for the chord it is a part of. */
-export interface Stranded {
+import type { Extended } from "../Reply.ts"
+
+/** A task in its place in a canvas: someone may wait for it, or for the chord it is a part of. */
+export interface Part {
   readonly id: string
   readonly group: string | null
   readonly index: number | null
   readonly chord: unknown
+}
+
+/** One that will never run. */
+export interface Stranded extends Part {
+  /** As which task, and with what, it would have run. */
+  readonly call: Extended
 }
 
 type Properties = Readonly<Record<string, unknown>>
@@ -13,14 +21,14 @@ const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ?
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
 
 const inner = (signature: unknown) => {
-  const { kwargs, options, subtask_type: kind } = record(signature)
-  return { kind, kwargs: record(kwargs), options: record(options) }
+  const { args, kwargs, options, subtask_type: kind, task: name } = record(signature)
+  return { name, args, kind, kwargs: record(kwargs), options: record(options) }
 }
 const headerOf = (header: unknown) => (Array.isArray(header) ? header : list(inner(header).kwargs["tasks"]))
 
 /** Every task of a signature that cannot be applied, with what was to come after it. Looks as deep as it can understand. */
 export const stranded = (signature: unknown): ReadonlyArray<Stranded> => {
-  const { kind, kwargs, options } = inner(signature)
+  const { args, kind, kwargs, name, options } = inner(signature)
   const rest = list(options["chain"]).toReversed().flatMap(stranded)
   switch (kind) {
     case "group":
@@ -45,7 +53,8 @@ export const stranded = (signature: unknown): ReadonlyArray<Stranded> => {
           id,
           group: text(options["group_id"]),
           index: typeof index === "number" && Number.isInteger(index) ? index : null,
-          chord: chord === undefined ? null : chord
+          chord: chord === undefined ? null : chord,
+          call: { name: name ?? null, args: args ?? null, kwargs, worker: null, retries: options["retries"] ?? 0, queue: null }
         },
         ...rest
       ]
