@@ -60,6 +60,8 @@ if needs promtool 'Prometheus files'; then
   check 'promtool test rules: rules.test.yml' promtool test rules deploy/prometheus/rules.test.yml
   check 'promtool check config: scrape.yml' promtool check config --syntax-only deploy/prometheus/scrape.yml
   check 'promtool check config: trial/prometheus.yml' trial_prometheus
+  dashboard() { node test/deploy/expressions.ts >"$work/dashboard.yml" && promtool check rules "$work/dashboard.yml"; }
+  check 'promtool check rules: every expression of the dashboard' dashboard
   metrics() { node test/deploy/exposition.ts | promtool check metrics; }
   check 'promtool check metrics: every metric there is' metrics
 fi

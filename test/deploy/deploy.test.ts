@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import * as DotEnv from "../../src/layers/DotEnv.ts"
 import { definitions } from "../../src/services/Metrics.ts"
 import * as Settings from "../../src/services/Settings.ts"
+import { expressions } from "./dashboard.ts"
+import { exposition } from "./exposition.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 const read = (path: string) => readFileSync(join(root, path), "utf8")
@@ -81,11 +84,6 @@ it("the image starts under an init, as a worker, with a health check and without
 describe("alerts", () => {
   const rules = read("deploy/prometheus/rules.yml")
   const alerts = names(rules, /- alert: (\w+)/g)
-  const series = Object.entries(definitions).flatMap(([kind, all]) =>
-    Object.keys(all).flatMap((name) =>
-      kind === "histograms" ? ["_bucket", "_count", "_sum"].map((suffix) => name + suffix) : [name]
-    )
-  )
 
   it("each has its place in the runbook, a link to it, and a test", () => {
     assert.isAbove(alerts.length, 15)
@@ -98,10 +96,33 @@ describe("alerts", () => {
     }
   })
 
-  it("rules, their tests and the dashboard know no metric that there is not", () => {
-    for (const file of ["prometheus/rules.yml", "prometheus/rules.test.yml", "grafana/model-generator.json"])
-      for (const name of names(read(`deploy/${file}`), /model_generator_(\w+)/g)) assert.include(series, name, file)
-  })
+  it.effect("rules, their tests and the dashboard know no metric and no label that there is not", () =>
+    Effect.gen(function* () {
+      const { body } = yield* exposition
+      const labels = new Map<string, Set<string>>()
+      for (const [, name, given = ""] of body.matchAll(/^(\w+)(?:\{(.*)\})? /gm))
+        labels.set(name!, new Set([...(labels.get(name!) ?? []), ...names(given, /(\w+)=/g)]))
+      // What Prometheus and its configuration add.
+      const everywhere = ["instance", "job", "host"]
+      const rules = names(read("deploy/prometheus/rules.yml"), /expr: (?:\|\n)?((?:.+|\n {10})+)/g)
+      const series = names(read("deploy/prometheus/rules.test.yml"), /series: '(.*)'/g)
+      assert.isAbove(rules.length, 20)
+      for (const expr of [...rules, ...series, ...expressions]) {
+        const metrics = [...expr.matchAll(/\b((?:model_generator|process|nodejs)_\w+)(?:\{([^}]*)\})?/g)]
+        for (const [, name, matchers = ""] of metrics) {
+          assert.isTrue(labels.has(name!), `${name} in ${expr}`)
+          for (const label of names(matchers, /(\w+)\s*[=!]/g))
+            assert.isTrue(labels.get(name!)!.has(label) || everywhere.includes(label), `${label} of ${name} in ${expr}`)
+        }
+        if (metrics.length === 0) continue
+        for (const label of names(expr, /by \(([^)]*)\)/g).flatMap((list) => list.split(/,\s*/)))
+          assert.isTrue(
+            [...everywhere, ""].includes(label) || metrics.every(([, name]) => labels.get(name!)!.has(label)),
+            `by ${label} in ${expr}`
+          )
+      }
+    })
+  )
 })
 
 it("the runbook's table has every metric, with its type, labels and meaning", () => {

@@ -1,11 +1,11 @@
-/** What a worker exposes when everything has been counted once: for `promtool check metrics`, which needs no running worker. */
-import { Effect } from "effect"
+/** What a worker exposes when everything has been counted once: for tests, and run for `promtool check metrics`. */
+import { Effect, Layer } from "effect"
 import * as MetricsProm from "../../src/layers/MetricsProm.ts"
 import { definitions, Metrics } from "../../src/services/Metrics.ts"
 
 const labelled = (labels: ReadonlyArray<string>) => Object.fromEntries(labels.map((label) => [label, "x"]))
 
-const exposition = Effect.gen(function* () {
+export const exposition = Effect.gen(function* () {
   const metrics = yield* Metrics
   // Names and labels come from the definitions themselves, which the types cannot follow through Object.entries.
   const { count, observe, set } = metrics as unknown as Record<
@@ -15,8 +15,7 @@ const exposition = Effect.gen(function* () {
   for (const [name, { labels }] of Object.entries(definitions.counters)) yield* count(name, labelled(labels), 1)
   for (const [name, { labels }] of Object.entries(definitions.gauges)) yield* set(name, labelled(labels), 1)
   for (const [name, { labels }] of Object.entries(definitions.histograms)) yield* observe(name, labelled(labels), 1)
-  const { body } = yield* metrics.expose
-  return body
-})
+  return yield* metrics.expose
+}).pipe(Effect.provide(Layer.fresh(MetricsProm.layer)))
 
-process.stdout.write(await Effect.runPromise(Effect.provide(exposition, MetricsProm.layer)))
+if (import.meta.main) process.stdout.write((await Effect.runPromise(exposition)).body)
