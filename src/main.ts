@@ -35,7 +35,13 @@ const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge
 const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
 const brokerSettings = ["CELERY_BROKER_URL", "REDIS_PASSWORD", "WORKER_NAME"] as const satisfies ReadonlyArray<Settings.Name>
-const falSettings = ["FAL_KEY", "FAL_MODEL", "FAL_BASE_URL"] as const satisfies ReadonlyArray<Settings.Name>
+const falSettings = [
+  "FAL_KEY",
+  "FAL_MODEL",
+  "FAL_BASE_URL",
+  "FAL_MAX_CONCURRENT",
+  "TASK_TIME_LIMIT"
+] as const satisfies ReadonlyArray<Settings.Name>
 const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.dependencies).pipe(
   Layer.provideMerge(quiet)
 )

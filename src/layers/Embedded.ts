@@ -2,6 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Layer } from "effect"
 import { createServer } from "node:http"
 import { Vitals } from "../services/Vitals.ts"
+import * as FalLimitsMemory from "./FalLimitsMemory.ts"
 import * as FleetMemory from "./FleetMemory.ts"
 import * as GeneratorFal from "./GeneratorFal.ts"
 import * as JournalMemory from "./JournalMemory.ts"
@@ -28,6 +29,7 @@ export const worker = (settings: Readonly<Record<string, string>>) =>
     FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
     ResultStoreMemory.layer,
     JournalMemory.layer,
+    FalLimitsMemory.layer,
     library,
     GeneratorFal.layer,
     Vitals.layer,

@@ -14,8 +14,8 @@ import {
   Unreachable
 } from "../services/Generator.ts"
 
-/** How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same. */
-export type Submission = "accepted" | "lost" | "silent" | "busy" | "locked" | { readonly refused: string }
+/** How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same; `"away"` reaches nobody. */
+export type Submission = "accepted" | "lost" | "silent" | "busy" | "away" | "locked" | { readonly refused: string }
 /** How a job ends, `after` so many milliseconds by the `Clock`. */
 export type Job =
   | { readonly ends: "picture" | "flagged"; readonly after: number }
@@ -111,6 +111,7 @@ export const layer = Layer.effectContext(
       submit: Effect.fn("Generator.submit")(function* (endpoint, input) {
         calls.submit++
         const submission = submissions.shift() ?? "accepted"
+        if (submission === "away") return yield* fail(new Unreachable({ detail: "cannot connect (ECONNREFUSED)" }))
         if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
         if (submission === "locked") return yield* locked()
         if (typeof submission === "object")

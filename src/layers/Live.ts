@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
 import * as Settings from "../services/Settings.ts"
 import { Vitals } from "../services/Vitals.ts"
+import * as FalLimitsRedis from "./FalLimitsRedis.ts"
 import * as FleetRedis from "./FleetRedis.ts"
 import * as GeneratorFal from "./GeneratorFal.ts"
 import * as JournalRedis from "./JournalRedis.ts"
@@ -34,7 +35,7 @@ export const client = Layer.mergeAll(TaskQueueRedis.layer, ResultStoreRedis.laye
 export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
 
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, GeneratorFal.layer).pipe(
+export const dependencies = Layer.mergeAll(client, JournalRedis.layer, FalLimitsRedis.layer, library, GeneratorFal.layer).pipe(
   Layer.provideMerge(MetricsProm.layer)
 )
 

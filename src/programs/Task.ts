@@ -14,7 +14,10 @@ export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
 /** No task of this kind can go well until a person acts: the task goes back as it was and the worker pauses. */
 export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", { reason: Schema.String, detail: Schema.String }) {}
 
-export type Failure = TaskFailure | RetryLater | PutBack
+/** Nothing is wrong and nothing was done: it is put aside as it is, in nobody's hands, for so many seconds or a little more. */
+export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", { reason: Schema.String, after: Schema.Finite }) {}
+
+export type Failure = TaskFailure | RetryLater | PutBack | NotYet
 
 /** How a task was called, as its message has it. */
 export interface Call {

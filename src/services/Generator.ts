@@ -1,6 +1,6 @@
 import { Context, type Effect, Schema } from "effect"
 
-/** Nothing reached fal, or fal said no before taking the work: the same request may be sent again. */
+/** fal said no before taking the work: the same request may be sent again. */
 export class Busy extends Schema.TaggedError<Busy>()("Busy", { detail: Schema.String }) {}
 /** The answer to a submit was lost: fal may or may not be working, and billing. */
 export class Uncertain extends Schema.TaggedError<Uncertain>()("Uncertain", { detail: Schema.String }) {}
@@ -25,7 +25,7 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
 export class Cancelled extends Schema.TaggedError<Cancelled>()("Cancelled", { detail: Schema.String }) {}
 /** fal does not know the request id (any more). It may have been paid. */
 export class Unknown extends Schema.TaggedError<Unknown>()("Unknown", { detail: Schema.String }) {}
-/** Reading the status or the result did not work this time; the request itself is unharmed. */
+/** A submit did not reach fal, or a status or result could not be read: no harm is done, and it may be tried again. */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { detail: Schema.String }) {}
 
 /** One failure, several reasons: callers match on `reason`. */

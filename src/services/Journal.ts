@@ -32,11 +32,30 @@ export type Generation = typeof Generation.Type
 export type State = Generation["_tag"]
 export const states = ["Intended", "Submitted", "Generated"] as const satisfies ReadonlyArray<State>
 
-/** Kept beside the message in the broker's Redis for a week, so that a redelivery, a retry or another worker finds it. */
+/** One that asked for room this long ago does not hold up who came after it (seconds). */
+export const PRESENT = 1
+/** One that has not asked again for so long has left the line (seconds). */
+export const GONE = 60
+/** How much longer than a task may run its request counts as in flight when nobody has touched it (seconds). */
+export const ORPHANED = 300
+
+/**
+ * Kept beside the message in the broker's Redis for a week, so that a redelivery, a retry or another worker finds it. It knows
+ * the fleet's requests in flight: those intended or submitted, whether or not the worker that made them still lives.
+ */
 export class Journal extends Context.Service<
   Journal,
   {
     readonly find: (taskId: string) => Effect.Effect<Option.Option<Generation>, JournalError>
+    /**
+     * `advance` to an intent, if the fleet may have one more request in flight (FAL_MAX_CONCURRENT). `"full"` when it may not:
+     * who goes on asking gets room in the order of first asking.
+     */
+    readonly intend: (
+      taskId: string,
+      previous: Option.Option<Generation>,
+      intent: typeof Intended.Type
+    ) => Effect.Effect<"written" | "contended" | "full", JournalError>
     /** Writes `next` if what is written is still `previous`; `false`, with nothing changed, when another hand was faster. */
     readonly advance: (
       taskId: string,
@@ -45,5 +64,9 @@ export class Journal extends Context.Service<
     ) => Effect.Effect<boolean, JournalError>
     /** How many generations stand in each state. */
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
+    /** Its request has ended without a picture and is no longer in flight. What is written stays, and forbids another. */
+    readonly close: (taskId: string) => Effect.Effect<void, JournalError>
+    /** Requests of the whole fleet that fal may be working on. */
+    readonly inFlight: Effect.Effect<number, JournalError>
   }
 >()("model-generator/services/Journal") {}

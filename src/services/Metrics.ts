@@ -17,6 +17,10 @@ export const definitions = {
     generations_total: { help: "Generations ended, by outcome", labels: ["outcome"] },
     generations_reattached_total: { help: "Generations found in the journal with a request id and not bought again", labels: [] },
     generations_uncertain_total: { help: "Submits whose answer was lost", labels: [] },
+    generations_uncertain_ended_total: {
+      help: "Submits without an answer after their grace, by how it went on",
+      labels: ["how"]
+    },
     billable_units_total: { help: "Units fal charged for, in the endpoint's price unit", labels: ["endpoint", "use"] },
     spent_dollars_total: {
       help: "What was charged at fal's list prices: an estimate, by endpoint and whether it was of use",
@@ -35,7 +39,12 @@ export const definitions = {
       help: "Connections to the database begun: new ones and those in the place of lost ones",
       labels: []
     },
-    pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] }
+    tasks_held_total: {
+      help: "Times a task was put aside for a moment because fal could not be asked yet",
+      labels: ["task", "reason"]
+    },
+    pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] },
+    paused_seconds_total: { help: "How long the taking of tasks was paused in all, by reason", labels: ["reason"] }
   },
   gauges: {
     slots: { help: "Slots of the pool", labels: [] },
@@ -51,6 +60,9 @@ export const definitions = {
     queue_dead_letters: { help: "Dead letters that wait for a person", labels: ["queue"] },
     messages_scheduled: { help: "Messages on the broker that wait for their time", labels: [] },
     messages_unacknowledged: { help: "Messages on the broker that are held or wait for their time", labels: [] },
+    fal_in_flight: { help: "Requests of the fleet that fal may be working on, also of workers that died", labels: [] },
+    fal_max_concurrent: { help: "How many of them there may be; 0 is no limit", labels: [] },
+    fal_circuit_open: { help: "1 while nothing is submitted because fal takes nothing", labels: [] },
     messages_held: { help: "Messages this worker holds", labels: [] },
     journal_generations: { help: "Generations in the journal, which keeps each for a week, by state", labels: ["state"] },
     clock_ahead_seconds: { help: "How far this machine's clock is ahead of Redis's", labels: [] },

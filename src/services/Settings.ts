@@ -42,6 +42,12 @@ const all = {
       "FAL_BASE_URL"
     )
   ),
+  /** What becomes of a submit whose answer was lost, after its grace: made again at most once, or failed. */
+  FAL_UNCERTAIN: Config.Literals(["resubmit", "fail"], "FAL_UNCERTAIN").pipe(Config.withDefault("resubmit")),
+  /** Requests the whole fleet may have in flight; 0 is no limit of ours: fal queues what is more than the account may run. */
+  FAL_MAX_CONCURRENT: natural("FAL_MAX_CONCURRENT", 0, 0, 10_000),
+  /** Submits a minute, of the whole fleet; 0 is no limit. Celery's `rate_limit` is per worker and task. */
+  FAL_RATE_LIMIT: natural("FAL_RATE_LIMIT", 0, 0, 100_000),
 
   WORKER_NAME: Config.NonEmptyString("WORKER_NAME").pipe(Config.withDefault("celery@%h")),
   WORKER_QUEUES: Config.NonEmptyString("WORKER_QUEUES").pipe(

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
-import { type Generation, Generation as GenerationSchema, Journal } from "../../src/services/Journal.ts"
+import { type Generation, Generation as GenerationSchema, type Intended, Journal, PRESENT } from "../../src/services/Journal.ts"
 import { uniqueId } from "../support.ts"
 
 const about = {
@@ -9,7 +9,7 @@ const about = {
   at: 1_700_000_000_123,
   resubmits: 0
 }
-export const intended: Generation = { _tag: "Intended", ...about }
+export const intended: typeof Intended.Type = { _tag: "Intended", ...about }
 export const submitted: Generation = { _tag: "Submitted", ...about, requestId: "r-1" }
 export const generated: Generation = {
   _tag: "Generated",
@@ -28,9 +28,12 @@ export const generated: Generation = {
 }
 
 /** What every journal promises. The layer is built once for each test. */
-export const journalContract = (name: string, layer: Layer.Layer<Journal>) => {
-  const keeps = <A, E>(test: (journal: Journal["Service"]) => Effect.Effect<A, E>) =>
-    Effect.flatMap(Journal, test).pipe(Effect.provide(layer))
+export const journalContract = (name: string, layerWith: (env: Readonly<Record<string, string>>) => Layer.Layer<Journal>) => {
+  const keepsWith =
+    (env: Readonly<Record<string, string>>) =>
+    <A, E>(test: (journal: Journal["Service"]) => Effect.Effect<A, E>) =>
+      Effect.flatMap(Journal, test).pipe(Effect.provide(layerWith(env)))
+  const keeps = keepsWith({})
   const { none, some } = Option
 
   describe(name, () => {
@@ -96,6 +99,73 @@ export const journalContract = (name: string, layer: Layer.Layer<Journal>) => {
           yield* journal.advance(one, some(submitted), some(generated))
           yield* journal.advance(two, some(intended), none())
           assert.deepStrictEqual(yield* more, [0, 0, 1])
+        })
+      )
+    )
+
+    it.live("a request is in flight from the intent until there is a picture, or it has ended without one", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const [one, two] = [uniqueId(), uniqueId()]
+          assert.strictEqual(yield* journal.intend(one, none(), intended), "written")
+          assert.deepStrictEqual(yield* journal.find(one), some(intended))
+          assert.strictEqual(yield* journal.intend(two, none(), intended), "written")
+          assert.strictEqual(yield* journal.inFlight, 2)
+          yield* journal.advance(one, some(intended), some(submitted))
+          assert.strictEqual(yield* journal.inFlight, 2)
+          yield* journal.advance(one, some(submitted), some(generated))
+          assert.strictEqual(yield* journal.inFlight, 1)
+          yield* journal.advance(two, some(intended), some(submitted))
+          yield* journal.close(two)
+          assert.strictEqual(yield* journal.inFlight, 0)
+          assert.deepStrictEqual(yield* journal.find(two), some(submitted)) // still not to be bought again
+          assert.isTrue(yield* journal.advance(two, some(submitted), some(submitted))) // taken up again
+          assert.strictEqual(yield* journal.inFlight, 1)
+          yield* journal.advance(two, some(submitted), none())
+          assert.strictEqual(yield* journal.inFlight, 0)
+        })
+      )
+    )
+
+    const two = keepsWith({ FAL_MAX_CONCURRENT: "2" })
+    it.live("no more intents than there may be in flight; one that was slower is told so, and changes nothing", () =>
+      two(
+        Effect.fnUntraced(function* (journal) {
+          const ids = Array.from({ length: 20 }, () => uniqueId())
+          const answers = yield* Effect.forEach(ids, (id) => journal.intend(id, none(), intended), { concurrency: "unbounded" })
+          assert.deepStrictEqual([...answers].toSorted(), [...Array(18).fill("full"), "written", "written"])
+          const inside = ids[answers.indexOf("written")]!
+          assert.strictEqual(yield* journal.intend(inside, none(), intended), "contended")
+          // A submit that is made again has its room already.
+          assert.strictEqual(yield* journal.intend(inside, some(intended), { ...intended, resubmits: 1 }), "written")
+          assert.strictEqual(yield* journal.inFlight, 2)
+          const outside = ids[answers.indexOf("full")]!
+          assert.deepStrictEqual(yield* journal.find(outside), none())
+        })
+      )
+    )
+
+    it.live("room goes to who asked first, as long as it goes on asking", () =>
+      two(
+        Effect.fnUntraced(function* (journal) {
+          const [a, b, first, second, third] = Array.from({ length: 5 }, () => uniqueId()) as [
+            string,
+            string,
+            string,
+            string,
+            string
+          ]
+          const ask = (id: string) => journal.intend(id, none(), intended)
+          yield* Effect.forEach([a, b], ask)
+          assert.deepStrictEqual(yield* Effect.forEach([first, second, third], ask), ["full", "full", "full"])
+          yield* journal.advance(a, some(intended), none())
+          assert.deepStrictEqual(yield* Effect.forEach([third, second, first], ask), ["full", "full", "written"])
+          // One that does not ask any more holds up nobody, and has not lost its place when it comes back.
+          yield* Effect.sleep(PRESENT * 1000 + 100)
+          yield* journal.advance(b, some(intended), none())
+          assert.strictEqual(yield* ask(third), "written")
+          yield* journal.advance(third, some(intended), none())
+          assert.deepStrictEqual(yield* Effect.forEach([second], ask), ["written"])
         })
       )
     )

@@ -95,11 +95,11 @@ describe("one POST for each submit, whatever happens to it", () => {
     })
   )
 
-  it.effect("a server that is not there is Busy: nothing was sent", () =>
+  it.effect("a server that is not there is Unreachable: nothing was sent", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const generator = Context.get(yield* Layer.build(falAt(`http://127.0.0.1:${port}`)), Generator)
-      assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, "Busy")
+      assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, "Unreachable")
       assert.strictEqual((yield* reasonOf(generator.probe))._tag, "Unreachable")
     })
   )

@@ -8,12 +8,15 @@ import { intended, journalContract, submitted } from "../contracts/journal.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
 import { settings } from "../support.ts"
 
-journalContract("the journal in this process", Layer.fresh(JournalMemory.layer))
+journalContract("the journal in this process", (env) =>
+  Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(env)), Layer.orDie)
+)
 
-const at = (url: string) => Layer.fresh(JournalRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie)
+const at = (url: string, env = {}) =>
+  Layer.fresh(JournalRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url, ...env })), Layer.orDie)
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
-  journalContract("the journal on Redis", Layer.unwrap(Effect.map(freshRedis(redis), ({ url }) => at(url))))
+  journalContract("the journal on Redis", (env) => Layer.unwrap(Effect.map(freshRedis(redis), ({ url }) => at(url, env))))
 
   it.live("another process finds what this one wrote, for a week", () =>
     Effect.gen(function* () {
@@ -28,6 +31,26 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       assert.deepStrictEqual(found, Option.some(submitted))
       const raw = new Redis(url)
       assert.closeTo(yield* Effect.promise(() => raw.ttl("model-generator.journal:t")), 7 * 86_400, 5)
+      raw.disconnect()
+    })
+  )
+
+  it.live("a request whose worker died counts for as long as a task may run and five minutes more", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = new Redis(url)
+      const { intend, inFlight } = yield* Effect.provideContext(
+        Journal,
+        yield* Layer.build(at(url, { FAL_MAX_CONCURRENT: "1", TASK_TIME_LIMIT: "100" }))
+      )
+      yield* intend("dead", Option.none(), intended)
+      const until = Number(yield* Effect.promise(() => raw.zscore("model-generator.in-flight", "dead")))
+      assert.closeTo(until - Date.now() / 1000, 400, 5)
+      assert.strictEqual(yield* intend("next", Option.none(), intended), "full")
+      yield* Effect.promise(() => raw.zadd("model-generator.in-flight", Date.now() / 1000 - 1, "dead"))
+      assert.strictEqual(yield* inFlight, 0)
+      assert.strictEqual(yield* intend("next", Option.none(), intended), "written")
+      assert.deepStrictEqual(yield* Effect.promise(() => raw.zrange("model-generator.line", "0", "-1")), [])
       raw.disconnect()
     })
   )

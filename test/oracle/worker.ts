@@ -3,6 +3,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
+import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
@@ -36,6 +37,7 @@ const layer = Layer.mergeAll(
   FleetRedis.layer,
   NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }),
   JournalMemory.layer,
+  FalLimitsMemory.layer,
   ModelLibraryMemory.layer,
   pictures,
   MetricsMemory.layer,

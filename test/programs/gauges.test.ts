@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
@@ -17,6 +18,7 @@ const world = Layer.mergeAll(
   TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
   Layer.fresh(JournalMemory.layer),
   MetricsMemory.layer,
+  FalLimitsMemory.layer,
   Vitals.layer
 ).pipe(Layer.provideMerge(Layer.mergeAll(identity("celery@one"), settings({}))))
 

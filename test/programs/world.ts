@@ -5,6 +5,7 @@
 import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
 import { HttpServer } from "effect/http"
 import { TestClock } from "effect/testing"
+import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
@@ -98,12 +99,17 @@ const settled = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return yield* Fiber.join(fiber)
   })
 
-export const makeWorld = Effect.gen(function* () {
+/** A world with what the whole fleet shares set by `env`, and another fal where one is given. */
+export const makeWorldWith = Effect.fnUntraced(function* (
+  options: { readonly env?: Readonly<Record<string, string>>; readonly generator?: Generator["Service"] } = {}
+) {
+  const fleet = options.env ?? {}
   const world = yield* Layer.build(
     Layer.mergeAll(
       TaskQueueMemory.MemoryBroker.layer,
       Layer.fresh(ResultStoreMemory.layer),
-      Layer.fresh(JournalMemory.layer),
+      Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(fleet)), Layer.orDie),
+      Layer.fresh(FalLimitsMemory.layer),
       Layer.fresh(GeneratorMemory.layer),
       Layer.fresh(ModelLibraryMemory.layer),
       Layer.fresh(MetricsMemory.layer)
@@ -114,7 +120,7 @@ export const makeWorld = Effect.gen(function* () {
   const results = Context.get(world, ResultStore)
   const library = Context.get(world, ModelLibrary)
   const journal = Context.get(world, Journal)
-  const generator = Context.get(world, Generator)
+  const generator = options.generator ?? Context.get(world, Generator)
   const metrics = Context.get(world, Metrics)
 
   /** What is away at the moment. Change it at will. */
@@ -178,7 +184,7 @@ export const makeWorld = Effect.gen(function* () {
   ) {
     const plug = makePlug(options.death)
     const hurry = yield* Deferred.make<void>()
-    const env = settings(options.env ?? {})
+    const env = settings({ ...fleet, ...options.env })
     const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
       Layer.provideMerge(identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis })),
       Layer.provide(Layer.succeedContext(world)),
@@ -302,5 +308,6 @@ export const makeWorld = Effect.gen(function* () {
     seconds: (count: number) => TestClock.adjust(`${count} seconds`)
   }
 })
+export const makeWorld = makeWorldWith()
 
 export const empty = { queued: 0, running: 0, scheduled: 0, dead: 0 }

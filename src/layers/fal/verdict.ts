@@ -32,7 +32,7 @@ const isAccount = (status: number) => status === 401 || status === 402 || status
 
 /** The answer of a POST: anything but a clear yes or a clear no may have been taken, and billed. */
 export const submitted = (exchange: Exchange): Verdict<string> => {
-  if (exchange._tag === "NotSent") return fail(new Busy({ detail: exchange.detail }))
+  if (exchange._tag === "NotSent") return fail(new Unreachable({ detail: exchange.detail }))
   if (exchange._tag === "Lost") return fail(new Uncertain({ detail: exchange.detail }))
   if (isOk(exchange)) {
     return Option.match(Body.read(Body.Accepted, exchange.text), {

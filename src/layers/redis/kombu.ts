@@ -45,6 +45,10 @@ export const scheduled = "model-generator.scheduled"
 export const arrivals = (list: string) => `model-generator.arrivals:${list}`
 export const revoked = "model-generator.revoked"
 export const once = (key: string) => `model-generator.once:${key}`
+/** Task ids whose request fal may be working on, and those that wait for room to make one. */
+export const inFlight = "model-generator.in-flight"
+export const line = "model-generator.line"
+export const lineAsked = "model-generator.line-asked"
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 /** Task ids in a state of the journal, by when their entries end. */
 export const journalState = (state: string) => `model-generator.journal-state:${state}`

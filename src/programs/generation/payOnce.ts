@@ -1,10 +1,13 @@
 import { Clock, Effect, Option, Schedule, type Schema } from "effect"
+import type { CircuitBreaker } from "effect/persistence"
 import { type AccountProblem, Generator, type GeneratorError, type Picture, type Ticket } from "../../services/Generator.ts"
 import { type Generation, Journal, type JournalError } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
 import { costOf } from "../commands/price.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import { type Failure, PutBack, RetryLater } from "../Task.ts"
+import { type Failure, NotYet, PutBack, RetryLater } from "../Task.ts"
+import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
 import { makeUsual, type Usual, waitUntilEnded } from "./wait.ts"
 
 /** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
@@ -15,6 +18,7 @@ const usual = makeUsual()
 /** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
 const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 
+type Intended = Extract<Generation, { readonly _tag: "Intended" }>
 type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
 type Generated = Extract<Generation, { readonly _tag: "Generated" }>
 
@@ -39,20 +43,34 @@ const contended = later("contended", "another worker has this generation in hand
 const pause = (problem: AccountProblem) =>
   new PutBack({ reason: "fal account", detail: `fal answered ${problem.status}: ${problem.detail}` })
 
+// Losing a request id costs money, so this is worth insisting on.
+const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
+  Effect.retry(call, Schedule.max([Schedule.exponential("100 millis"), Schedule.recurs(8)]))
+
 const advance = Effect.fnUntraced(function* (taskId: string, from: Generation | undefined, to: Generation | undefined) {
   const journal = yield* Journal
-  const moved = yield* journal.advance(taskId, Option.fromNullishOr(from), Option.fromNullishOr(to)).pipe(
-    // Losing a request id costs money, so this is worth insisting on.
-    Effect.retry(Schedule.max([Schedule.exponential("100 millis"), Schedule.recurs(8)])),
-    Effect.mapError(journalAway)
-  )
+  const move = journal.advance(taskId, Option.fromNullishOr(from), Option.fromNullishOr(to))
+  const moved = yield* Effect.mapError(insisting(move), journalAway)
   if (!moved) return yield* contended
 })
 
-const reasonOf = (error: GeneratorError) => error.reason
+/** The intent, once the fleet has room for one more request and has not made too many in this minute. */
+const intend = Effect.fnUntraced(function* (taskId: string, before: Generation | undefined, intent: Intended) {
+  const journal = yield* Journal
+  const answer = yield* Effect.mapError(journal.intend(taskId, Option.fromNullishOr(before), intent), journalAway)
+  if (answer === "full") return yield* new NotYet({ reason: "no room at fal", after: 1 })
+  if (answer === "contended") return yield* contended
+  yield* Effect.tapError(withinRate, () => advance(taskId, intent, before))
+})
+
+/** It has ended and no longer counts as in flight. That it may have to run out instead is no reason to fail. */
+const close = Effect.fnUntraced(function* (taskId: string) {
+  const journal = yield* Journal
+  yield* Effect.ignore(insisting(journal.close(taskId)))
+})
 
 /** Intent, one POST, request id: nothing can come between the last two but the death of the process. */
-const submit = Effect.fn("generation.submit")(function* (
+const submitNow = Effect.fn("generation.submit")(function* (
   taskId: string,
   before: Generation | undefined,
   endpoint: string,
@@ -62,16 +80,22 @@ const submit = Effect.fn("generation.submit")(function* (
   const generator = yield* Generator
   const metrics = yield* Metrics
   const intended = { _tag: "Intended", endpoint, input, at: yield* Clock.currentTimeMillis, resubmits } as const
-  yield* advance(taskId, before, intended)
-  return yield* generator.submit(endpoint, input).pipe(
+  const resubmitting = Effect.andThen(
+    metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),
+    Effect.logWarning("a submit whose answer was lost is made again", { taskId, seed: input["seed"] })
+  )
+  const made = intend(taskId, before, intended).pipe(
+    Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
+    Effect.andThen(generator.submit(endpoint, input)),
     Effect.flatMap((ticket) => {
       const submitted = { ...intended, _tag: "Submitted", requestId: ticket.requestId } as const
       return Effect.as(advance(taskId, intended, submitted), submitted)
-    }),
+    })
+  )
+  return yield* whileUp(made).pipe(
     Effect.catchTag(
       "GeneratorError",
-      Effect.fnUntraced(function* (error): Effect.fn.Return<never, Failure, Journal> {
-        const { reason } = error
+      Effect.fnUntraced(function* ({ reason }): Effect.fn.Return<never, Failure, Journal | CircuitBreaker.CircuitBreaker> {
         if (reason._tag === "Uncertain") {
           yield* metrics.count("generations_uncertain_total", {})
           yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", { taskId, detail: reason.detail })
@@ -83,12 +107,15 @@ const submit = Effect.fn("generation.submit")(function* (
         yield* advance(taskId, intended, before)
         if (reason._tag === "AccountProblem") return yield* pause(reason)
         if (reason._tag === "Refused") return yield* TaskFailure.contentRefused(reason.detail)
-        return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true })
+        if (reason._tag === "Busy") return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true })
+        // While fal takes nobody's, it is no fault of this task's.
+        return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
       })
     ),
     Effect.uninterruptible
   )
 })
+const submit = (...args: Parameters<typeof submitNow>) => inTurn(submitNow(...args))
 
 const bought = (entry: Generated): Bought => ({
   requestId: entry.requestId,
@@ -124,7 +151,7 @@ const collect = Effect.fn("generation.collect")(function* (taskId: string, submi
 const endedBadly = (taskId: string, submitted: Submitted) =>
   Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
     const metrics = yield* Metrics
-    const reason = reasonOf(error)
+    const { reason } = error
     yield* metrics.count("generations_total", { outcome: reason._tag })
     switch (reason._tag) {
       case "Refused":
@@ -167,6 +194,10 @@ const finish = Effect.fnUntraced(function* (taskId: string, submitted: Submitted
   )
 })
 
+/** A task that fails is not run again: whatever became of its request, nobody will ask for it. */
+const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, taskId: string) =>
+  Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? close(taskId) : Effect.void))
+
 /**
  * One picture for one task, paid once: what the journal knows decides. With a request id it re-attaches and never submits;
  * an intent without one is uncertain, waits its grace and is made again at most once. `beforePaying` runs only when no
@@ -186,16 +217,22 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
       return bought(found)
     case "Submitted":
       yield* metrics.count("generations_reattached_total", {})
+      yield* advance(taskId, found, found) // in flight again, if it had been forgotten
       return bought(yield* finish(taskId, found))
     case "Intended": {
       const waited = ((yield* Clock.currentTimeMillis) - found.at) / 1000
       if (waited < UNCERTAIN_GRACE) {
         return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: UNCERTAIN_GRACE - waited })
       }
-      if (found.resubmits >= MAX_RESUBMITS) {
-        return yield* TaskFailure.generationError(
-          `fal's answer to the submit was lost ${found.resubmits + 1} times: not asked again`
-        )
+      const { FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN").pipe(Effect.orDie)
+      if (FAL_UNCERTAIN === "fail" || found.resubmits >= MAX_RESUBMITS) {
+        const times = found.resubmits === 0 ? "once" : `${found.resubmits + 1} times`
+        yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
+        yield* Effect.logError("a submit whose answer was lost is given up: look for it in fal's history", {
+          taskId,
+          seed: found.input["seed"]
+        })
+        return yield* TaskFailure.generationError(`fal's answer to the submit was lost ${times}: not asked again`)
       }
       // The same input, so that its seed can be found in fal's history.
       return bought(yield* finish(taskId, yield* submit(taskId, found, found.endpoint, found.input, found.resubmits + 1)))
@@ -204,7 +241,7 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
       yield* beforePaying
       return bought(yield* finish(taskId, yield* submit(taskId, undefined, endpoint, input, 0)))
   }
-})
+}, closing)
 
 /**
  * After the soft limit: asks fal to cancel, then watches until it has ended one way or the other. `true` when a picture came
@@ -220,6 +257,9 @@ export const salvage = Effect.fn("generation.salvage")(function* (taskId: string
   return yield* waitUntilEnded(ticketOf(found), impatient, found.at).pipe(
     Effect.flatMap(({ tookMs }) => collect(taskId, found, tookMs)),
     Effect.as(true),
-    Effect.catchTag("GeneratorError", () => Effect.succeed(false))
+    // One that fal does not speak of may still be running, and counts for a while.
+    Effect.catchTag("GeneratorError", ({ reason }) =>
+      Effect.as(reason._tag === "Unreachable" || reason._tag === "AccountProblem" ? Effect.void : close(taskId), false)
+    )
   )
-})
+}, closing)

@@ -4,6 +4,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { isDown } from "../generation/gate.ts"
 
 /** A worker that proves nothing for this long is not healthy (milliseconds). */
 const SILENCE = 30_000
@@ -47,6 +48,8 @@ const fromBroker = Effect.gen(function* () {
   const alive = workers.filter((worker) => worker.alive).length
   yield* metrics.set("leases", { state: "running" }, alive)
   yield* metrics.set("leases", { state: "run out" }, workers.length - alive)
+  yield* metrics.set("fal_in_flight", {}, yield* journal.inFlight)
+  yield* metrics.set("fal_circuit_open", {}, (yield* isDown) ? 1 : 0)
 })
 
 /**

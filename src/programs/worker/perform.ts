@@ -1,4 +1,4 @@
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Option } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -182,6 +182,14 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         yield* settle.putBack(delivery, failure)
         yield* ended(name, "put back", startedAt)
         return "reusable"
+      case "NotYet": {
+        yield* Effect.logInfo("task held for a moment", { reason: failure.reason, forSeconds: failure.after })
+        yield* metrics.count("tasks_held_total", { task: name, reason: failure.reason })
+        // Spread out, so that those that wait for the same thing do not come at once.
+        const spread = (yield* Random.next) * Math.max(1, failure.after * 0.25)
+        yield* settle.held(delivery, (yield* Clock.currentTimeMillis) + (failure.after + spread) * 1000)
+        return "reusable"
+      }
       case "SoftTimeLimit":
         yield* settle.failed(delivery, message, TaskFailure.softTimeLimitExceeded())
         yield* ended(name, "soft limit", startedAt)

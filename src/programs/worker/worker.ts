@@ -36,6 +36,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     "WORKER_PREFETCH_MULTIPLIER",
     "WORKER_MAX_TASKS_PER_CHILD",
     "WORKER_QUEUES",
+    "FAL_MAX_CONCURRENT",
     "SHUTDOWN_GRACE"
   )
   const queue = yield* TaskQueue
@@ -103,6 +104,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
 
   yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
   yield* metrics.set("slots", {}, settings.WORKER_CONCURRENCY)
+  yield* metrics.set("fal_max_concurrent", {}, settings.FAL_MAX_CONCURRENT)
   yield* Effect.logInfo(`${me.name} ready`, {
     queues: settings.WORKER_QUEUES.join(","),
     concurrency: settings.WORKER_CONCURRENCY,

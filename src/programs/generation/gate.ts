@@ -1,0 +1,88 @@
+import { Clock, Duration, Effect, Exit, Schedule } from "effect"
+import { CircuitBreaker, RateLimiter } from "effect/persistence"
+import { Generator, GeneratorError } from "../../services/Generator.ts"
+import * as Settings from "../../services/Settings.ts"
+import { NotYet } from "../Task.ts"
+
+/** The one account that all share. */
+const FAL = "fal"
+const DOWN = "fal is down"
+
+const notYet = (reason: string, after: Duration.Duration) => new NotYet({ reason, after: Duration.toSeconds(after) })
+
+/** A task waits this long in its slot; then it makes room for others, which may be those that everybody waits for. */
+const PATIENCE = Duration.seconds(5)
+const asking = Schedule.spaced("400 millis").pipe(Schedule.jittered)
+
+/** Asks again, while it is not yet the time, for a few seconds. */
+export const inTurn = <A, E extends { readonly _tag: string }, R>(attempt: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Clock.currentTimeMillis, (start) =>
+    Effect.retry(attempt, {
+      schedule: asking,
+      while: (error) =>
+        Effect.map(Clock.currentTimeMillis, (now) => error._tag === "NotYet" && now - start < Duration.toMillis(PATIENCE))
+    })
+  )
+
+/** One of the submits that the fleet may make in this minute. */
+export const withinRate = Effect.gen(function* () {
+  const { FAL_RATE_LIMIT: limit } = yield* Settings.of("FAL_RATE_LIMIT").pipe(Effect.orDie)
+  if (limit === 0) return
+  const limiter = yield* RateLimiter.RateLimiter
+  yield* limiter
+    .consume({ key: FAL, limit, window: "1 minute", onExceeded: "fail" })
+    .pipe(
+      Effect.mapError(({ reason }) =>
+        reason._tag === "RateLimitExceeded"
+          ? notYet("rate limit", reason.retryAfter)
+          : notYet("the broker is away", Duration.seconds(1))
+      )
+    )
+})
+
+/** Whether nothing is being submitted because fal takes nothing. */
+export const isDown = Effect.gen(function* () {
+  const breaker = yield* CircuitBreaker.CircuitBreaker
+  return yield* Effect.match(breaker.state(FAL), { onFailure: () => false, onSuccess: ({ _tag }) => _tag !== "Closed" })
+})
+
+/** fal's own no is an answer too; what never came to a submit says nothing of fal. */
+const judge = (exit: Exit.Exit<unknown, unknown>): CircuitBreaker.Outcome => {
+  if (Exit.isSuccess(exit)) return CircuitBreaker.success
+  const error = Exit.findErrorOption(exit)
+  if (error._tag === "None") return CircuitBreaker.ignored
+  if (error.value instanceof NotYet) return error.value.reason === DOWN ? CircuitBreaker.failure() : CircuitBreaker.ignored
+  if (!(error.value instanceof GeneratorError)) return CircuitBreaker.ignored
+  const { _tag } = error.value.reason
+  return _tag === "Unreachable" || _tag === "Uncertain" ? CircuitBreaker.failure() : CircuitBreaker.success
+}
+
+/** A question that costs nothing. Whatever the answer is, it is one. */
+const isThere = Effect.gen(function* () {
+  const generator = yield* Generator
+  yield* generator.probe
+}).pipe(
+  Effect.catchTag("GeneratorError", ({ reason }) =>
+    reason._tag === "Unreachable" ? Effect.fail(notYet(DOWN, Duration.seconds(1))) : Effect.void
+  )
+)
+
+/**
+ * A submit through the circuit that all workers share: open, nothing is sent. After a while one of them asks fal a question that
+ * costs nothing, and only when that is answered submits.
+ */
+export const whileUp = <A, E, R>(submit: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const breaker = yield* CircuitBreaker.CircuitBreaker
+    // Only the one that is to find out gets there while the circuit is not closed.
+    const carefully = Effect.andThen(
+      Effect.flatMap(isDown, (down) => (down ? isThere : Effect.void)),
+      submit
+    )
+    return yield* breaker.execute(carefully, { key: FAL, classify: judge })
+  }).pipe(
+    Effect.catchIf(
+      (error): error is CircuitBreaker.CircuitBreakerError => error instanceof CircuitBreaker.CircuitBreakerError,
+      ({ reason }) => Effect.fail(notYet(DOWN, reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
+    )
+  )
