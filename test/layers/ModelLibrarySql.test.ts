@@ -6,6 +6,7 @@ import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { aModel, modelLibraryContract } from "../contracts/modelLibrary.ts"
 import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
+import { wire } from "../servers/wire.ts"
 import { connected, embedded, pooled } from "./databases.ts"
 
 /** The library on a database that is up to date. */
@@ -85,6 +86,27 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
       }).pipe(Effect.provide(library(connected(url))))
     })
   )
+
+  for (const word of ["BEGIN", "pg_advisory_xact_lock", "INSERT", "COMMIT"]) {
+    it.live(`a save whose ${word} gets no answer fails as worth a retry, and leaves one row when it is repeated`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* freshDatabase(postgres)
+        let losing = false
+        const port = yield* wire(postgres.pooledPort, (request) => {
+          const lose = losing && request.includes(word)
+          losing &&= !lose
+          return { fate: lose ? "lose" : "carry" }
+        })
+        yield* Effect.gen(function* () {
+          const { save } = yield* ModelLibrary
+          const model = aModel()
+          losing = true
+          assert.isTrue((yield* Effect.flip(save(model))).retryable)
+          assert.strictEqual((yield* save(model)).version, 1)
+        }).pipe(Effect.provide(library(connected(url.replace(`:${postgres.pooledPort}/`, `:${port}/`)))))
+      })
+    )
+  }
 
   it.live("a ping is answered within a second although the server is frozen", () =>
     Effect.gen(function* () {

@@ -51,6 +51,9 @@ const failed = (operation: string) => (error: unknown) => {
   return Effect.andThen(count(operation, kind), Effect.fail(toLibraryError(operation)(error)))
 }
 
+/** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect. */
+const lostMidway = (defect: unknown) => (isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))
+
 const tooLate = (operation: string, limit: Duration.Duration) => () =>
   Effect.andThen(
     count(operation, "no answer"),
@@ -64,7 +67,11 @@ const tooLate = (operation: string, limit: Duration.Duration) => () =>
 export const guard =
   (operation: string, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    work.pipe(Effect.catch(failed(operation)), Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }))
+    work.pipe(
+      Effect.catchDefect(lostMidway),
+      Effect.catch(failed(operation)),
+      Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) })
+    )
 
 /** As `guard`, but fails on time even when the peer is frozen: the work is left behind to be cancelled on its own. */
 export const guardOnTime =
