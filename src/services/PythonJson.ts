@@ -1,6 +1,6 @@
 /**
- * JSON as Python's `json` module reads and writes it: integers of any size (here `bigint` beyond 2^53), and the bare words
- * `NaN`, `Infinity` and `-Infinity`, all of which `JSON.parse` would refuse or quietly change.
+ * JSON as Python's `json` module reads and writes it: integers of any size (here `bigint` beyond 2^53), floats that happen to be
+ * whole (here `Float`), and the bare words `NaN`, `Infinity` and `-Infinity`. `JSON.parse` would refuse or quietly change each.
  */
 
 /** Deeper nesting is refused: nothing honest needs it, and code that walks a value may recurse. */
@@ -10,12 +10,39 @@ const QUOTE = 34
 const BACKSLASH = 92
 const isDigit = (code: number) => code >= 48 && code <= 57
 
-/** One pass over the text outside strings: how deep it nests, and where words and long numbers are that need care. */
+// Stage 3 since V8 11.4 and in Node 22, not yet in TypeScript's library.
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
+/** A number as Python writes a float. */
+export const floatText = (value: number): string => {
+  if (!Number.isFinite(value)) return String(value)
+  const [mantissa = "", exponent = ""] = value.toExponential().split("e")
+  if (value !== 0 && (Number(exponent) < -4 || Number(exponent) >= 16))
+    return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`
+  const shown = Object.is(value, -0) ? "-0" : String(value)
+  return shown.includes(".") ? shown : `${shown}.0`
+}
+
+/** A float with no fraction, as `1.0`: as a number it would be written as the integer 1, which Python takes for another type. */
+export class Float {
+  readonly value: number
+  constructor(value: number) {
+    this.value = value
+  }
+  valueOf() {
+    return this.value
+  }
+  toJSON() {
+    return rawJSON(floatText(this.value))
+  }
+}
+
+/** One pass over the text outside strings: how deep it nests, and whether words, long numbers or floats are there, which need care. */
 const survey = (text: string) => {
   let depth = 0
   let deepest = 0
   let digits = 0
-  let long = false
+  let odd = false
   const words: Array<number> = []
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
@@ -25,10 +52,11 @@ const survey = (text: string) => {
       if (++depth > deepest) deepest = depth
     } else if (code === 125 || code === 93) depth--
     else if (code === 78 /* N */ || code === 73 /* I */) words.push(at)
+    if (digits > 0 && (code === 46 /* . */ || code === 69 /* E */ || code === 101) /* e */) odd = true
     digits = isDigit(code) ? digits + 1 : 0
-    if (digits > 15) long = true
+    if (digits > 15) odd = true
   }
-  return { deepest, long, words }
+  return { deepest, odd, words }
 }
 
 // Number literals no encoder writes, standing in for Python's words while `JSON.parse` runs.
@@ -49,23 +77,43 @@ const withoutWords = (text: string, words: ReadonlyArray<number>) => {
 const exact = (_key: string, value: unknown, context?: { readonly source?: string }) => {
   if (typeof value !== "number" || context?.source === undefined) return value
   if (context.source === substitutes.NaN) return Number.NaN
-  return Number.isSafeInteger(value) || !/^-?\d+$/.test(context.source) ? value : BigInt(context.source)
+  if (/^-?\d+$/.test(context.source)) return Number.isSafeInteger(value) ? value : BigInt(context.source)
+  return Number.isInteger(value) ? new Float(value) : value
 }
 
 /** Throws `SyntaxError` for what is not JSON even to Python, `RangeError` for nesting beyond `MAX_DEPTH`. */
 export const parse = (text: string): unknown => {
-  const { deepest, long, words } = survey(text)
+  const { deepest, odd, words } = survey(text)
   if (deepest > MAX_DEPTH) throw new RangeError(`nested ${deepest} levels deep, at most ${MAX_DEPTH} are read`)
-  return long || words.length > 0 ? JSON.parse(withoutWords(text, words), exact) : JSON.parse(text)
+  return odd || words.length > 0 ? JSON.parse(withoutWords(text, words), exact) : JSON.parse(text)
 }
 
-// Stage 3 since V8 11.4 and in Node 22, not yet in TypeScript's library.
-const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+const writable = (_key: string, value: unknown) => {
+  if (typeof value === "bigint") return rawJSON(String(value))
+  if (typeof value !== "number" || Number.isFinite(value)) return value
+  const infinity = value > 0 ? substitutes.Infinity : `-${substitutes.Infinity}`
+  return rawJSON(Number.isNaN(value) ? substitutes.NaN : infinity)
+}
 
-const writable = (_key: string, value: unknown) => (typeof value === "bigint" ? rawJSON(String(value)) : value)
+/** Strings are matched only to be passed over. */
+const stringOrSubstitute = new RegExp(`"(?:[^"\\\\]+|\\\\.)*"|${substitutes.NaN}|${substitutes.Infinity}`, "g")
 
-/** Integers are written in full; a number JSON has no word for becomes null. */
-export const stringify = (value: unknown): string => JSON.stringify(value, writable)
+/** Numbers are written as Python writes them: integers in full, and words for those JSON has no form for. */
+export const stringify = (value: unknown): string => {
+  const text = JSON.stringify(value, writable)
+  if (!text.includes("e-99999") && !text.includes("e99999")) return text
+  return text.replaceAll(stringOrSubstitute, (found) =>
+    found === substitutes.NaN ? "NaN" : found === substitutes.Infinity ? "Infinity" : found
+  )
+}
+
+/** The value with every `Float` a number: for whoever counts with it, and does not send it on. */
+export const numbers = (value: unknown): unknown => {
+  if (value instanceof Float) return value.value
+  if (Array.isArray(value)) return value.map(numbers)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbers(inner)]))
+}
 
 const textOf: Record<string, (value: unknown) => string | undefined> = {
   uuid: (value) => {
@@ -84,10 +132,12 @@ const textOf: Record<string, (value: unknown) => string | undefined> = {
 }
 
 /**
- * kombu's extended types (celery-wire 1.6) as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID.
+ * kombu's extended types (celery-wire 1.6) as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID. Floats
+ * become numbers.
  * An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
  */
 export const plain = (value: unknown): unknown => {
+  if (value instanceof Float) return value.value
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== "object" || value === null) return value
   if ("__type__" in value && "__value__" in value && Object.keys(value).length === 2) {

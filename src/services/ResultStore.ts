@@ -5,6 +5,9 @@ export class ResultStoreError extends Schema.TaggedError<ResultStoreError>()("Re
   cause: Schema.Defect()
 }) {}
 
+/** Any value of Python's JSON, which has more numbers than JSON: only shown and sent on. */
+const Value = Schema.declare((value): value is Schema.Json => value !== undefined)
+
 /**
  * A task's result document as Celery's backend keeps it (celery-wire 4.2). What `result_extended` adds is written with it and
  * read by nobody here.
@@ -12,7 +15,7 @@ export class ResultStoreError extends Schema.TaggedError<ResultStoreError>()("Re
 export const TaskResult = Schema.Struct({
   task_id: Schema.String,
   status: Schema.String,
-  result: Schema.Json,
+  result: Value,
   traceback: Schema.NullOr(Schema.String),
   children: Schema.NullOr(Schema.Json),
   date_done: Schema.NullOr(Schema.String),

@@ -57,7 +57,7 @@ export const open = (
       if ((envelope["content-type"] ?? "application/json") !== "application/json") throw new TypeError("not JSON")
       const text =
         envelope.properties?.body_encoding === "base64" ? Buffer.from(envelope.body, "base64").toString("utf8") : envelope.body
-      return { headers: envelope.headers ?? {}, body: PythonJson.parse(text) }
+      return { headers: envelope.headers ?? {}, body: PythonJson.numbers(PythonJson.parse(text)) }
     })
   } catch {
     return Option.none()

@@ -133,7 +133,7 @@ export const decode = Effect.fnUntraced(function* (raw: string): Effect.fn.Retur
   const id = text(headers["id"]) ?? headerId
   if (id === null) return yield* new Unreadable({ problem: "headers.id: no task id" })
 
-  const checked = yield* Schema.decodeUnknownEffect(Headers, { errors: "all" })({ ...headers, id }).pipe(
+  const checked = yield* Schema.decodeUnknownEffect(Headers, { errors: "all" })(PythonJson.numbers({ ...headers, id })).pipe(
     Effect.mapError((error) => undeliverable(id)(TaskFailure.decodeError(`headers: ${problems(error)}`)))
   )
   const [args, kwargs, embed] = yield* Schema.decodeUnknownEffect(Body.Body, { errors: "all" })(old?.body ?? packed.success).pipe(

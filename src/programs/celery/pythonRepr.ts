@@ -1,3 +1,5 @@
+import * as PythonJson from "../../services/PythonJson.ts"
+
 /** Python's `repr` of a JSON value, which events and logs of Celery show instead of the value. */
 
 const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }
@@ -17,12 +19,10 @@ const text = (value: string) => {
   return quote + out + quote
 }
 
-const float = (value: number) => {
+const number = (value: number) => {
   if (Number.isNaN(value)) return "nan"
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf"
-  const shown = String(value)
-  // Python writes at least two digits of exponent.
-  return shown.replace(/e([+-])(\d)$/, "e$10$2")
+  return Number.isInteger(value) ? String(value) : PythonJson.floatText(value)
 }
 
 export const pythonRepr = (value: unknown): string => {
@@ -30,7 +30,8 @@ export const pythonRepr = (value: unknown): string => {
   if (value === true) return "True"
   if (value === false) return "False"
   if (typeof value === "string") return text(value)
-  if (typeof value === "number") return float(value)
+  if (typeof value === "number") return number(value)
+  if (value instanceof PythonJson.Float) return PythonJson.floatText(value.value)
   if (typeof value === "bigint") return String(value)
   if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`
   if (typeof value === "object")
@@ -89,7 +90,7 @@ const safe = (value: unknown, isTuple: boolean): string => {
       list(inner, level === 0 && isTuple ? ["(", inner.length === 1 ? ",)" : ")"] : ["[", "]"], level, (one) =>
         show(one, level + 1)
       )
-    else if (typeof inner === "object" && inner !== null)
+    else if (typeof inner === "object" && inner !== null && !(inner instanceof PythonJson.Float))
       list(Object.entries(inner), ["{", "}"], level, ([key, one]) => {
         quoted(key)
         put(": ")

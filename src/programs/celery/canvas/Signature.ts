@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import * as PythonJson from "../../../services/PythonJson.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Properties = Schema.Record(Schema.String, Schema.Unknown)
@@ -74,9 +75,14 @@ const Wire = Schema.Struct({
 const decodeWire = Schema.decodeUnknownResult(Wire)
 const problem = (error: { readonly message: string }) => error.message.replaceAll(/\s+/g, " ").slice(0, 300)
 
+/** What is inside an option, as the signatures of a chain, stays as it came. */
+const counted = (options: Options) =>
+  Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, value instanceof PythonJson.Float ? value.value : value])
+  )
 const decodeOptions = Schema.decodeUnknownResult(Known)
 export const checkOptions = (options: Options): Result.Result<Known, string> =>
-  Result.mapError(decodeOptions(options), (error) => `its options: ${problem(error)}`)
+  Result.mapError(decodeOptions(counted(options)), (error) => `its options: ${problem(error)}`)
 
 const all = (values: unknown): Result.Result<ReadonlyArray<Signature>, string> =>
   Array.isArray(values) ? Result.all(values.map(read)) : Result.fail("it has no list of tasks")
