@@ -1,17 +1,7 @@
 import { Effect, Schema } from "effect"
-import { brotliDecompressSync, inflateSync, zstdDecompressSync } from "node:zlib"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as TaskFailure from "./TaskFailure.ts"
-
-/** A body larger than this once unpacked is refused, so that a small message cannot fill the memory. */
-const MAX_BODY = 16 * 1024 * 1024
-
-// kombu's "gzip" and "zlib" are both a zlib stream (celery-wire 1.7).
-const unpackers: Record<string, (packed: Buffer) => Buffer> = {
-  "application/x-gzip": (packed) => inflateSync(packed, { maxOutputLength: MAX_BODY }),
-  "application/x-brotli": (packed) => brotliDecompressSync(packed, { maxOutputLength: MAX_BODY }),
-  "application/zstd": (packed) => zstdDecompressSync(packed, { maxOutputLength: MAX_BODY })
-}
+import { MAX_BODY, unpack } from "./unpack.ts"
 
 /** What a message's body says it is. */
 export interface Packing {
@@ -28,15 +18,12 @@ export const read = Effect.fnUntraced(function* (packing: Packing) {
       `Refusing to deserialize untrusted content of type ${packing.contentType ?? "null"} (only application/json is accepted)`
     )
   }
-  const unpack = packing.compression === null ? undefined : unpackers[packing.compression]
-  if (packing.compression !== null && unpack === undefined) {
-    return yield* TaskFailure.decodeError(`headers.compression: ${packing.compression} is not supported`)
-  }
+  const bytes = Buffer.from(packing.body, packing.encoding === "base64" ? "base64" : "utf8")
+  const plain = packing.compression === null ? bytes : yield* unpack(bytes, packing.compression)
   return yield* Effect.try({
     try: () => {
-      const bytes = Buffer.from(packing.body, packing.encoding === "base64" ? "base64" : "utf8")
-      if (bytes.length > MAX_BODY) throw new RangeError(`${bytes.length} bytes, at most ${MAX_BODY} are read`)
-      return PythonJson.parse((unpack === undefined ? bytes : unpack(bytes)).toString("utf8"))
+      if (plain.length > MAX_BODY) throw new RangeError(`${plain.length} bytes, at most ${MAX_BODY} are read`)
+      return PythonJson.parse(plain.toString("utf8"))
     },
     catch: (error) => TaskFailure.decodeError(`body: ${error instanceof Error ? error.message : String(error)}`)
   })

@@ -1,0 +1,69 @@
+import { Effect } from "effect"
+import bzip2 from "seek-bzip"
+import { brotliDecompressSync, inflateSync, zstdDecompressSync } from "node:zlib"
+import xz from "xz-decompress"
+import * as TaskFailure from "./TaskFailure.ts"
+
+/** A body larger than this once unpacked is refused, so that a small message cannot fill the memory. */
+export const MAX_BODY = 16 * 1024 * 1024
+const atMost = { maxOutputLength: MAX_BODY }
+
+class TooLarge extends Error {
+  override message = `more than ${MAX_BODY} bytes, which is the most that is read`
+}
+
+// Node has neither bzip2 nor xz. Both packages are plain JavaScript or WebAssembly inside it, and yield piece by piece.
+const bunzip = (packed: Buffer) => {
+  let out = Buffer.alloc(Math.min(MAX_BODY, packed.length * 4 + 1024))
+  let length = 0
+  bzip2.decode(packed, {
+    writeByte: (byte) => {
+      if (length === MAX_BODY) throw new TooLarge()
+      if (length === out.length) out = Buffer.concat([out], Math.min(MAX_BODY, length * 2))
+      out[length++] = byte
+    }
+  })
+  return out.subarray(0, length)
+}
+
+const unxz = async (packed: Buffer) => {
+  const pieces: Array<Uint8Array> = []
+  let length = 0
+  for await (const piece of new xz.XzReadableStream(new Blob([new Uint8Array(packed)]).stream())) {
+    pieces.push(piece)
+    length += piece.length
+    if (length > MAX_BODY) throw new TooLarge() // leaving the loop cancels the stream
+  }
+  return Buffer.concat(pieces)
+}
+
+type Unpack = (packed: Buffer) => Buffer | Promise<Buffer>
+const inflate: Unpack = (packed) => inflateSync(packed, atMost)
+const unbrotli: Unpack = (packed) => brotliDecompressSync(packed, atMost)
+const unzstd: Unpack = (packed) => zstdDecompressSync(packed, atMost)
+
+// As kombu sends them, and its aliases, which its workers take too. Its "gzip" and "zlib" are both a zlib stream (celery-wire 1.7).
+const known = new Map<string, Unpack>([
+  ...["application/x-gzip", "gzip", "zlib"].map((name) => [name, inflate] as const),
+  ...["application/x-bz2", "bzip2", "bzip"].map((name) => [name, bunzip] as const),
+  ...["application/x-lzma", "lzma", "xz"].map((name) => [name, unxz] as const),
+  ...["application/x-brotli", "brotli"].map((name) => [name, unbrotli] as const),
+  ...["application/zstd", "zstd", "zstandard"].map((name) => [name, unzstd] as const)
+])
+
+const why = (error: unknown) =>
+  error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
+    ? new TooLarge().message
+    : error instanceof Error
+      ? error.message
+      : String(error)
+
+/** A body as it was before it was packed; whatever is wrong with it, nothing but a failure comes of it. */
+export const unpack = Effect.fnUntraced(function* (packed: Buffer, compression: string) {
+  const unpacker = known.get(compression)
+  if (unpacker === undefined) return yield* TaskFailure.decodeError(`headers.compression: ${compression} is not supported`)
+  return yield* Effect.tryPromise({
+    try: async () => unpacker(packed),
+    catch: (error) => TaskFailure.decodeError(`body: cannot be unpacked as ${compression}: ${why(error)}`)
+  })
+})
