@@ -136,8 +136,8 @@ const make = Effect.gen(function* () {
       Effect.map(
         attempt("publishOnce", () =>
           publishOnce(
-            [kombu.once(key), ...messages.map((message) => kombu.list(message.queue, message.priority))],
-            [ONCE, note, ...messages.map((message) => message.raw)]
+            [kombu.once(key), ...messages.flatMap(({ priority, queue }) => [kombu.bindings(queue), kombu.list(queue, priority)])],
+            [ONCE, note, ...messages.flatMap(({ queue, raw }) => [kombu.binding(queue).member, raw])]
           )
         ),
         String

@@ -60,3 +60,29 @@ describeWith(["redis"], "a message that came by an exchange", ({ redis }) => {
     })
   )
 })
+
+describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
+  it.live("is declared as kombu declares it, by either way of sending", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = new Redis(url)
+      const layer = Layer.fresh(TaskQueueRedis.layer).pipe(
+        Layer.provideMerge(identity("celery@one")),
+        Layer.provide(settings({ CELERY_BROKER_URL: url })),
+        Layer.orDie
+      )
+      yield* Effect.flatMap(TaskQueue, (queue) =>
+        Effect.andThen(
+          queue.publish([message({ queue: "first" })]),
+          queue.publishOnce("key", "", [message({ queue: "second" }), message({ queue: "third", priority: 9 })])
+        )
+      ).pipe(Effect.provide(layer))
+      for (const queue of ["first", "second", "third"]) {
+        const members = yield* Effect.promise(() => raw.smembers(`_kombu.binding.${queue}`))
+        assert.deepStrictEqual(members, [`${queue}\u0006\u0016\u0006\u0016${queue}`])
+      }
+      assert.strictEqual(yield* Effect.promise(() => raw.llen("third\u0006\u00169")), 1)
+      raw.disconnect()
+    })
+  )
+})

@@ -96,10 +96,16 @@ redis.call('ZADD', KEYS[2], string.format('%.6f', tonumber(ARGV[5]) - tonumber(A
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[3])
 return 1`
 
-/** KEYS the marker, then the lists. ARGV how long to keep the marker, its note, then what to push on each list. Returns the note kept. */
+/**
+ * KEYS the marker, then each message's bindings and list. ARGV how long to keep the marker, its note, then each message's binding
+ * and text. Returns the note kept. A producer of kombu declares the queue it sends to.
+ */
 export const publishOnce = `
 if not redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1], 'NX') then return redis.call('GET', KEYS[1]) end
-for i = 2, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i + 1]) end
+for i = 2, #KEYS, 2 do
+  redis.call('SADD', KEYS[i], ARGV[i + 1])
+  redis.call('LPUSH', KEYS[i + 1], ARGV[i + 2])
+end
 return ARGV[2]`
 
 /**
