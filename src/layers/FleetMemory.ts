@@ -1,6 +1,6 @@
 import { Clock, Context, Effect, Layer, Option, PubSub, Queue, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { type Answer, Fleet, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
+import { type Answer, Fleet, type Heard, MAX_REVOKED, type Revocable } from "../services/Fleet.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import * as envelope from "./redis/envelope.ts"
 import { replyExchange } from "./redis/kombu.ts"
@@ -16,7 +16,7 @@ export class MemoryAir extends Context.Service<
     readonly waiting: Map<string, Queue.Queue<Answer>>
     readonly joined: Set<string>
     readonly bound: Set<string>
-    readonly revoked: Map<string, number>
+    readonly revoked: Readonly<Record<Revocable, Map<string, number>>>
   }
 >()("model-generator/layers/MemoryAir") {
   static readonly layer = Layer.effect(
@@ -27,7 +27,7 @@ export class MemoryAir extends Context.Service<
       waiting: new Map(),
       joined: new Set(),
       bound: new Set(),
-      revoked: new Map()
+      revoked: { ids: new Map(), stamps: new Map() }
     }))
   )
 }
@@ -85,15 +85,17 @@ const make = Effect.gen(function* () {
     leave: Effect.sync(() => {
       air.joined.delete(me.name)
     }),
-    remember: (revoked) =>
+    remember: (what, revoked) =>
       Effect.sync(() => {
-        for (const [id, until] of revoked) air.revoked.set(id, until)
-        for (const id of air.revoked.keys()) {
-          if (air.revoked.size <= MAX_REVOKED) break
-          air.revoked.delete(id)
+        const kept = air.revoked[what]
+        for (const [one, until] of revoked) kept.set(one, until)
+        for (const one of kept.keys()) {
+          if (kept.size <= MAX_REVOKED) break
+          kept.delete(one)
         }
       }),
-    remembered: Effect.map(Clock.currentTimeMillis, (now) => new Map([...air.revoked].filter(([, until]) => until > now)))
+    remembered: (what) =>
+      Effect.map(Clock.currentTimeMillis, (now) => new Map([...air.revoked[what]].filter(([, until]) => until > now)))
   } satisfies Fleet
 })
 

@@ -115,29 +115,30 @@ const make = Effect.gen(function* () {
         return pipeline.exec()
       })
     ),
-    remember: Effect.fnUntraced(function* (revoked) {
+    remember: Effect.fnUntraced(function* (what, revoked) {
       if (revoked.size === 0) return
       const now = yield* Clock.currentTimeMillis
       const pairs = [...revoked].slice(-MAX_REVOKED).flatMap(([id, until]) => [String(until), id])
       yield* attempt("remember", () =>
         redis
           .multi()
-          .zadd(kombu.revoked, ...pairs)
-          .zremrangebyscore(kombu.revoked, "-inf", String(now))
-          .zremrangebyrank(kombu.revoked, "0", String(-MAX_REVOKED - 1))
+          .zadd(kombu.revoked[what], ...pairs)
+          .zremrangebyscore(kombu.revoked[what], "-inf", String(now))
+          .zremrangebyrank(kombu.revoked[what], "0", String(-MAX_REVOKED - 1))
           .exec()
       )
     }),
-    remembered: Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.map(
-        attempt("remembered", () => redis.zrangebyscore(kombu.revoked, `(${now}`, "+inf", "WITHSCORES")),
-        (flat) => {
-          const found = new Map<string, number>()
-          for (let at = 0; at < flat.length; at += 2) found.set(flat[at]!, Number(flat[at + 1]))
-          return found
-        }
+    remembered: (what) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.map(
+          attempt("remembered", () => redis.zrangebyscore(kombu.revoked[what], `(${now}`, "+inf", "WITHSCORES")),
+          (flat) => {
+            const found = new Map<string, number>()
+            for (let at = 0; at < flat.length; at += 2) found.set(flat[at]!, Number(flat[at + 1]))
+            return found
+          }
+        )
       )
-    )
   } satisfies Fleet
 })
 

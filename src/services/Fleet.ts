@@ -45,9 +45,13 @@ export interface Binding {
   readonly routingKey: string
 }
 
-/** As many revoked ids are remembered, and as long, as a stock worker does. */
+/** As many revoked ids are remembered, and as long, as a stock worker does; as many stamps, and those as long as any message lives. */
 export const MAX_REVOKED = 50_000
 export const REVOKED_FOR = 3 * 3_600_000
+export const STAMP_REVOKED_FOR = 7 * 86_400_000
+
+/** What an order to revoke names: task ids, or stamps as `["header","value"]`. */
+export type Revocable = "ids" | "stamps"
 
 /**
  * What workers say to and hear from each other beside the task queue: kombu's fan-out for control messages and events, and
@@ -66,9 +70,9 @@ export interface Fleet {
   readonly join: (queues: ReadonlyArray<Binding>) => Effect.Effect<void, FleetError>
   /** Takes back what `join` said of this worker; its queues stay known. */
   readonly leave: Effect.Effect<void, FleetError>
-  /** Keeps task ids that must not be run, for those that start later: until when, in Unix milliseconds. */
-  readonly remember: (revoked: ReadonlyMap<string, number>) => Effect.Effect<void, FleetError>
-  readonly remembered: Effect.Effect<ReadonlyMap<string, number>, FleetError>
+  /** Keeps what must not be run, for those that start later: until when, in Unix milliseconds. */
+  readonly remember: (what: Revocable, revoked: ReadonlyMap<string, number>) => Effect.Effect<void, FleetError>
+  readonly remembered: (what: Revocable) => Effect.Effect<ReadonlyMap<string, number>, FleetError>
 }
 
 /** A worker lives without it as well: the default is a worker that is alone in the world. */
@@ -81,6 +85,6 @@ export const Fleet = Context.Reference<Fleet>("model-generator/services/Fleet", 
     join: () => Effect.void,
     leave: Effect.void,
     remember: () => Effect.void,
-    remembered: Effect.succeed(new Map())
+    remembered: () => Effect.succeed(new Map())
   })
 })

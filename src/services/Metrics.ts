@@ -43,6 +43,7 @@ export const definitions = {
       help: "Times a task was put aside for a moment because fal could not be asked yet",
       labels: ["task", "reason"]
     },
+    events_dropped_total: { help: "Task events nobody will hear, because the broker was too slow or away", labels: [] },
     pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: ["reason"] },
     paused_seconds_total: { help: "How long the taking of tasks was paused in all, by reason", labels: ["reason"] }
   },

@@ -99,23 +99,26 @@ export const fleetContract = (name: string, air: Effect.Effect<Air, never, Scope
       })
     )
 
-    it.live("revoked ids are remembered for whoever comes, until their time is over", () =>
+    it.live("revoked ids and stamps are remembered for whoever comes, until their time is over", () =>
       Effect.gen(function* () {
         const [one, two] = yield* voices("one", "two")
         const now = yield* Clock.currentTimeMillis
-        yield* one!.remember(new Map([["old", now - 1]]))
+        yield* one!.remember("ids", new Map([["old", now - 1]]))
         yield* one!.remember(
+          "ids",
           new Map([
             ["a", now + 60_000],
             ["b", now + 90_000]
           ])
         )
-        const known = yield* two!.remembered
+        yield* one!.remember("stamps", new Map([['["project","p1"]', now + 60_000]]))
+        const known = yield* two!.remembered("ids")
+        assert.deepStrictEqual([...(yield* two!.remembered("stamps"))], [['["project","p1"]', now + 60_000]])
         assert.deepStrictEqual([...known].toSorted(), [
           ["a", now + 60_000],
           ["b", now + 90_000]
         ])
-        yield* one!.remember(new Map())
+        yield* one!.remember("ids", new Map())
       })
     )
 

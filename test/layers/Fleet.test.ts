@@ -163,9 +163,9 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       const later = Date.now() + 3_600_000
       const ids = (from: number, count: number) =>
         new Map(Array.from({ length: count }, (_, n) => [`id-${from + n}`, later + from + n]))
-      yield* fleet.remember(ids(0, 50_000))
-      yield* fleet.remember(ids(50_000, 10))
-      const kept = yield* fleet.remembered
+      yield* fleet.remember("ids", ids(0, 50_000))
+      yield* fleet.remember("ids", ids(50_000, 10))
+      const kept = yield* fleet.remembered("ids")
       assert.strictEqual(kept.size, 50_000)
       assert.isTrue(kept.has("id-50009"))
       assert.isFalse(kept.has("id-9"))

@@ -1,6 +1,5 @@
 /** What two workers made of the same messages, with all that must differ taken out, and where the rest differs. */
 import { isDeepStrictEqual } from "node:util"
-import { inflateSync } from "node:zlib"
 import * as PythonJson from "../../src/services/PythonJson.ts"
 import type { Case, Fields, Key, Seen } from "./side.ts"
 
@@ -17,12 +16,21 @@ const attempt = (text: string): unknown => {
 }
 
 /** A message with its body as a value. */
-const opened = (envelope: Fields): Fields => {
+const opened = (envelope: Fields, packed: Packed): Fields => {
   const encoded = record(envelope["properties"])["body_encoding"] === "base64"
-  const bytes = Buffer.from(String(envelope["body"]), encoded ? "base64" : "utf8")
-  const packed = record(envelope["headers"])["compression"] === "application/x-gzip"
-  return { ...envelope, body: withoutReplyTo(attempt(String(packed ? inflateSync(bytes) : bytes))) }
+  const body = String(envelope["body"])
+  const text = packed.get(body) ?? Buffer.from(body, encoded ? "base64" : "utf8").toString()
+  return { ...envelope, body: withoutReplyTo(attempt(text)) }
 }
+
+/** The texts of packed bodies. A worker leaves a body packed as it came, or sends it unpacked. */
+type Packed = ReadonlyMap<string, string>
+const packedIn = (cases: ReadonlyArray<Case>): Packed =>
+  new Map(
+    cases.flatMap(({ pushed }) =>
+      pushed.flatMap(({ body, raw }) => (body === null ? [] : [[String(record(attempt(raw))["body"]), body] as const]))
+    )
+  )
 
 /** Signatures say which process made them. */
 const withoutReplyTo = (given: unknown): unknown =>
@@ -41,19 +49,19 @@ interface Left {
 }
 
 /** Messages still in the broker: in lists, or held. */
-const leftIn = (broker: ReadonlyArray<Key>): ReadonlyArray<Left> =>
+const leftIn = (broker: ReadonlyArray<Key>, packed: Packed): ReadonlyArray<Left> =>
   broker.flatMap(({ content, name, type }) => {
     const raws = type === "list" ? (content as ReadonlyArray<string>) : name === "unacked" ? Object.values(record(content)) : []
     if (name.startsWith("model-generator.")) return []
     return raws.map((text) => {
       const value = attempt(String(text))
-      const envelope = opened(record(Array.isArray(value) ? value[0] : value))
+      const envelope = opened(record(Array.isArray(value) ? value[0] : value), packed)
       return { id: String(record(envelope["headers"])["id"]), where: name, message: envelope }
     })
   })
 
 /** The same names on both sides for ids that a worker makes up: by the way that leads to them from those it was given. */
-const named = (cases: ReadonlyArray<Case>, seen: Seen) => {
+const named = (cases: ReadonlyArray<Case>, seen: Seen, packed: Packed) => {
   const names = new Map<string, string>()
   for (const [at, { keys, kind, pushed }] of cases.entries()) {
     let count = 0
@@ -61,7 +69,7 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen) => {
       if (!names.has(id)) names.set(id, `${kind} ${at}.${count++}`)
     }
     for (const { raw } of pushed) {
-      const message = opened(record(attempt(raw)))
+      const message = opened(record(attempt(raw)), packed)
       const id = record(message["headers"])["id"] ?? record(message["properties"])["correlation_id"]
       if (typeof id === "string") name(id)
       for (const found of PythonJson.stringify(message["body"]).match(UUID) ?? []) name(found)
@@ -85,7 +93,7 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen) => {
       text: `${String(document["status"])} ${PythonJson.stringify(document["result"])}`.replaceAll(UUID, "?")
     })
   }
-  for (const { id, message, where } of leftIn(seen.broker)) {
+  for (const { id, message, where } of leftIn(seen.broker, packed)) {
     const headers = record(message["headers"])
     if (!known.has(id))
       known.set(id, {
@@ -109,7 +117,7 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen) => {
       if (name !== undefined && Array.isArray(children) && !text.startsWith("FAILURE"))
         children.forEach((tuple, at) => walk(tuple, `${name} > ${at}`))
     }
-    for (const { id, message } of leftIn(seen.broker)) {
+    for (const { id, message } of leftIn(seen.broker, packed)) {
       const name = names.get(id)
       if (name === undefined) continue
       const inside = (PythonJson.stringify(message["body"]).match(UUID) ?? []).filter((one) => !names.has(one))
@@ -172,7 +180,8 @@ export interface Views {
 const lifetime = (ttl: number) => (ttl < 0 ? "for ever" : ttl > 86_000 && ttl <= 86_400 ? "a day" : `${ttl} s`)
 
 export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
-  const names = named(cases, seen)
+  const packed = packedIn(cases)
+  const names = named(cases, seen, packed)
   const odd = [...names.keys()].filter((id) => !UUID.test(id) && ((UUID.lastIndex = 0), true))
   const text = (given: string) => {
     let out = given.replaceAll(UUID, (id) => names.get(id) ?? id)
@@ -236,7 +245,7 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
       }) as Fields
     )
   }
-  for (const { id, message, where } of leftIn(seen.broker)) {
+  for (const { id, message, where } of leftIn(seen.broker, packed)) {
     const headers = record(message["headers"])
     const properties = record(message["properties"])
     const again = typeof headers["retries"] === "number" && headers["retries"] > 0
@@ -280,7 +289,7 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
   const contents = new Map<string, Fields>()
   for (const { pushed } of cases) {
     for (const { raw } of pushed) {
-      const message = opened(record(attempt(raw)))
+      const message = opened(record(attempt(raw)), packed)
       const id = record(message["headers"])["id"] ?? record(message["properties"])["correlation_id"]
       contents.set(nameOf(String(id)), message)
     }

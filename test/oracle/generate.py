@@ -13,6 +13,7 @@ import random
 import uuid as uuids
 
 from celery import chain, chord, group
+from kombu import compression
 from kombu.utils import uuid
 
 from app import FIVE, app, batch_generate, count, echo, edit_model, fail, flaky, generate_model, health_check, later, note, one, sleep
@@ -73,7 +74,7 @@ def options():
         "soft_time_limit": lambda: rnd.choice([20, 30.5]),
         "time_limit": lambda: rnd.choice([40, 60]),
         "ignore_result": lambda: rnd.choice([True, False]),
-        "compression": lambda: rnd.choice(["gzip", "zlib"]),
+        "compression": lambda: rnd.choice(["gzip", "zlib", "bzip2", "lzma"]),
         "eta": lambda: now() - datetime.timedelta(hours=rnd.randrange(1, 9)),
     }
     chosen = {name: make() for name, make in some.items() if rnd.random() < 0.15}
@@ -177,7 +178,14 @@ def extended():
 
 
 def odd_numbers():
-    echo.apply_async([rnd.choice([float("nan"), float("inf"), float("-inf"), 1.0, -0.0, 1e16])])
+    odd = rnd.choice([float("nan"), float("inf"), float("-inf"), 1.0, -0.0, 1e16, 1e-05, 2**53 + 1, 10**400])
+    rnd.choice([
+        lambda: echo.apply_async([odd], {"deep": [odd]}),
+        lambda: chain(echo.s(odd), echo.s({"deep": odd}), elsewhere(echo.s(odd))).apply_async(),
+        lambda: chord([one.s(odd), one.s(1.0)])(elsewhere(echo.s(odd))),
+        lambda: echo.apply_async([1], link=elsewhere(echo.s(odd)), headers={"tenant": odd}),
+        lambda: later.apply_async([odd], headers={"tenant": odd}),
+    ])()
 
 
 def stamped():
@@ -383,11 +391,9 @@ def unknown_compression(raw):
     raw["headers"]["compression"] = "application/x-nope"
 
 
-def bz2(raw):
-    import bz2 as packer
-
-    raw["headers"]["compression"] = "application/x-bz2"
-    body(raw, packer.compress(base64.b64decode(raw["body"])))
+def half_packed(raw):
+    packed, raw["headers"]["compression"] = compression.compress(base64.b64decode(raw["body"]), rnd.choice(["gzip", "bzip2", "lzma"]))
+    body(raw, packed[: len(packed) // 2])
 
 
 def minimal(raw):
@@ -440,7 +446,7 @@ def no_reply_to(raw):
     del raw["properties"]["reply_to"]
 
 
-bends = [body_not_json, no_task, no_headers, expires_a_number, text_plain, pickled, yaml, unknown_type, unknown_compression, bz2]
+bends = [body_not_json, no_task, no_headers, expires_a_number, text_plain, pickled, yaml, unknown_type, unknown_compression, half_packed]
 bends += [minimal, embed_empty, embed_null, unencoded_body, redelivered, eta_with_z, eta_naive, eta_elsewhere, odd_id, retried_before]
 bends += [zero_limits, no_reply_to]
 
@@ -448,6 +454,16 @@ frequent = [simple, returned, failing, link, link_error, chained, chorded, chord
 usual = [retried, unknown, protocol1, extended, odd_numbers, stamped, link_of_a_canvas, grouped, expired, revoked]
 usual += [ours_generate, ours_generate_badly, *[bent(bend) for bend in bends]]
 rare = [link_error_called_in_place, retried_much_later, tomorrow, expires_before_it_is_due, soft_limit, hard_limit, terminated, ours_health, ours_chained, ours_batch]
+
+def unpacked(raw):
+    """The text of a packed body, for whoever compares messages; nothing for all others."""
+    message = json.loads(raw)
+    packing = (message["headers"] or {}).get("compression")
+    try:
+        return packing and compression.decompress(base64.b64decode(message["body"]), packing).decode()
+    except Exception:  # bent
+        return None
+
 
 wanted = int(os.environ["ORACLE_COUNT"])
 # Each kind once, and then as it falls.
@@ -466,7 +482,7 @@ for kind in kinds[:wanted]:
     for key in sorted(redis.keys("*")):
         name = key.decode()
         if redis.type(key) == b"list":
-            pushed += [{"list": name, "raw": raw.decode()} for raw in reversed(redis.lrange(key, 0, -1))]
+            pushed += [{"list": name, "raw": raw.decode(), "body": unpacked(raw)} for raw in reversed(redis.lrange(key, 0, -1))]
         elif redis.type(key) == b"string":
             keys.append({"key": name, "value": redis.get(key).decode()})
     cases.append({"kind": kind.__name__, "pushed": pushed, "keys": keys})

@@ -10,7 +10,8 @@ export const QUEUE = "generator_queue"
 
 export interface Case {
   readonly kind: string
-  readonly pushed: ReadonlyArray<{ readonly list: string; readonly raw: string }>
+  /** `body`: the text of a packed one. */
+  readonly pushed: ReadonlyArray<{ readonly list: string; readonly raw: string; readonly body: string | null }>
   readonly keys: ReadonlyArray<{ readonly key: string; readonly value: string }>
 }
 
@@ -181,7 +182,9 @@ export const makeSide = Effect.fnUntraced(function* (
       }
     })
     heard = Date.now()
-    const staying = cases.filter(({ kind }) => kind === "tomorrow" || kind === "retried_much_later").length
+    const staying = cases.filter(
+      ({ kind, pushed }) => kind === "tomorrow" || pushed.some(({ raw }) => raw.includes('"task": "oracle.later"'))
+    ).length
     for (let waited = 0; waited < 45_000; waited += 100) {
       const now = yield* Effect.promise(left)
       if (now.queued === 0 && now.unacked <= staying && now.quietFor > 1500) break

@@ -43,7 +43,7 @@ export const workers = "model-generator.workers"
 export const scheduled = "model-generator.scheduled"
 /** When the messages of a list came, as far as the beats saw it: a list of marks, the oldest at its right end. */
 export const arrivals = (list: string) => `model-generator.arrivals:${list}`
-export const revoked = "model-generator.revoked"
+export const revoked = { ids: "model-generator.revoked", stamps: "model-generator.revoked-stamps" }
 export const once = (key: string) => `model-generator.once:${key}`
 /** Task ids whose request fal may be working on, and those that wait for room to make one. */
 export const inFlight = "model-generator.in-flight"

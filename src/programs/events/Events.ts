@@ -1,6 +1,7 @@
 import { Clock, Effect, Queue } from "effect"
 import { loadavg, type } from "node:os"
 import { Fleet, type FleetError } from "../../services/Fleet.ts"
+import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
@@ -41,6 +42,7 @@ export const make = Effect.fnUntraced(function* (lamport: Lamport) {
   const fleet = yield* Fleet
   const vitals = yield* Vitals
   const me = yield* WorkerIdentity
+  const metrics = yield* Metrics
   const { WORKER_SEND_TASK_EVENTS: always } = yield* Settings.of("WORKER_SEND_TASK_EVENTS")
   const mailbox = yield* Queue.sliding<unknown>(WAITING)
   const tasks = { always, ordered: false }
@@ -70,8 +72,10 @@ export const make = Effect.fnUntraced(function* (lamport: Lamport) {
       Effect.suspend(() => {
         if (!always && !tasks.ordered) return Effect.void
         const { type: kind, ...fields } = event()
-        if (Queue.sizeUnsafe(mailbox) >= WAITING) dropped++
-        return Effect.flatMap(stamped(kind, fields), (event) => Queue.offer(mailbox, event))
+        const offered = Effect.flatMap(stamped(kind, fields), (event) => Queue.offer(mailbox, event))
+        if (Queue.sizeUnsafe(mailbox) < WAITING) return Effect.asVoid(offered)
+        dropped++ // the oldest gives way
+        return Effect.andThen(metrics.count("events_dropped_total", {}), offered)
       }),
     heartbeat: (kind) =>
       tell(kind, {

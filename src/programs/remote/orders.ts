@@ -3,7 +3,7 @@ import { pythonRepr } from "../celery/pythonRepr.ts"
 import { constants } from "node:os"
 import { command, type Command, list, maybe, ok, refuse, Some } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
-import { merge } from "./revoked.ts"
+import { merge, mergeStamps } from "./revoked.ts"
 
 const setRepr = (values: Iterable<string>) => {
   const shown = [...values].map(pythonRepr)
@@ -20,8 +20,6 @@ const signalOf = Effect.fnUntraced(function* (given: string | number | null | un
   return found === undefined ? yield* refuse("KeyError", String(given)) : found[0]
 })
 
-/** More stamps than this are forgotten, the oldest first. */
-const MOST_STAMPS = 50_000
 const Stamp = Schema.Union([Schema.String, Schema.Finite, Schema.Array(Schema.Union([Schema.String, Schema.Finite]))])
 const Stamps = Schema.Record(Schema.String, Schema.NullOr(Stamp))
 
@@ -66,12 +64,9 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
   const revokeStamped = Effect.fnUntraced(function* (headers: typeof Stamps.Type, terminate: boolean, signal: string) {
     const wanted = Object.entries(headers).map(([header, stamps]) => {
       const values = (Array.isArray(stamps) ? stamps : stamps === null ? [] : [stamps]).map(String)
-      const known = vitals.revokedStamps.get(header) ?? new Set()
-      vitals.revokedStamps.set(header, known)
-      for (const value of values) known.add(value)
-      for (const oldest of known) if (known.size > MOST_STAMPS) known.delete(oldest)
       return [header, values] as const
     })
+    yield* mergeStamps(desk, wanted)
     if (!terminate) return ok(`headers ${pythonRepr(headers)} flagged as revoked, but not terminated`)
     const ended = new Map<string, Set<string>>()
     for (const request of vitals.requests.values()) {

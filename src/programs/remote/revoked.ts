@@ -1,5 +1,5 @@
-import { Clock, Effect } from "effect"
-import { MAX_REVOKED, REVOKED_FOR } from "../../services/Fleet.ts"
+import { Clock, Effect, Option, Schema } from "effect"
+import { MAX_REVOKED, REVOKED_FOR, STAMP_REVOKED_FOR } from "../../services/Fleet.ts"
 import type { Desk } from "./Desk.ts"
 
 type Place = Pick<Desk, "vitals" | "fleet">
@@ -18,13 +18,37 @@ export const merge = Effect.fnUntraced(function* (place: Place, ids: ReadonlyArr
   const fresh = new Map(ids.filter((id) => !place.vitals.revoked.has(id)).map((id) => [id, until]))
   for (const [id, at] of fresh) place.vitals.revoked.set(id, at)
   trim(place)
-  yield* Effect.ignore(place.fleet.remember(fresh))
+  yield* Effect.ignore(place.fleet.remember("ids", fresh))
+})
+
+/** More values of one stamp than this are forgotten, the oldest first. */
+const MOST_STAMPS = MAX_REVOKED
+const Stamp = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.String]))
+const readStamp = Schema.decodeOption(Stamp)
+
+const flagStamp = ({ vitals }: Place, header: string, value: string) => {
+  const known = vitals.revokedStamps.get(header) ?? new Set()
+  vitals.revokedStamps.set(header, known.add(value))
+  for (const oldest of known) if (known.size > MOST_STAMPS) known.delete(oldest)
+}
+
+/** Flags the stamps in the same way. Mingle has no word for them, so that only the broker tells those that start later. */
+export const mergeStamps = Effect.fnUntraced(function* (
+  place: Place,
+  stamps: ReadonlyArray<readonly [header: string, values: ReadonlyArray<string>]>
+) {
+  const until = (yield* Clock.currentTimeMillis) + STAMP_REVOKED_FOR
+  const pairs = stamps.flatMap(([header, values]) => values.map((value) => [header, value] as const))
+  for (const [header, value] of pairs) flagStamp(place, header, value)
+  yield* Effect.ignore(place.fleet.remember("stamps", new Map(pairs.map((pair) => [JSON.stringify(pair), until]))))
 })
 
 /** What was flagged before this worker started. */
 export const recall = Effect.fnUntraced(function* (place: Place) {
-  for (const [id, until] of yield* place.fleet.remembered) place.vitals.revoked.set(id, until)
+  for (const [id, until] of yield* place.fleet.remembered("ids")) place.vitals.revoked.set(id, until)
   trim(place)
+  for (const stamp of (yield* place.fleet.remembered("stamps")).keys())
+    Option.map(readStamp(stamp), ([header, value]) => flagStamp(place, header, value))
 })
 
 /**

@@ -1,7 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Queue } from "effect"
+import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
+import * as Events from "../../../src/programs/events/Events.ts"
 import * as Lamport from "../../../src/programs/events/Lamport.ts"
 import { FleetError } from "../../../src/services/Fleet.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
+import * as PythonJson from "../../../src/services/PythonJson.ts"
+import { Vitals } from "../../../src/services/Vitals.ts"
+import { valueOf } from "../../contracts/metrics.ts"
+import { identity, settings } from "../../support.ts"
 import { fixture } from "../celery/fixtures.ts"
 import { makeFleet } from "../remote/fleet.ts"
 
@@ -11,7 +18,9 @@ interface Sample {
   readonly body_decoded: unknown
 }
 type Event = Readonly<Record<string, unknown>> & { readonly type: string; readonly clock: number }
-const samples = fixture<{ readonly samples: ReadonlyArray<Sample> }>("events-5.3.6").samples
+const samples = PythonJson.numbers(
+  fixture<{ readonly samples: ReadonlyArray<Sample> }>("events-5.3.6").samples
+) as ReadonlyArray<Sample> // the same, but for its floats
 
 /** An event as a list of one, as a batch or alone. */
 const each = (body: unknown) => (Array.isArray(body) ? body : [body]) as ReadonlyArray<Event> // by our own Events, or the fixture
@@ -140,11 +149,23 @@ describe("events", () => {
     })
   )
 
+  it.effect("that pile up beyond ten thousand are dropped, the oldest first, and counted", () =>
+    Effect.gen(function* () {
+      const events = yield* Events.make(Lamport.make())
+      for (let n = 0; n < 10_003; n++) yield* events.emit(() => ({ type: "task-started", uuid: String(n) }))
+      assert.strictEqual(valueOf((yield* (yield* Metrics).expose).body, "events_dropped_total"), 3)
+      assert.deepInclude(yield* Queue.take(events.mailbox), { uuid: "3" })
+    }).pipe(
+      Effect.provide([identity("w1@host"), MetricsMemory.layer, Vitals.layer]),
+      Effect.provide(settings({ WORKER_SEND_TASK_EVENTS: "true" }))
+    )
+  )
+
   it.effect("nobody can hear, nor control messages, keep no worker from its work", () =>
     Effect.gen(function* () {
       const { seconds, send, start, success } = yield* makeFleet
       const down = Effect.fail(new FleetError({ operation: "hear", cause: "NOPERM" }))
-      const spoilt = { hear: down, remembered: down, join: () => down, publish: () => Effect.never }
+      const spoilt = { hear: down, remembered: () => down, join: () => down, publish: () => Effect.never }
       const worker = yield* start("w1@host", { WORKER_SEND_TASK_EVENTS: "true" }, spoilt)
       const id = yield* send()
       yield* seconds(20)

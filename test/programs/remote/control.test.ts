@@ -75,6 +75,23 @@ describe("revoke", () => {
     })
   )
 
+  it.effect("by stamp is remembered by a worker that starts later, also if the task comes the day after", () =>
+    Effect.gen(function* () {
+      const { ask, pushRaw, result, seconds, send, start, success } = yield* makeFleet
+      const first = yield* start()
+      yield* ask("revoke_by_stamped_headers", { headers: { project: ["p1", "p2"] } })
+      yield* first.stop
+      yield* start("w2@host")
+      yield* seconds(86_400)
+      const { raw } = message({ id: "stamped", task: "generate_model", kwargs: five })
+      yield* pushRaw(raw.replace('"stamps":{}', '"stamps":{"project":"p2"}'))
+      const other = yield* send()
+      yield* seconds(20)
+      assert.strictEqual((yield* result("stamped"))?.status, "REVOKED")
+      yield* success(other)
+    })
+  )
+
   it.effect("by stamp, with terminate, ends the running tasks that carry it", () =>
     Effect.gen(function* () {
       const { ask, pushRaw, result, script, seconds, send, start } = yield* makeFleet
@@ -309,7 +326,7 @@ describe("neighbours", () => {
       yield* start()
       yield* ask("revoke", { task_id: "gone" })
       yield* call({ method: "ping" }, { clock: 5000 })
-      air.revoked.clear() // so that only mingle can tell
+      air.revoked.ids.clear() // so that only mingle can tell
       yield* start("w2@host")
       const answers = yield* call({ method: "revoked" })
       assert.deepStrictEqual(answers["w2@host"], ["gone"])
