@@ -62,6 +62,13 @@ const all = {
   WORKER_CONCURRENCY: natural("WORKER_CONCURRENCY", 1, 1, 64),
   WORKER_PREFETCH_MULTIPLIER: natural("WORKER_PREFETCH_MULTIPLIER", 1, 1, 1000),
   WORKER_MAX_TASKS_PER_CHILD: natural("WORKER_MAX_TASKS_PER_CHILD", 50),
+  /** Kilobytes; over it after a task, the worker hands over and ends, to be started again. Unset, as in Celery, it may grow. */
+  WORKER_MAX_MEMORY_PER_CHILD: Config.option(
+    Config.schema(
+      Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 1_000_000_000 })),
+      "WORKER_MAX_MEMORY_PER_CHILD"
+    )
+  ),
   /** Whether every task's life is told to who listens; `enable_events` by remote control turns it on for a while. */
   WORKER_SEND_TASK_EVENTS: Config.Boolean("WORKER_SEND_TASK_EVENTS").pipe(Config.withDefault(false)),
   TASK_SOFT_TIME_LIMIT: seconds("TASK_SOFT_TIME_LIMIT", 240),

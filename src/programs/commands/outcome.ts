@@ -1,6 +1,7 @@
 import { Cause, Config, Data, Effect, Exit, Predicate, type Runtime } from "effect"
 import { CliError } from "effect/cli"
 import { BadSettings } from "../../services/Settings.ts"
+import { MemoryExceeded } from "../worker/memory.ts"
 
 /** The command did what it could and the answer is no. Its message is all there is to say; "" when that has been said. */
 export class Failed extends Data.TaggedError("Failed")<{ readonly message: string }> {}
@@ -48,11 +49,15 @@ export const explain = (error: unknown): string => {
 const isWrongUse = (error: unknown) =>
   CliError.isCliError(error) || error instanceof WrongUse || error instanceof BadSettings || error instanceof Config.ConfigError
 
-/** 0 done, 1 failed, 2 wrong use; `stopped` when a signal ended it. */
+/** As Celery's pool ends a child to be replaced (billiard's EX_RECYCLE): an end in order, which is not the last. */
+const RECYCLE = 155
+
+/** 0 done, 1 failed, 2 wrong use, 155 to be started again; `stopped` when a signal ended it. */
 export const exitCode = (exit: Exit.Exit<unknown, unknown>, stopped: number): number => {
   if (Exit.isSuccess(exit)) return 0
   if (Cause.hasInterruptsOnly(exit.cause)) return stopped
   const error = Cause.squash(exit.cause)
+  if (error instanceof MemoryExceeded) return RECYCLE
   // Asked for help is a success and comes here as one; shown help because no command was named is not.
   return isWrongUse(error) ? 2 : 1
 }

@@ -6,8 +6,11 @@ import { within } from "../supervision/within.ts"
 /** One piece of work. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
 export interface Job<R> {
   readonly name: string
-  /** `spent`: something of it may live on, so the child that ran it must retire; `last`: it must not be replaced. */
-  readonly run: Effect.Effect<"reusable" | "spent" | "last", never, R>
+  /**
+   * `spent`: something of it may live on, so the child that ran it must retire; `memory`: so must the whole process, and it
+   * does; `last`: the child must not be replaced.
+   */
+  readonly run: Effect.Effect<"reusable" | "spent" | "memory" | "last", never, R>
   /** Gives the work back unfinished; `crashed` when it took its child with it. */
   readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
 }
@@ -59,7 +62,7 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
   Effect.gen(function* () {
     const metrics = yield* Metrics
     yield* metrics.count("children_started_total", {})
-    let reason = "quota"
+    let reason: string | undefined
     const born = log.generation()
     yield* Effect.gen(function* () {
       for (let done = 0; done < options.quota; done++) {
@@ -68,20 +71,24 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
           Effect.gen(function* () {
             const job = yield* restore(Queue.take(jobs))
             yield* self.doing(job.name)
-            return yield* perform(job, options, restore)
+            // Noted by the job itself: a stop may come between its end and our hearing of it.
+            const run = Effect.tap(job.run, (outcome) =>
+              Effect.sync(() => {
+                if (outcome !== "reusable") reason = outcome
+              })
+            )
+            return yield* perform({ ...job, run }, options, restore)
           })
         )
         if (outcome === "last") yield* self.leave
         else log.did()
-        if (outcome !== "reusable" || log.generation() !== born) {
-          reason = outcome === "reusable" ? "renewed" : outcome
-          return
-        }
+        if (log.generation() !== born) reason ??= "renewed"
+        if (reason !== undefined) return
       }
     }).pipe(
       Effect.onExit((exit) =>
         metrics.count("children_retired_total", {
-          reason: Exit.isSuccess(exit) ? reason : Exit.hasInterrupts(exit) ? "stopped" : "crashed"
+          reason: reason ?? (Exit.isSuccess(exit) ? "quota" : Exit.hasInterrupts(exit) ? "stopped" : "crashed")
         })
       )
     )

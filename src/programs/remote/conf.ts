@@ -1,4 +1,4 @@
-import { Duration, Effect, Redacted } from "effect"
+import { Duration, Effect, Option, Redacted } from "effect"
 import * as Settings from "../../services/Settings.ts"
 
 const STARS = "********"
@@ -53,6 +53,7 @@ export const conf = Effect.gen(function* () {
     "WORKER_CONCURRENCY",
     "WORKER_PREFETCH_MULTIPLIER",
     "WORKER_MAX_TASKS_PER_CHILD",
+    "WORKER_MAX_MEMORY_PER_CHILD",
     "WORKER_SEND_TASK_EVENTS",
     "WORKER_QUEUES",
     "TASK_SOFT_TIME_LIMIT",
@@ -75,6 +76,7 @@ export const conf = Effect.gen(function* () {
     worker_concurrency: s.WORKER_CONCURRENCY,
     worker_prefetch_multiplier: s.WORKER_PREFETCH_MULTIPLIER,
     worker_max_tasks_per_child: s.WORKER_MAX_TASKS_PER_CHILD,
+    ...(Option.isSome(s.WORKER_MAX_MEMORY_PER_CHILD) ? { worker_max_memory_per_child: s.WORKER_MAX_MEMORY_PER_CHILD.value } : {}),
     worker_send_task_events: s.WORKER_SEND_TASK_EVENTS,
     worker_soft_shutdown_timeout: Duration.toSeconds(s.SHUTDOWN_GRACE)
   }

@@ -18,6 +18,7 @@ import type { Program, PutBack } from "../Task.ts"
 import { VERSION } from "../version.ts"
 import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
+import { makeMemoryLimit } from "./memory.ts"
 import { makePerform } from "./perform.ts"
 import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
@@ -55,12 +56,23 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const jobs = yield* Queue.unbounded<Pool.Job<R>>()
   const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
   const vitals = yield* Vitals
+  const memory = yield* makeMemoryLimit
   const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const reserved = settings.WORKER_PREFETCH_MULTIPLIER > 1 ? yield* reserve(vitals, delivery) : { release: Effect.void }
+    let free = true
+    const run = Effect.gen(function* () {
+      const outcome = yield* perform(delivery)
+      if (!(yield* memory.passed)) return outcome
+      free = false // the stop that begins now must not be overtaken by another claim
+      return "memory"
+    })
     return {
       name: `message ${delivery.tag}`,
-      run: perform(delivery).pipe(Effect.ensuring(reserved.release), Effect.ensuring(slots.release(1))),
+      run: run.pipe(
+        Effect.ensuring(reserved.release),
+        Effect.ensuring(Effect.suspend(() => (free ? slots.release(1) : Effect.void)))
+      ),
       handBack: (options) =>
         Effect.andThen(reserved.release, Effect.ignore(Effect.retry(queue.handBack(delivery, options), whileHandingBack)))
     }
@@ -112,7 +124,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   })
   // However it ends, its stop begins with the last wait here.
   const asked = Effect.ensuring(Deferred.await(stopped), begin)
-  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), asked]).pipe(
+  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), Deferred.await(memory.exceeded), asked]).pipe(
     Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
   )
 })
