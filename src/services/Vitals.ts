@@ -44,6 +44,8 @@ export class Vitals extends Context.Service<
     lastLook: number
     /** Unix milliseconds of the last renewal of the lease. */
     lastBeat: number
+    /** Why the lease was not renewed when it was last tried; "" when it was. */
+    leaseTrouble: string
     /** All slots are taken, so there is no reason to look. */
     full: boolean
     /** Task ids not to be run, and until when that is remembered (Unix milliseconds). */
@@ -62,6 +64,7 @@ export class Vitals extends Context.Service<
     paused: "",
     lastLook: 0,
     lastBeat: 0,
+    leaseTrouble: "",
     full: false,
     revoked: new Map(),
     revokedStamps: new Map(),

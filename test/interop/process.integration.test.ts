@@ -199,7 +199,10 @@ describeWith(["redis", "postgres"], "a worker process", (servers) => {
         const stage = yield* makeStage(servers, { pictureSeconds: 0.2 })
         yield* stage.start()
         const second = yield* stage.start()
-        yield* eventually("it says why", second.output, (text) => text.includes("holds the lease"))
+        yield* eventually("it says why", second.output, (text) => text.includes("is alive on this broker"))
+        const { body, status } = yield* second.health
+        assert.strictEqual(status, 503)
+        assert.match(String(body["why"]), /another worker called celery@stage is alive .* another WORKER_NAME/)
         const id = uniqueId("one")
         yield* stage.push(ask(id))
         assert.strictEqual((yield* stage.final(id))!.status, "SUCCESS")

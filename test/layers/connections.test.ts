@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Redis } from "ioredis"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
@@ -9,7 +9,7 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { valueOf } from "../contracts/metrics.ts"
-import { describeWith, ownRedis } from "../servers/index.ts"
+import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 import { connected, pooled } from "./databases.ts"
 
@@ -92,6 +92,22 @@ describeWith(["redis"], "a message's age", () => {
         assert.strictEqual((yield* oldest)._tag, "None")
       }).pipe(Effect.provide(queueAt(server.url(0))))
       raw.disconnect()
+    })
+  )
+})
+
+describeWith(["redis"], "a machine's clock", ({ redis }) => {
+  it.live("is held against Redis's", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      yield* Effect.gen(function* () {
+        const { status } = yield* TaskQueue
+        const clock = yield* Clock.Clock
+        const millis = () => clock.currentTimeMillisUnsafe() + 90_000
+        const ahead = { ...clock, currentTimeMillisUnsafe: millis, currentTimeMillis: Effect.sync(millis) }
+        assert.closeTo((yield* status).clockAheadSeconds, 0, 0.5)
+        assert.closeTo((yield* Effect.provideService(status, Clock.Clock, ahead)).clockAheadSeconds, 90, 0.5)
+      }).pipe(Effect.provide(queueAt(url)))
     })
   )
 })

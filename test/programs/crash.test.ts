@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, Option } from "effect"
 import { type Death, empty, makeWorld } from "./world.ts"
 
 describe("a worker that dies", () => {
@@ -141,6 +141,24 @@ describe("a worker that dies", () => {
       assert.deepStrictEqual(yield* result(id), first)
       assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [1, 1])
       assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+})
+
+describe("a name that another living worker has", () => {
+  it.effect("is waited for no longer than a lease lasts; then the second one ends, saying what to change", () =>
+    Effect.gen(function* () {
+      const { seconds, start } = yield* makeWorld
+      const first = yield* start({ name: "celery@one" })
+      const second = yield* start({ name: "celery@one" })
+      yield* seconds(30)
+      assert.include(second.vitals.leaseTrouble, "another worker called celery@one is alive on this broker")
+      assert.isUndefined(second.fiber.pollUnsafe())
+      yield* seconds(15)
+      const exit = yield* Fiber.await(second.fiber)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(String(Exit.isFailure(exit) ? Cause.squash(exit.cause) : ""), "give one of them another WORKER_NAME")
+      assert.isUndefined(first.fiber.pollUnsafe())
     })
   )
 })

@@ -3,15 +3,18 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { LibraryError } from "../../services/ModelLibrary.ts"
 import { counting } from "../counting.ts"
 
+/** What an operator can do about a SQLSTATE, and the same statement goes well. */
+const adviceOn: Readonly<Record<string, string>> = {
+  "42P01": "run: model-generator migrate", // no such table
+  "42703": "run: model-generator migrate", // no such column
+  "42501": 'run: model-generator migrate, as the owner of the table, then GRANT: deploy/RUNBOOK.md, "The table"' // no such right
+}
+
 /**
  * The SQLSTATEs that are the statement's own fault: a value that does not fit, a broken constraint, a mistake in the SQL. All
  * else passes, if only after an operator's hand: an outage, a restart, full disks, a missing table, a wrong password.
  */
-const isOurFault = (code: string) =>
-  /^(22|23|42)/.test(code) && code !== UNDEFINED_TABLE && code !== UNDEFINED_COLUMN && code !== INSUFFICIENT_PRIVILEGE
-const UNDEFINED_TABLE = "42P01"
-const UNDEFINED_COLUMN = "42703"
-const INSUFFICIENT_PRIVILEGE = "42501"
+const isOurFault = (code: string) => /^(22|23|42)/.test(code) && !(code in adviceOn)
 
 const textOf = (value: unknown, key: "code" | "message" | "detail") =>
   Predicate.hasProperty(value, key) && typeof value[key] === "string" && value[key] !== "" ? value[key] : undefined
@@ -20,7 +23,7 @@ const textOf = (value: unknown, key: "code" | "message" | "detail") =>
 const fromSql = (operation: string, { reason }: SqlError): LibraryError => {
   const code = textOf(reason.cause, "code")
   const said = textOf(reason.cause, "message") ?? reason.message ?? reason._tag
-  const advice = code === UNDEFINED_TABLE || code === UNDEFINED_COLUMN ? " (run: model-generator migrate)" : ""
+  const advice = adviceOn[code ?? ""] === undefined ? "" : ` (${adviceOn[code ?? ""]})`
   // A code of five characters is a SQLSTATE; ECONNREFUSED and its like are Node's.
   const retryable = code?.length === 5 ? !isOurFault(code) : reason.isRetryable
   return new LibraryError({ operation, detail: `${said}${code === undefined ? "" : ` [${code}]`}${advice}`, retryable })

@@ -44,6 +44,15 @@ const workerRow = (worker: QueueStatus["workers"][number]): Row => {
 }
 
 const OLD_SECONDS = 600
+/** Tasks with an ETA are this much early or late at most before somebody should look (seconds). */
+const SKEW_SECONDS = 5
+
+const clockRow = (ahead: number): Row => {
+  const says = `${Math.abs(ahead).toFixed(Math.abs(ahead) < 1 ? 3 : 0)} s ${ahead < 0 ? "behind" : "ahead of"} Redis's`
+  return Math.abs(ahead) <= SKEW_SECONDS
+    ? ok("clock", says)
+    : note("clock", says, "timedatectl on this machine and on Redis's; systemctl restart systemd-timesyncd")
+}
 
 const queueRows = (status: QueueStatus): ReadonlyArray<Row> =>
   status.queues.flatMap((queue) => {
@@ -95,6 +104,7 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
       ? [bad("queue", "not known while the broker does not answer", "first the broker")]
       : [
           ...queueRows(status),
+          clockRow(status.clockAheadSeconds),
           ok("scheduled", `${status.scheduled} for later, ${status.unacknowledged} unacknowledged in all`),
           ...(status.workers.length === 0
             ? [bad("workers", "none has reported (stock Celery workers do not)", "start one: model-generator worker")]

@@ -30,6 +30,7 @@ const document = (survey: Survey, rows: ReadonlyArray<Row>, healthy: boolean) =>
     queues: status?.queues.map((queue) => ({ ...queue, oldestSeconds: Option.getOrNull(queue.oldestSeconds) })) ?? null,
     scheduled: status?.scheduled ?? null,
     unacknowledged: status?.unacknowledged ?? null,
+    clock_ahead_seconds: status?.clockAheadSeconds ?? null,
     workers: status?.workers ?? null,
     problems: rows.filter((row) => row.state !== "ok").map(({ advice, says, state, what }) => ({ what, state, says, advice }))
   }

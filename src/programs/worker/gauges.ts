@@ -13,8 +13,10 @@ const SILENCE = 30_000
 export const trouble = (vitals: Vitals["Service"], startedAt: number, now: number): string => {
   if (vitals.paused !== "") return `paused: ${vitals.paused}`
   // A worker that a wrong password keeps out must not pass for started, or a rolling restart would replace the next one too.
-  if (vitals.lastBeat === 0) return "has not reached the broker since it started: look at Redis and CELERY_BROKER_URL"
-  if (now - vitals.lastBeat > SILENCE) return "no answer from the broker for 30 s: look at Redis and the network"
+  if (vitals.lastBeat === 0)
+    return vitals.leaseTrouble === "" ? "starting: waiting for the broker's first answer" : vitals.leaseTrouble
+  if (now - vitals.lastBeat > SILENCE)
+    return `no lease for ${Math.round((now - vitals.lastBeat) / 1000)} s: ${vitals.leaseTrouble}`
   if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
     return "has not looked at the queue for 30 s though a slot is free"
   return ""

@@ -1,9 +1,10 @@
-import { Clock, Deferred, Effect, type Latch, Option, Schema } from "effect"
+import { Clock, Deferred, Effect, type Latch, Option, Result, Schema } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { explain } from "../commands/outcome.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { VERSION } from "../version.ts"
 
@@ -28,7 +29,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
     const settings = yield* Settings.of("METRICS_HOST", "METRICS_PORT")
     let refusedSince: number | undefined
     while (true) {
-      const ours = yield* Effect.option(
+      const ours = yield* Effect.result(
         queue.beat({
           name: me.name,
           boot: me.boot,
@@ -44,20 +45,25 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
         })
       )
       const now = yield* Clock.currentTimeMillis
-      if (Option.isNone(ours)) yield* self.doing("the broker does not answer")
-      else if (ours.value) {
+      if (Result.isFailure(ours)) {
+        vitals.leaseTrouble = explain(ours.failure)
+        yield* self.doing("the broker does not answer")
+      } else if (ours.success) {
         refusedSince = undefined
         vitals.lastBeat = now
+        vitals.leaseTrouble = ""
         yield* metrics.set("last_beat_timestamp_seconds", {}, now / 1000)
         yield* leased.open
         yield* self.doing("lease held")
       } else {
         refusedSince ??= now
-        yield* Effect.logWarning(`another worker called ${me.name} holds the lease; waiting for it to run out`)
+        const taken = new NameTaken({ name: me.name })
+        vitals.leaseTrouble = taken.message
+        yield* Effect.logWarning(`${taken.message}; waiting for its lease to run out`)
         yield* self.doing("waiting for a namesake's lease to run out")
-        if (now - refusedSince > NAME_PATIENCE) yield* Deferred.fail(nameTaken, new NameTaken({ name: me.name }))
+        if (now - refusedSince > NAME_PATIENCE) yield* Deferred.fail(nameTaken, taken)
       }
-      yield* Effect.sleep(refusedSince === undefined && Option.isSome(ours) ? BEAT : "1 second")
+      yield* Effect.sleep(refusedSince === undefined && Result.isSuccess(ours) ? BEAT : "1 second")
     }
   })
 

@@ -1,0 +1,104 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Option, Result } from "effect"
+import { diagnose } from "../../../src/programs/commands/diagnosis.ts"
+import type { Survey } from "../../../src/programs/commands/survey.ts"
+import type { QueueStatus } from "../../../src/services/TaskQueue.ts"
+
+const worker: QueueStatus["workers"][number] = {
+  name: "celery@one",
+  boot: "b",
+  host: "one",
+  pid: 1,
+  version: "1",
+  queues: ["q"],
+  startedAt: 0,
+  metrics: "127.0.0.1:9101",
+  processed: 3,
+  consuming: true,
+  doing: "",
+  alive: true,
+  beatSecondsAgo: 2,
+  holds: 0
+}
+const queue: QueueStatus["queues"][number] = {
+  queue: "q",
+  ready: { "0": 2, "3": 0, "6": 1, "9": 0 },
+  dead: 0,
+  oldestSeconds: Option.some(20)
+}
+const status: QueueStatus = { queues: [queue], unacknowledged: 1, scheduled: 1, clockAheadSeconds: 0.02, workers: [worker] }
+const well = <A>(value: A) => ({ ms: 3, said: Result.succeed(value) })
+const ill = (why: string) => ({ ms: 3000, said: Result.fail(why) })
+const fine: Survey = {
+  broker: well(undefined),
+  results: well(undefined),
+  database: well(undefined),
+  migrations: well([]),
+  fal: well(undefined),
+  queue: well(status)
+}
+/** The rows that are not ok, each with its state. */
+const wrong = (survey: Survey) =>
+  Object.fromEntries(diagnose(survey).flatMap(({ state, what }) => (state === "ok" ? [] : [[what, state]])))
+const withQueue = (change: Partial<QueueStatus>) => wrong({ ...fine, queue: well({ ...status, ...change }) })
+
+describe("health", () => {
+  it("says of each dependency, queue, worker and clock that it is well", () => {
+    const rows = diagnose(fine)
+    assert.deepStrictEqual(
+      rows.map(({ what }) => what),
+      ["Redis broker", "Redis results", "PostgreSQL", "migrations", "fal", "q", "q.dead", "clock", "scheduled", "celery@one"]
+    )
+    assert.deepStrictEqual(wrong(fine), {})
+    assert.strictEqual(rows.find(({ what }) => what === "q")?.says, "3 waiting (1 at priority 6), the first for 20 s")
+  })
+
+  it("says of everything that is not well what to do, and no advice of what is", () => {
+    const surveys: ReadonlyArray<Survey> = [
+      fine,
+      { ...fine, broker: ill("away"), queue: ill("away") },
+      { ...fine, results: ill("away"), database: ill("away"), migrations: ill("away"), fal: ill("away") },
+      { ...fine, migrations: well(["0002_x"]) },
+      {
+        ...fine,
+        queue: well({
+          ...status,
+          clockAheadSeconds: -12,
+          queues: [{ ...queue, dead: 2, oldestSeconds: Option.some(900) }],
+          workers: [
+            worker,
+            { ...worker, name: "celery@two", alive: false },
+            { ...worker, name: "celery@three", consuming: false }
+          ]
+        })
+      },
+      { ...fine, queue: well({ ...status, workers: [] }) }
+    ]
+    for (const row of surveys.flatMap(diagnose)) {
+      const follows = row.says.includes("not known while")
+      if (row.state === "ok") assert.strictEqual(row.advice, "", row.what)
+      else assert.isTrue(row.advice !== "" || follows, `${row.what}: ${row.says}`)
+    }
+  })
+
+  it("tells what makes the whole unhealthy from what is only worth a look", () => {
+    assert.deepStrictEqual(wrong({ ...fine, fal: ill("refused"), migrations: well(["0002_x"]) }), {
+      fal: "bad",
+      migrations: "bad"
+    })
+    assert.deepStrictEqual(withQueue({ clockAheadSeconds: -12 }), { clock: "note" })
+    assert.deepStrictEqual(withQueue({ queues: [{ ...queue, dead: 1, oldestSeconds: Option.some(900) }] }), {
+      q: "note",
+      "q.dead": "note"
+    })
+    assert.deepStrictEqual(withQueue({ workers: [worker, { ...worker, name: "old", alive: false }] }), { old: "note" })
+    assert.deepStrictEqual(withQueue({ workers: [{ ...worker, consuming: false }] }), { q: "bad", "celery@one": "bad" })
+    assert.deepStrictEqual(withQueue({ workers: [] }), { q: "bad", workers: "bad" })
+  })
+
+  it("gives PostgreSQL's own advice where it has some", () => {
+    const advice = (says: string) => diagnose({ ...fine, database: ill(says) }).find(({ what }) => what === "PostgreSQL")?.advice
+    assert.strictEqual(advice("no such table [42P01] (run: model-generator migrate)"), "")
+    assert.include(advice("connect ECONNREFUSED"), "DATABASE_URL")
+  })
+})
