@@ -7,6 +7,7 @@ import { connect, script } from "./redis/connect.ts"
 import * as envelope from "./redis/envelope.ts"
 import * as kombu from "./redis/kombu.ts"
 import * as scripts from "./redis/scripts.ts"
+import { broker } from "./redis/where.ts"
 
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new FleetError({ operation, cause }) })
@@ -15,21 +16,21 @@ const attempt = <A>(operation: string, run: () => Promise<A>) =>
 const UNHEARD = 1000
 
 const make = Effect.gen(function* () {
-  const settings = yield* Settings.of("CELERY_BROKER_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER")
+  const settings = yield* Settings.of("BROKER_FANOUT_PREFIX", "BROKER_FANOUT_PATTERNS")
   const me = yield* WorkerIdentity
-  const where = { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+  const where = yield* broker
   const redis = yield* connect(where, "commands")
   // Pub/sub is the server's, not the database's, so kombu puts the database in front.
-  const prefix = `/${redis.options.db ?? 0}.`
+  const prefix = where.keyPrefix + settings.BROKER_FANOUT_PREFIX.replaceAll("{db}", String(redis.options.db ?? 0))
   const control = `${prefix}${kombu.pidbox}`
-  const events = `${prefix}celeryev/`
+  const events = (routingKey: string) => `${prefix}celeryev${settings.BROKER_FANOUT_PATTERNS ? `/${routingKey}` : ""}`
   const reply = script(redis, "mgReply", scripts.reply)
 
   const heard = (channel: string, raw: string): Option.Option<Heard> =>
-    Option.map(envelope.open(raw), (letter) =>
-      channel === control
-        ? { about: "control", routingKey: "", ...letter }
-        : { about: "event", routingKey: channel.slice(events.length), ...letter }
+    Option.filter(
+      Option.map(envelope.open(raw), (letter): Heard => ({ about: channel === control ? "control" : "event", ...letter })),
+      // Where all share a channel the events of tasks come too, and are no news for a worker.
+      ({ about, routingKey }) => about === "control" || routingKey.startsWith("worker.")
     )
 
   const hear = Effect.gen(function* () {
@@ -39,7 +40,7 @@ const make = Effect.gen(function* () {
       const one = heard(channel, raw)
       if (Option.isSome(one)) Queue.offerUnsafe(queue, one.value)
     })
-    yield* attempt("hear", () => line.psubscribe(control, `${events}worker.*`))
+    yield* attempt("hear", () => line.psubscribe(control, events("worker.*")))
     // A connection that only listens would never notice that the other end is gone; it subscribes again by itself.
     yield* attempt("hear", () => line.ping()).pipe(
       // One that is being made anew already is left to it.
@@ -56,7 +57,7 @@ const make = Effect.gen(function* () {
       Effect.asVoid(
         attempt("publish", () =>
           redis.publish(
-            `${events}${routingKey}`,
+            events(routingKey),
             envelope.seal({ body, headers: { hostname: me.name }, exchange: "celeryev", routingKey })
           )
         )
@@ -66,7 +67,7 @@ const make = Effect.gen(function* () {
         attempt("reply", () => {
           const headers = { ticket: to.ticket, clock }
           const raw = envelope.seal({ body, headers, exchange: to.exchange, routingKey: to.routingKey })
-          return reply([kombu.bindings(to.exchange)], [to.routingKey, raw])
+          return reply([kombu.bindings(to.exchange)], [to.routingKey, raw, where.keyPrefix])
         }),
         (written) => written === 1
       ),

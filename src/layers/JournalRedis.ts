@@ -3,6 +3,7 @@ import { Generation, GONE, Journal, JournalError, ORPHANED, PRESENT, type State,
 import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import * as kombu from "./redis/kombu.ts"
+import { broker } from "./redis/where.ts"
 
 /** Longer than fal keeps a result or Celery a message, so an entry outlives every use of it (seconds). */
 const KEEP = 7 * 86_400
@@ -71,17 +72,8 @@ const encode = (entry: Option.Option<Generation>) =>
 export const layer = Layer.effect(
   Journal,
   Effect.gen(function* () {
-    const settings = yield* Settings.of(
-      "CELERY_BROKER_URL",
-      "REDIS_PASSWORD",
-      "REDIS_SENTINEL_MASTER",
-      "FAL_MAX_CONCURRENT",
-      "TASK_TIME_LIMIT"
-    )
-    const redis = yield* connect(
-      { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER },
-      "commands"
-    )
+    const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
+    const redis = yield* connect(yield* broker, "commands")
     const scripts = {
       advance: script(redis, "mgAdvance", advance),
       intend: script(redis, "mgIntend", intend),

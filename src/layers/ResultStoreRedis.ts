@@ -5,6 +5,7 @@ import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/
 import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
+import { backend } from "./redis/where.ts"
 
 /**
  * KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever), the state that it tells.
@@ -70,12 +71,9 @@ const listener = (redis: Redis) => {
 export const layer = Layer.effect(
   ResultStore,
   Effect.gen(function* () {
-    const settings = yield* Settings.of("CELERY_RESULT_BACKEND", "REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "RESULT_EXPIRES")
-    const where = {
-      url: settings.CELERY_RESULT_BACKEND,
-      password: settings.REDIS_PASSWORD,
-      master: settings.REDIS_SENTINEL_MASTER
-    }
+    const settings = yield* Settings.of("RESULT_EXPIRES")
+    const where = yield* backend
+    const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
     const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
     const redis = yield* connect(where, "commands")
     const run = script(redis, "mgStore", store)
@@ -96,7 +94,7 @@ export const layer = Layer.effect(
     const awaitFinal = Effect.fn("ResultStore.awaitFinal")(function* (taskId: string) {
       while (true) {
         const subscribe = yield* listen
-        const next = yield* subscribe(keyOf(taskId))
+        const next = yield* subscribe(channelOf(taskId))
         // After subscribing, so that nothing falls between; and again now and then, as a broken connection misses messages.
         const stored = yield* get(taskId)
         if (Option.isSome(stored) && isFinal(stored.value.status)) return stored.value

@@ -8,6 +8,7 @@ import { doorbells } from "./redis/doorbells.ts"
 import * as kombu from "./redis/kombu.ts"
 import * as scripts from "./redis/scripts.ts"
 import { status, waiting } from "./redis/status.ts"
+import { broker } from "./redis/where.ts"
 
 /** How long a batch is remembered as sent (seconds): longer than any message lives. */
 const ONCE = 7 * 86_400
@@ -24,17 +25,11 @@ const isAlive = (pid: number) => {
 }
 
 const make = Effect.gen(function* () {
-  const settings = yield* Settings.of(
-    "CELERY_BROKER_URL",
-    "REDIS_PASSWORD",
-    "REDIS_SENTINEL_MASTER",
-    "WORKER_QUEUES",
-    "VISIBILITY_TIMEOUT"
-  )
+  const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT")
   const me = yield* WorkerIdentity
   let queues: ReadonlyArray<string> = settings.WORKER_QUEUES
   const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
-  const where = { url: settings.CELERY_BROKER_URL, password: settings.REDIS_PASSWORD, master: settings.REDIS_SENTINEL_MASTER }
+  const where = yield* broker
   const redis = yield* connect(where, "commands")
   const bells = yield* doorbells(where)
 

@@ -9,6 +9,7 @@ const natural = (name: string, fallback: number, minimum = 1, maximum = 1_000_00
   Config.schema(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), name).pipe(
     Config.withDefault(fallback)
   )
+const text = (name: string, fallback: string) => Config.String(name).pipe(Config.withDefault(fallback))
 const secretUrl = (name: string, pattern: RegExp, expected: string) =>
   Config.schema(Schema.Redacted(Schema.String.check(Schema.isPattern(pattern, { message: `expected ${expected}` }))), name)
 
@@ -23,8 +24,19 @@ const all = {
   REDIS_PASSWORD: Config.option(Config.Redacted("REDIS_PASSWORD")),
   /** The master's name when a Redis URL is `sentinel://`. */
   REDIS_SENTINEL_MASTER: Config.String("REDIS_SENTINEL_MASTER").pipe(Config.withDefault("mymaster")),
+  /** kombu's `global_keyprefix`: before every key and every channel of the broker. */
+  BROKER_GLOBAL_KEYPREFIX: text("BROKER_GLOBAL_KEYPREFIX", ""),
+  /** kombu's `fanout_prefix`: before the channels of events and remote control, after the other one; `{db}` is the database. */
+  BROKER_FANOUT_PREFIX: text("BROKER_FANOUT_PREFIX", "/{db}."),
+  /** kombu's `fanout_patterns`: a channel for each kind of event. Without, all share one. */
+  BROKER_FANOUT_PATTERNS: Config.Boolean("BROKER_FANOUT_PATTERNS").pipe(Config.withDefault(true)),
   /** How long stock workers on this broker wait before they restore an unacknowledged message. */
   VISIBILITY_TIMEOUT: seconds("VISIBILITY_TIMEOUT", 3600),
+  /**
+   * The result backend's `global_keyprefix`. An underscore follows it as in Celery 5.6: not after one of `: _ - .`; 5.3 always
+   * puts one, and its `app:` is `app:_` here.
+   */
+  RESULT_GLOBAL_KEYPREFIX: text("RESULT_GLOBAL_KEYPREFIX", ""),
   RESULT_EXPIRES: seconds("RESULT_EXPIRES", 86_400),
   /** Celery's `result_extended`: a result also says which task it is of, its arguments, its worker and its queue. */
   RESULT_EXTENDED: Config.Boolean("RESULT_EXTENDED").pipe(Config.withDefault(false)),

@@ -2,6 +2,7 @@ import { Effect, Option, Redacted } from "effect"
 import { Redis, type RedisOptions } from "ioredis"
 import { readFileSync } from "node:fs"
 import { counting } from "../counting.ts"
+import type { Where } from "./where.ts"
 
 /** A Redis URL as Celery writes it: redis://, rediss:// with ssl_* parameters, or sentinel://host:port/db;sentinel://… */
 const options = (url: string, password: Option.Option<Redacted.Redacted>, master: string): RedisOptions => {
@@ -27,12 +28,6 @@ const options = (url: string, password: Option.Option<Redacted.Redacted>, master
       : {}),
     db
   }
-}
-
-export interface Where {
-  readonly url: Redacted.Redacted
-  readonly password: Option.Option<Redacted.Redacted>
-  readonly master: string
 }
 
 /** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours. */
@@ -69,6 +64,7 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
       const count = yield* counting
       const redis = new Connection({
         ...options(Redacted.value(where.url), where.password, where.master),
+        keyPrefix: where.keyPrefix,
         maxRetriesPerRequest: null,
         retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
         connectTimeout: 5000,

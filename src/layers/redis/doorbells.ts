@@ -1,6 +1,7 @@
 import { Effect, Exit, Scope } from "effect"
 import type { Redis } from "ioredis"
-import { connect, type Where } from "./connect.ts"
+import { connect } from "./connect.ts"
+import type { Where } from "./where.ts"
 
 /**
  * One waiting connection per list: `BLMOVE` of a list onto itself wakes when something is pushed and takes nothing. They are

@@ -44,20 +44,26 @@ const Envelope = Schema.Struct({
   body: Schema.String.check(Schema.isMaxLength(4_000_000)),
   headers: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
   "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
-  properties: Schema.optionalKey(Schema.Struct({ body_encoding: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
+  properties: Schema.optionalKey(
+    Schema.Struct({
+      body_encoding: Schema.optionalKey(Schema.NullOr(Schema.String)),
+      delivery_info: Schema.optionalKey(
+        Schema.NullOr(Schema.Struct({ routing_key: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
+      )
+    })
+  )
 })
 const decode = Schema.decodeUnknownOption(Envelope)
 
-/** Headers and body of what somebody sent, or nothing when it is not JSON in an envelope: anybody can publish anything. */
-export const open = (
-  raw: string
-): Option.Option<{ readonly headers: Readonly<Record<string, unknown>>; readonly body: unknown }> => {
+/** What somebody sent, or nothing when it is not JSON in an envelope: anybody can publish anything. */
+export const open = (raw: string): Option.Option<Pick<Letter, "routingKey" | "headers" | "body">> => {
   try {
     return Option.map(decode(PythonJson.parse(raw)), (envelope) => {
       if ((envelope["content-type"] ?? "application/json") !== "application/json") throw new TypeError("not JSON")
       const text =
         envelope.properties?.body_encoding === "base64" ? Buffer.from(envelope.body, "base64").toString("utf8") : envelope.body
-      return { headers: envelope.headers ?? {}, body: PythonJson.numbers(PythonJson.parse(text)) }
+      const routingKey = envelope.properties?.delivery_info?.routing_key ?? ""
+      return { routingKey, headers: envelope.headers ?? {}, body: PythonJson.numbers(PythonJson.parse(text)) }
     })
   } catch {
     return Option.none()

@@ -188,7 +188,7 @@ redis.call('RPUSH', KEYS[5], ARGV[3])
 return 1`
 
 /**
- * KEYS the bindings of the reply exchange. ARGV routing key, answer. 1 when its list was there to be written to: without a
+ * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to be written to: without a
  * binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
  */
 export const reply = `
@@ -196,8 +196,8 @@ local written = 0
 for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local key, queue = string.match(member, '^(.-)\\6\\22.-\\6\\22(.*)$')
   if key == ARGV[1] and queue ~= '' then
-    redis.call('LPUSH', queue, ARGV[2])
-    redis.call('EXPIRE', queue, 300)
+    redis.call('LPUSH', ARGV[3] .. queue, ARGV[2])
+    redis.call('EXPIRE', ARGV[3] .. queue, 300)
     written = 1
   end
 end

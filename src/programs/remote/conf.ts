@@ -20,7 +20,7 @@ export const masked = (secret: Redacted.Redacted): string =>
     .join(";")
 
 /** The broker as `stats` shows it: where it is and who we are there. */
-const brokerOf = (secret: Redacted.Redacted, visibility: number) => {
+const brokerOf = (secret: Redacted.Redacted, options: object) => {
   const [first = ""] = masked(secret).split(";")
   const url = URL.parse(first)
   return {
@@ -32,7 +32,7 @@ const brokerOf = (secret: Redacted.Redacted, visibility: number) => {
     ssl: url?.protocol === "rediss:",
     transport: url?.protocol.replace(/^rediss?:$/, "redis").replace(":", "") ?? "redis",
     connect_timeout: 5,
-    transport_options: { visibility_timeout: visibility },
+    transport_options: options,
     login_method: null,
     uri_prefix: null,
     heartbeat: 0,
@@ -47,6 +47,10 @@ export const conf = Effect.gen(function* () {
     "CELERY_BROKER_URL",
     "CELERY_RESULT_BACKEND",
     "VISIBILITY_TIMEOUT",
+    "BROKER_GLOBAL_KEYPREFIX",
+    "BROKER_FANOUT_PREFIX",
+    "BROKER_FANOUT_PATTERNS",
+    "RESULT_GLOBAL_KEYPREFIX",
     "RESULT_EXPIRES",
     "RESULT_EXTENDED",
     "TASK_TRACK_STARTED",
@@ -60,11 +64,19 @@ export const conf = Effect.gen(function* () {
     "TASK_TIME_LIMIT",
     "SHUTDOWN_GRACE"
   )
-  const visibility = Duration.toSeconds(s.VISIBILITY_TIMEOUT)
+  const options = {
+    visibility_timeout: Duration.toSeconds(s.VISIBILITY_TIMEOUT),
+    ...(s.BROKER_GLOBAL_KEYPREFIX === "" ? {} : { global_keyprefix: s.BROKER_GLOBAL_KEYPREFIX }),
+    ...(s.BROKER_FANOUT_PREFIX === "/{db}." ? {} : { fanout_prefix: s.BROKER_FANOUT_PREFIX }),
+    ...(s.BROKER_FANOUT_PATTERNS ? {} : { fanout_patterns: false })
+  }
   const changed = {
     broker_url: masked(s.CELERY_BROKER_URL),
     result_backend: masked(s.CELERY_RESULT_BACKEND),
-    broker_transport_options: { visibility_timeout: visibility },
+    broker_transport_options: options,
+    ...(s.RESULT_GLOBAL_KEYPREFIX === ""
+      ? {}
+      : { result_backend_transport_options: { global_keyprefix: s.RESULT_GLOBAL_KEYPREFIX } }),
     result_expires: Duration.toSeconds(s.RESULT_EXPIRES),
     result_extended: s.RESULT_EXTENDED,
     task_acks_late: true,
@@ -98,5 +110,5 @@ export const conf = Effect.gen(function* () {
     timezone: "UTC",
     worker_pool_restarts: true
   }
-  return { changed, all, broker: brokerOf(s.CELERY_BROKER_URL, visibility) }
+  return { changed, all, broker: brokerOf(s.CELERY_BROKER_URL, options) }
 })
