@@ -80,7 +80,7 @@ export const guard =
 export const guardOnTime =
   (operation: string, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    Effect.flatMap(Effect.forkDetach(Effect.catch(work, failed(operation))), (fiber) =>
+    Effect.flatMap(Effect.forkDetach(work.pipe(Effect.catch(failed(operation)))), (fiber) =>
       Fiber.join(fiber).pipe(
         Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }),
         Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
