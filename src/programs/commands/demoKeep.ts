@@ -24,8 +24,8 @@ export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended
   const saved = yield* Effect.forEach(
     made,
     Effect.fnUntraced(function* ({ editedFrom, made }, at) {
-      const response = yield* http.get(made.image_url)
-      const bytes = new Uint8Array(yield* response.arrayBuffer)
+      const answer = Effect.flatMap(http.get(made.image_url), (response) => response.arrayBuffer)
+      const bytes = new Uint8Array(yield* Effect.timeout(answer, "30 seconds"))
       const file = `${String(at + 1).padStart(2, "0")}_${made.gender ?? "edited"}_${made.age_range ?? ""}.jpg`
       yield* fs.writeFile(path.join(folder, file), bytes)
       return { made, editedFrom, file, bytes } satisfies Saved

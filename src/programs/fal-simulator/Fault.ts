@@ -20,6 +20,8 @@ const http = [
   "html",
   /** 404 for what exists. */
   "not-found",
+  /** 400: the result is asked for too early. */
+  "early",
   // The following take the request (a submit is executed and billed) and spoil only the answer.
   "accept-then-delay",
   "accept-then-reset",
@@ -29,8 +31,10 @@ const http = [
   "accept-then-html"
 ] as const
 const job = [
-  /** Ends with the error `type` of `jobErrors.ts`. */
+  /** Ends with the error `type` of `jobErrors.ts`, under another `status` if one is given. */
   "job-error",
+  /** Does not start before the deadline of the caller's own. */
+  "job-late",
   /** The picture is blackened by the safety checker. */
   "job-flagged",
   /** Waits at position 0 for ever. */

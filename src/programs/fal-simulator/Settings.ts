@@ -12,6 +12,8 @@ export const Settings = Schema.Struct({
   concurrency: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   /** "Exhausted balance": every submit is answered with 403. */
   locked: Schema.Boolean,
+  /** The key is not known any more: every call that asks for one is answered with 401. */
+  keyRevoked: Schema.Boolean,
   /** Validates the input at submit, as fal does not. */
   strict: Schema.Boolean,
   /** [?] Whether a running request obeys a cancel. Obeyed or not, it is billed: fal's docs do not say that it is free. */
@@ -31,6 +33,7 @@ export const defaults: Settings = {
   variation: 0,
   concurrency: 2,
   locked: false,
+  keyRevoked: false,
   strict: false,
   cancelRunning: "stop",
   waitingStatus: 202,
@@ -46,6 +49,7 @@ export const Change = Schema.Struct({
   variation: Schema.optionalKey(fields.variation),
   concurrency: Schema.optionalKey(fields.concurrency),
   locked: Schema.optionalKey(fields.locked),
+  keyRevoked: Schema.optionalKey(fields.keyRevoked),
   strict: Schema.optionalKey(fields.strict),
   cancelRunning: Schema.optionalKey(fields.cancelRunning),
   waitingStatus: Schema.optionalKey(fields.waitingStatus),

@@ -51,7 +51,7 @@ export const targetOf = ({ method, url }: Asked): Target | undefined => {
 export const unauthorized = (world: World, asked: Asked, route: Target["route"]): Reply | undefined => {
   if (route === "control" || route === "media") return undefined
   const key = /^Key (\S+)$/.exec(asked.header("authorization"))?.[1]
-  return key === undefined || (world.key !== undefined && key !== world.key)
+  return key === undefined || world.settings.keyRevoked || (world.key !== undefined && key !== world.key)
     ? detail(401, "Cannot access application. Authentication is required to access this application.")
     : undefined
 }

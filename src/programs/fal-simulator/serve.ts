@@ -84,6 +84,8 @@ export const serve = Effect.fnUntraced(function* (world: World, request: Incomin
       return send(response, html(200, "Welcome"))
     case "not-found":
       return send(response, detail(404, "Not found"))
+    case "early":
+      return send(response, detail(400, "Request is still in progress"))
     default:
   }
   const refusal = unauthorized(world, asked, route)

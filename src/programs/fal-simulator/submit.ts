@@ -51,7 +51,11 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
   let source: Source | undefined
 
   const end = (): JobErrors.Ending => {
-    if (fault?.kind === "job-error") return JobErrors.failed(fault.type ?? "internal_error")
+    if (fault?.kind === "job-error") {
+      const failed = JobErrors.failed(fault.type ?? "internal_error")
+      return { ...failed, status: fault.status ?? failed.status }
+    }
+    if (fault?.kind === "job-late") return JobErrors.notStartedInTime
     if (problems.length > 0) return JobErrors.invalid(problems)
     if (source?._tag === "Unreadable") {
       return JobErrors.invalid([

@@ -19,6 +19,8 @@ export interface Options<R> {
   readonly jobOf: (delivery: Claimed) => Effect.Effect<Job<R>>
   /** Reasons to take nothing for a while. */
   readonly pauses: Queue.Queue<PutBack>
+  /** Tells who listens to events that it has paused, and why; "" that it goes on. */
+  readonly told: (paused: string) => Effect.Effect<void>
   /** Completes when this worker has its lease and knows what is revoked: nothing is taken before. */
   readonly leased: Effect.Effect<void>
 }
@@ -44,10 +46,12 @@ export const consumer =
         vitals.paused = `${pause.reason}: ${pause.detail}`
         yield* metrics.count("pauses_total", { reason: pause.reason })
         yield* metrics.set("consuming", {}, 0)
+        yield* options.told(vitals.paused)
         do {
           yield* Effect.logError(`taking no tasks for ${Duration.format(length)}`, { reason: vitals.paused })
           yield* self.doing(`paused: ${vitals.paused}`)
           yield* Effect.sleep(length)
+          yield* metrics.count("paused_seconds_total", { reason: pause.reason }, Duration.toSeconds(length))
           length = Duration.min(Duration.times(length, 2), LONGEST_PAUSE)
         } while (
           (yield* Effect.result(generator.probe)).pipe(
@@ -57,6 +61,7 @@ export const consumer =
         yield* Queue.clear(options.pauses)
         lastPause = yield* Clock.currentTimeMillis
         vitals.paused = ""
+        yield* options.told("")
         yield* Effect.logInfo("taking tasks again")
       })
 

@@ -108,7 +108,14 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     actor(
       "consumer",
       { mailbox: pauses },
-      consumer({ slots, jobs, jobOf, pauses, leased: Effect.andThen(leased.await, informed.await) })
+      consumer({
+        slots,
+        jobs,
+        jobOf,
+        pauses,
+        told: (reason) => Effect.ignore(events.tell(reason === "" ? "worker-resumed" : "worker-paused", { reason })),
+        leased: Effect.andThen(leased.await, informed.await)
+      })
     ),
     actor("remote-control", {}, remoteControl(desk, leased.await, informed)),
     actor("heartbeat", {}, Events.heartbeat(events, leased.await))

@@ -1,0 +1,429 @@
+/** fal's errors, row by row of the reference's table: what the worker makes of each, and what the simulator's ledger says of it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import { simulate } from "../../src/programs/fal-simulator/simulate.ts"
+import { KEY } from "../layers/falOver.ts"
+import { empty, five } from "../programs/world.ts"
+import { freePort, type Stage, stage, stageAt } from "./stage.ts"
+
+interface Row {
+  /** The row's number and error, as the table has them. */
+  readonly row: string
+  /** What is done to fal. */
+  readonly faults: ReadonlyArray<Fault>
+  /** "picture", or the type of the failure. */
+  readonly ends: string
+  /** The outcome of each accepted POST. Of these, pictures and black ones are billed. */
+  readonly ledger: Array<string>
+  /** POSTs, where some were not accepted. */
+  readonly posts?: number
+  /** Until it has ended. */
+  readonly seconds?: number
+}
+
+const promise = ({ ends, faults, ledger, posts, row, seconds }: Row) => {
+  const what = faults
+    .map(({ kind, ms: _, route, skip: __, status, times, type }) =>
+      [route, kind, type, status, times === undefined || times > 8 ? undefined : `${times} times`].filter(Boolean).join(" ")
+    )
+    .join(", ")
+  it.effect(`${row}: ${what} → ${ends === "picture" ? "one picture" : ends}, ${ledger.length} executed`, () =>
+    Effect.gen(function* () {
+      const { counts, failure, journal, outcomes, paid, pass, rows, send, simulator, start, success } = yield* stage()
+      yield* simulator.setFaults(...faults)
+      yield* start()
+      const id = yield* send({ kwargs: { ...five, seed: 11 } })
+      yield* pass(seconds ?? 20)
+      if (ends === "picture") assert.strictEqual((yield* success(id))["seed"], 11)
+      else assert.strictEqual((yield* failure(id)).type, ends)
+      assert.deepStrictEqual(yield* outcomes, [...ledger])
+      assert.strictEqual(yield* paid, ledger.filter((outcome) => outcome === "picture" || outcome === "flagged").length)
+      assert.strictEqual((yield* simulator.calls).submit, posts ?? ledger.length, "POSTs")
+      assert.strictEqual((yield* rows()).length, ends === "picture" ? 1 : 0)
+      assert.deepStrictEqual(yield* counts, empty)
+      assert.strictEqual(yield* journal.inFlight, 0)
+      yield* pass(120, 10)
+      assert.deepStrictEqual(yield* outcomes, [...ledger], "and no more later")
+    })
+  )
+}
+
+const job = (type: string, status?: number): Fault => ({
+  route: "submit",
+  kind: "job-error",
+  type,
+  ...(status === undefined ? {} : { status })
+})
+const resubmitted = (row: string, ...types: ReadonlyArray<Fault>) => {
+  for (const fault of types)
+    promise({ row, faults: [fault], ends: "picture", ledger: [fault.type ?? "", "picture"], seconds: 20 })
+}
+
+describe.concurrent("1 to 4: what no task can help pauses the worker, and every task is kept", () => {
+  interface Account {
+    readonly row: string
+    readonly env?: Readonly<Record<string, string>>
+    readonly spoil: (stage: Stage) => Effect.Effect<void>
+    readonly mend: (stage: Stage) => Effect.Effect<void>
+    readonly says: RegExp
+  }
+  const cases: ReadonlyArray<Account> = [
+    {
+      row: "1 bad or missing key, 401",
+      spoil: ({ simulator }) => simulator.configure({ keyRevoked: true }),
+      mend: ({ simulator }) => simulator.configure({ keyRevoked: false }),
+      says: /fal account: fal answered 401/
+    },
+    {
+      row: "2 locked account, 403",
+      spoil: ({ simulator }) => simulator.configure({ locked: true }),
+      mend: ({ simulator }) => simulator.configure({ locked: false }),
+      says: /fal account: fal answered 403: User is locked\. Reason: Exhausted balance/
+    },
+    {
+      row: "3 key lacks permission or model not allowed, 403 (by its status no other than 2)",
+      spoil: ({ simulator }) => simulator.setFaults({ route: "submit", kind: "error", status: 403, times: 1000 }),
+      mend: ({ simulator }) => simulator.clearFaults,
+      says: /fal account: fal answered 403/
+    }
+  ]
+  for (const { mend, row, says, spoil } of cases) {
+    it.effect(`${row}: nothing paid, nothing failed, said in health and metrics; goes on by itself when it is mended`, () =>
+      Effect.gen(function* () {
+        const on = yield* stage()
+        yield* spoil(on)
+        const { vitals } = yield* on.start()
+        const ids = [yield* on.send(), yield* on.send()]
+        yield* on.pass(5)
+        assert.match(vitals.paused, says)
+        yield* on.pass(600, 5)
+        assert.match(vitals.paused, says)
+        assert.strictEqual(yield* on.metric("consuming"), 0)
+        assert.isAbove((yield* on.metric('paused_seconds_total{reason="fal account"}'))!, 300)
+        assert.deepStrictEqual(yield* on.counts, { ...empty, queued: 2 })
+        for (const id of ids) assert.isUndefined(yield* on.result(id))
+        assert.isEmpty(yield* on.outcomes)
+        assert.isAtMost((yield* on.simulator.calls).submit, 6, "it does not hammer")
+        yield* mend(on)
+        yield* on.pass(310, 5)
+        yield* on.pass(20)
+        for (const id of ids) yield* on.success(id)
+        assert.strictEqual(vitals.paused, "")
+        assert.strictEqual(yield* on.metric("consuming"), 1)
+        assert.deepStrictEqual(yield* on.outcomes, ["picture", "picture"])
+        assert.deepStrictEqual(yield* on.counts, empty)
+      })
+    )
+  }
+
+  it.effect("4 unknown app, 404: nothing paid, and a worker with the right name makes what was kept", () =>
+    Effect.gen(function* () {
+      const on = yield* stage()
+      const misnamed = yield* on.start({ env: { FAL_MODEL: "fal-ai/nothing" } })
+      const id = yield* on.send()
+      yield* on.pass(5)
+      assert.match(misnamed.vitals.paused, /fal answered 404: Application 'fal-ai\/nothing' not found/)
+      assert.deepStrictEqual(yield* on.counts, { ...empty, queued: 1 })
+      yield* misnamed.stop
+      yield* on.pass(2)
+      yield* on.start()
+      yield* on.pass(10)
+      yield* on.success(id)
+      assert.deepStrictEqual(yield* on.outcomes, ["picture"])
+    })
+  )
+})
+
+describe.concurrent("5 unknown or expired request id, 404: it may have been paid, and is treated like a lost submit", () => {
+  const lost = (name: string, env: Record<string, string>, ends: string, ledger: ReadonlyArray<string>) =>
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const { failure, metric, outcomes, pass, rows, send, simulator, start, success } = yield* stage({}, env)
+        yield* start()
+        const id = yield* send()
+        yield* pass(1)
+        yield* simulator.jump(3700)
+        yield* pass(59)
+        assert.strictEqual((yield* outcomes).length, 1)
+        yield* pass(150, 2)
+        if (ends === "picture") yield* success(id)
+        else assert.strictEqual((yield* failure(id)).type, ends)
+        assert.deepStrictEqual(yield* outcomes, [...ledger])
+        assert.strictEqual((yield* rows()).length, ends === "picture" ? 1 : 0)
+        const how = ends === "picture" ? "resubmitted" : "failed"
+        assert.strictEqual(yield* metric(`generations_uncertain_ended_total{how="${how}"}`), 1)
+      })
+    )
+  lost("made again once after the grace", {}, "picture", ["picture", "picture"])
+  lost("FAL_UNCERTAIN=fail: never again", { FAL_UNCERTAIN: "fail" }, "GenerationError", ["picture"])
+
+  promise({
+    row: "5 unknown for a moment (status flapping 404 → 200)",
+    faults: [{ route: "status", kind: "not-found", times: 3 }],
+    ends: "picture",
+    ledger: ["picture"]
+  })
+})
+
+describe.concurrent("6 to 9: fal will not make it, and is not asked again", () => {
+  const edits = [
+    ["file_download_error", "/media/nobody/0.jpg", /Failed to download the file/],
+    ["image_load_error", "/_sim/settings", /Failed to load the image/]
+  ] as const
+  for (const [type, path, says] of edits) {
+    it.effect(`6 validation, 422 ${type}: FAILURE in fal's words, nothing billed`, () =>
+      Effect.gen(function* () {
+        const { counts, failure, outcomes, paid, pass, send, simulator, start } = yield* stage()
+        yield* start()
+        const model = { template_id: "t", image_url: `${simulator.url}${path}` }
+        const id = yield* send({ task: "edit_model", kwargs: { model, prompt: "a red coat" } })
+        yield* pass(20)
+        const failed = yield* failure(id)
+        assert.strictEqual(failed.type, "ContentRefused")
+        assert.match(failed.message, says)
+        assert.deepStrictEqual([yield* outcomes, yield* paid, yield* counts], [[type], 0, empty])
+      })
+    )
+  }
+  const refused = (row: string, type: string) => promise({ row, faults: [job(type)], ends: "ContentRefused", ledger: [type] })
+  refused("7 content_policy_violation, 422", "content_policy_violation")
+  refused("8 no_media_generated, 422 (product: a 422 is not retried)", "no_media_generated")
+  promise({
+    row: "9 NSFW black image, 200: billed, never stored",
+    faults: [{ route: "submit", kind: "job-flagged" }],
+    ends: "PictureFlagged",
+    ledger: ["flagged"]
+  })
+})
+
+describe.concurrent("10 to 17: how a job or its submit can end otherwise", () => {
+  promise({
+    row: "10 rate or concurrency, 429 at submit",
+    faults: [{ route: "submit", kind: "busy", times: 2 }],
+    ends: "picture",
+    ledger: ["picture"],
+    posts: 3
+  })
+  promise({
+    row: "11 request_timeout of the user's, 504: the id is dead",
+    faults: [{ route: "submit", kind: "job-late" }],
+    ends: "picture",
+    ledger: ["request_timeout", "picture"]
+  })
+  resubmitted("12 request_timeout, startup_timeout, 504", job("request_timeout"), job("startup_timeout"))
+  resubmitted(
+    "13 runner trouble, 503",
+    ...["scheduling_failure", "connection_timeout", "connection_refused", "connection_error", "disconnected"].map((type) =>
+      job(`runner_${type}`)
+    )
+  )
+  resubmitted("14 runner_incomplete_response, 502", job("runner_incomplete_response"))
+  resubmitted("15 runner_server_error, internal_error, 500", job("runner_server_error"), job("internal_error"))
+  resubmitted(
+    "16 the model's own faults",
+    job("internal_server_error"),
+    job("internal_server_error", 500),
+    job("generation_timeout"),
+    job("downstream_service_error"),
+    job("downstream_service_error", 400),
+    job("downstream_service_unavailable", 500)
+  )
+  promise({
+    row: "12 to 16 are bounded by TASK_MAX_RETRIES",
+    faults: [{ ...job("internal_error"), times: 99 }],
+    ends: "GenerationError",
+    ledger: Array.from({ length: 6 }, () => "internal_error"),
+    seconds: 120
+  })
+  for (const type of ["client_cancelled", "client_disconnected"])
+    promise({ row: "17 terminal, 499", faults: [job(type)], ends: "GenerationError", ledger: [type] })
+})
+
+describe.concurrent("18 to 21: reading, and asking wrongly", () => {
+  promise({
+    row: "18 bad_request, 400 at submit",
+    faults: [{ route: "submit", kind: "error", status: 400, times: 9 }],
+    ends: "ContentRefused",
+    ledger: [],
+    posts: 1
+  })
+  promise({
+    row: "19 result read too early, 400",
+    faults: [{ route: "result", kind: "early", times: 3 }],
+    ends: "picture",
+    ledger: ["picture"]
+  })
+
+  it.effect("20 ALREADY_COMPLETED, 400 at cancel: the picture is read and used", () =>
+    Effect.gen(function* () {
+      const { outcomes, pass, send, simulator, start, success } = yield* stage()
+      yield* simulator.setFaults(
+        { route: "submit", kind: "job-slow", ms: 19_900 },
+        { route: "status", kind: "error", times: 4, skip: 4 }
+      )
+      yield* start({ env: { TASK_SOFT_TIME_LIMIT: "20" } })
+      const id = yield* send()
+      yield* pass(40)
+      yield* success(id)
+      assert.strictEqual((yield* simulator.calls).cancel, 1)
+      assert.deepStrictEqual(yield* outcomes, ["picture"])
+    })
+  )
+  it.effect("20 NOT_FOUND, 404 at cancel: the soft limit's FAILURE, and no other submit", () =>
+    Effect.gen(function* () {
+      const { failure, outcomes, pass, send, simulator, start } = yield* stage()
+      yield* simulator.setFaults(
+        { route: "submit", kind: "job-stuck" },
+        { route: "cancel", kind: "not-found", times: 9 },
+        { route: "status", kind: "not-found", times: 99, skip: 14 }
+      )
+      yield* start({ env: { TASK_SOFT_TIME_LIMIT: "20" } })
+      const id = yield* send()
+      yield* pass(60)
+      assert.strictEqual((yield* failure(id)).type, "SoftTimeLimitExceeded")
+      assert.strictEqual((yield* simulator.calls).submit, 1)
+      assert.strictEqual((yield* outcomes).length, 1)
+    })
+  )
+
+  const gets: ReadonlyArray<Omit<Fault, "route">> = [
+    { kind: "gateway", status: 502 },
+    { kind: "gateway", status: 503 },
+    { kind: "gateway", status: 504 },
+    { kind: "gateway", status: 500 },
+    { kind: "error", status: 500 },
+    { kind: "error", status: 429 },
+    { kind: "html" },
+    { kind: "reset" },
+    { kind: "accept-then-truncate" }
+  ]
+  for (const fault of gets)
+    promise({
+      row: "21 gateway 5xx or HTML on GET",
+      faults: [
+        { ...fault, route: "status", times: 3 },
+        { ...fault, route: "result", times: 3 }
+      ],
+      ends: "picture",
+      ledger: ["picture"],
+      seconds: 30
+    })
+  for (const route of ["status", "result"] as const)
+    promise({
+      row: "21 no answer to a GET is given up after 10 s",
+      faults: [{ route, kind: "hang", times: 2 }],
+      ends: "picture",
+      ledger: ["picture"],
+      seconds: 40
+    })
+  promise({
+    row: "21 a fal that cannot be read for long: the same id, however long it takes",
+    faults: [
+      { route: "status", kind: "gateway", times: 40 },
+      { route: "result", kind: "gateway", times: 20 }
+    ],
+    ends: "picture",
+    ledger: ["picture"],
+    seconds: 400
+  })
+})
+
+describe.concurrent("22 and 24: the answer to a submit is lost, so that it may be paid already", () => {
+  const taken: ReadonlyArray<Omit<Fault, "route">> = [
+    { kind: "accept-then-gateway", status: 502 },
+    { kind: "accept-then-gateway", status: 503 },
+    { kind: "accept-then-gateway", status: 504 },
+    { kind: "accept-then-reset" },
+    { kind: "accept-then-truncate" },
+    { kind: "accept-then-html" },
+    { kind: "accept-then-hang" },
+    { kind: "accept-then-gateway", status: 500 }
+  ]
+  const notTaken: ReadonlyArray<Omit<Fault, "route">> = [
+    { kind: "gateway", status: 502 },
+    { kind: "reset" },
+    { kind: "hang" },
+    { kind: "error", status: 408 },
+    { kind: "error", status: 500 }
+  ]
+  const row = ({ kind, status }: Omit<Fault, "route">) =>
+    status === 500
+      ? "24 plain 500 on POST"
+      : kind.endsWith("hang")
+        ? "22 timeout on POST, after 30 s"
+        : "22 gateway 5xx, reset or truncation on POST"
+  for (const fault of [...taken, ...notTaken]) {
+    const executed: ReadonlyArray<string> = taken.includes(fault) ? ["picture"] : []
+    promise({
+      row: row(fault),
+      faults: [{ ...fault, route: "submit" }],
+      ends: "picture",
+      ledger: [...executed, "picture"],
+      posts: 2,
+      seconds: 130
+    })
+    it.effect(`${row(fault)}: submit ${fault.kind} ${fault.status ?? ""}, FAL_UNCERTAIN=fail → FAILURE, one POST ever`, () =>
+      Effect.gen(function* () {
+        const { failure, metric, outcomes, pass, send, simulator, start } = yield* stage({}, { FAL_UNCERTAIN: "fail" })
+        yield* simulator.setFaults({ ...fault, route: "submit" })
+        yield* start()
+        const id = yield* send()
+        yield* pass(40)
+        assert.strictEqual(yield* metric("generations_uncertain_total"), 1)
+        yield* pass(100, 5)
+        assert.match((yield* failure(id)).message, /lost once/)
+        assert.strictEqual((yield* simulator.calls).submit, 1)
+        assert.deepStrictEqual(yield* outcomes, [...executed])
+      })
+    )
+  }
+  promise({
+    row: "22 lost again and again",
+    faults: [{ route: "submit", kind: "accept-then-reset", times: 9 }],
+    ends: "GenerationError",
+    ledger: ["picture", "picture"],
+    seconds: 260
+  })
+})
+
+describe.concurrent("23 connection refused or DNS failure on POST: nothing was sent", () => {
+  it.effect("23 connection refused: sent again until fal is there, and paid once", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const { counts, pass, result, send, start, success } = yield* stageAt(`http://127.0.0.1:${port}`)
+      yield* start()
+      const id = yield* send()
+      yield* pass(10)
+      assert.strictEqual((yield* result(id))!.status, "RETRY")
+      const simulator = yield* simulate({ port, key: KEY })
+      yield* pass(60)
+      yield* success(id)
+      assert.deepStrictEqual(
+        (yield* simulator.ledger).map(({ outcome }) => outcome),
+        ["picture"]
+      )
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+  it.effect("23 DNS failure: retried, and never uncertain", () =>
+    Effect.gen(function* () {
+      const { metric, pass, result, send, start } = yield* stageAt("http://fal.invalid")
+      yield* start()
+      const id = yield* send()
+      yield* pass(10)
+      assert.strictEqual((yield* result(id))!.status, "RETRY")
+      assert.isUndefined(yield* metric("generations_uncertain_total"))
+    })
+  )
+})
+
+describe.concurrent("25 media download 403, 404, 5xx: already paid", () => {
+  for (const status of [403, 404, 500])
+    promise({
+      row: "25 a picture that cannot be downloaded is never bought again (the worker passes its URL on)",
+      faults: [{ route: "submit", kind: "job-lost-media", status }],
+      ends: "picture",
+      ledger: ["picture"]
+    })
+})

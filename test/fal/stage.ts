@@ -1,0 +1,80 @@
+/**
+ * Whole workers before the honest simulator: the real client and its HTTP, the real programs, and what is paid read from the
+ * simulator's own ledger. Redis and PostgreSQL are those in this process. Time is the test clock's; what travels takes real time.
+ */
+import { Context, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { createServer } from "node:net"
+import type { Options } from "../../src/programs/fal-simulator/simulate.ts"
+import { Generator } from "../../src/services/Generator.ts"
+import { falAt, falOver } from "../layers/falOver.ts"
+import { makeWorldWith } from "../programs/world.ts"
+
+/** Counts the requests that are on their way, so that the clock can be held until they have arrived. */
+const watched = (generator: Generator["Service"]) => {
+  const travelling = { count: 0 }
+  const watch = <A, E>(call: Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      travelling.count++
+      return Effect.ensuring(
+        call,
+        Effect.sync(() => travelling.count--)
+      )
+    })
+  return {
+    travelling,
+    generator: Generator.of({
+      submit: (endpoint, input) => watch(generator.submit(endpoint, input)),
+      progress: (ticket) => watch(generator.progress(ticket)),
+      result: (ticket) => watch(generator.result(ticket)),
+      cancel: (ticket) => watch(generator.cancel(ticket)),
+      probe: watch(generator.probe)
+    })
+  }
+}
+
+const worldOver = Effect.fnUntraced(function* (real: Generator["Service"], env: Readonly<Record<string, string>>) {
+  const { generator, travelling } = watched(real)
+  const world = yield* makeWorldWith({ env, generator })
+  /** Until nothing travels, or for 100 ms: what hangs is not waited for. */
+  const arrived = TestClock.withLive(
+    Effect.gen(function* () {
+      for (let calm = 0, ms = 0; calm < 2 && ms < 100; ms++) {
+        yield* Effect.sleep("1 milli")
+        calm = travelling.count === 0 ? calm + 1 : 0
+      }
+    })
+  )
+  /** Lets so much time pass, a step at a time, and everything arrive in between. */
+  const pass = Effect.fnUntraced(function* (seconds: number, step = 1) {
+    yield* arrived
+    for (let passed = 0; passed < seconds; passed += step) {
+      yield* TestClock.adjust(step * 1000)
+      yield* arrived
+    }
+  })
+  return { ...world, pass }
+})
+
+/** A world before a simulator of its own. */
+export const stage = Effect.fnUntraced(function* (options: Options = {}, env: Readonly<Record<string, string>> = {}) {
+  const { generator, simulator } = yield* falOver(options)
+  const world = yield* worldOver(generator, env)
+  const outcomes = Effect.map(simulator.ledger, (rows) => rows.map(({ outcome }) => outcome))
+  const paid = Effect.map(simulator.ledger, (rows) => rows.reduce((sum, { units }) => sum + units, 0))
+  return { ...world, simulator, outcomes, paid }
+})
+export type Stage = Effect.Success<ReturnType<typeof stage>>
+
+/** A world whose fal is looked for at `url`, whatever is there. */
+export const stageAt = Effect.fnUntraced(function* (url: string) {
+  const context = yield* Layer.build(falAt(url))
+  return yield* worldOver(Context.get(context, Generator), {})
+})
+
+export const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
