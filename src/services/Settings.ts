@@ -10,6 +10,17 @@ const natural = (name: string, fallback: number, minimum = 1, maximum = 1_000_00
     Config.withDefault(fallback)
   )
 const text = (name: string, fallback: string) => Config.String(name).pipe(Config.withDefault(fallback))
+const MOST_CHILDREN = 64
+const range = (text: string) => {
+  const [max = 0, min = 1] = text
+    .split(",")
+    .map(Number)
+    .toSorted((one, other) => other - one)
+  return { max, min: Math.max(min, 1) }
+}
+const isRange = (text: string) =>
+  (/^\d{1,3}(,\d{1,3})?$/.test(text) && range(text).max >= 1 && range(text).max <= MOST_CHILDREN) ||
+  `expected max,min with a max of 1 to ${MOST_CHILDREN}`
 const secretUrl = (name: string, pattern: RegExp, expected: string) =>
   Config.schema(Schema.Redacted(Schema.String.check(Schema.isPattern(pattern, { message: `expected ${expected}` }))), name)
 
@@ -71,7 +82,11 @@ const all = {
         .filter((queue) => queue !== "")
     )
   ),
-  WORKER_CONCURRENCY: natural("WORKER_CONCURRENCY", 1, 1, 64),
+  WORKER_CONCURRENCY: natural("WORKER_CONCURRENCY", 1, 1, MOST_CHILDREN),
+  /** Celery's `--autoscale=max,min`: as many children as there are messages, within these, in place of WORKER_CONCURRENCY. */
+  WORKER_AUTOSCALE: Config.option(
+    Config.schema(Schema.String.check(Schema.makeFilter(isRange)), "WORKER_AUTOSCALE").pipe(Config.map(range))
+  ),
   WORKER_PREFETCH_MULTIPLIER: natural("WORKER_PREFETCH_MULTIPLIER", 1, 1, 1000),
   WORKER_MAX_TASKS_PER_CHILD: natural("WORKER_MAX_TASKS_PER_CHILD", 50),
   /** Kilobytes; over it after a task, the worker hands over and ends, to be started again. Unset, as in Celery, it may grow. */

@@ -53,6 +53,8 @@ const perform = Effect.fnUntraced(function* <R>(
 interface Log {
   /** Counts a job that was done. */
   readonly did: () => void
+  /** The child is no more. */
+  readonly left: () => void
   /** How often the pool was renewed. */
   readonly generation: () => number
 }
@@ -80,8 +82,10 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
             return yield* perform({ ...job, run }, options, restore)
           })
         )
-        if (outcome === "last") yield* self.leave
-        else log.did()
+        if (outcome === "last") {
+          log.left()
+          yield* self.leave
+        } else log.did()
         if (log.generation() !== born) reason ??= "renewed"
         if (reason !== undefined) return
       }
@@ -119,9 +123,10 @@ export interface Pool<R> extends Newcomer<R> {
 export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queue.Queue<Newcomer<R>>): Pool<R> => {
   let size = options.size
   let generation = 0
+  let born = 0
   const counts = new Map<string, number>()
   const newChild = () => {
-    const name = `child-${counts.size + 1}`
+    const name = `child-${++born}`
     counts.set(name, 0)
     return Supervisor.actor(
       name,
@@ -129,6 +134,7 @@ export const pool = <R>(jobs: Queue.Queue<Job<R>>, options: Options, door?: Queu
       (self) =>
         life(jobs, options, self, {
           did: () => counts.set(name, (counts.get(name) ?? 0) + 1),
+          left: () => counts.delete(name),
           generation: () => generation
         })
     )

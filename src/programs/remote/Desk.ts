@@ -6,6 +6,7 @@ import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type { Events } from "../events/Events.ts"
 import type { Gossip } from "../events/gossip.ts"
 import type { Lamport } from "../events/Lamport.ts"
+import type { Autoscaler } from "../pool/Autoscaler.ts"
 
 /** The tasks this worker knows, by every name they answer to. */
 export type Known = ReadonlyMap<string, { readonly name: string }>
@@ -21,6 +22,8 @@ export interface Desk {
   readonly lamport: Lamport
   readonly known: Known
   readonly pool: Crew
+  /** What changes the pool's size by itself, when it is set to. */
+  readonly autoscaler: Autoscaler | undefined
   readonly limits: Limits
   /** How its queues are bound that are not bound as themselves. */
   readonly bindings: Map<string, { readonly exchange: string; readonly type: string; readonly routingKey: string }>

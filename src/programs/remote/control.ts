@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { command, type Command, Count, list, maybe, nok, None, ok, refuse, SILENCE, Some } from "./Command.ts"
 import { aliases, type Desk } from "./Desk.ts"
+import { MOST } from "./makeDesk.ts"
 import { orders } from "./orders.ts"
 
 const Limit = Schema.Union([Schema.Finite, Schema.FiniteFromString])
@@ -58,12 +59,22 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
       return ok("time limits set successfully")
     })
 
-  const resize = (by: number, done: string) =>
-    Effect.flatMap(desk.pool.resize(by), (changed) =>
-      changed
-        ? Effect.succeed(ok(done))
-        : Effect.fail(refuse("ValueError", `the pool can have 1 to 64 children and has ${desk.pool.size()}`))
-    )
+  const resize = (by: number, command: string, done: string) =>
+    Effect.gen(function* () {
+      if (desk.autoscaler !== undefined) return nok(`${command} is not supported with autoscale. Adjust autoscale range instead.`)
+      if (yield* desk.pool.resize(by)) return ok(done)
+      return yield* refuse("ValueError", `the pool can have 1 to ${MOST} children and has ${desk.pool.size()}`)
+    })
+
+  const autoscale = Effect.fnUntraced(function* (max: number | null, min: number | null) {
+    if (desk.autoscaler === undefined) return yield* refuse("ValueError", "Autoscale not enabled")
+    for (const bound of [max, min])
+      if (bound !== null && (bound < 1 || bound > MOST))
+        return yield* refuse("ValueError", `the pool can have 1 to ${MOST} children`)
+    const now = yield* desk.autoscaler.update(max, min)
+    yield* Effect.logInfo("autoscale range set by remote control", now)
+    return ok(`autoscale now max=${now.max} min=${now.min}`)
+  })
 
   const switchEvents = (on: boolean) =>
     Effect.sync(() => {
@@ -82,6 +93,7 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
   })
 
   const Pool = Schema.Struct({ n: maybe(Count) })
+  const Bounds = Schema.Struct({ max: maybe(Count), min: maybe(Count) })
   const Rate = Schema.Struct({
     task_name: Schema.String,
     rate_limit: Schema.NullOr(Schema.Union([Schema.String, Schema.Finite]))
@@ -99,10 +111,10 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
     ...orders(desk),
     command("rate_limit", ["task_name", "rate_limit"], Rate, (given) => rateLimit(given.task_name, given.rate_limit)),
     command("time_limit", [], Times, ({ hard, soft, task_name }) => timeLimit(task_name ?? "", soft ?? null, hard ?? null)),
-    command("pool_grow", [], Pool, ({ n }) => resize(Math.max(0, n ?? 1), "pool will grow")),
-    command("pool_shrink", [], Pool, ({ n }) => resize(-Math.max(0, n ?? 1), "pool will shrink")),
+    command("pool_grow", [], Pool, ({ n }) => resize(Math.max(0, n ?? 1), "pool_grow", "pool will grow")),
+    command("pool_shrink", [], Pool, ({ n }) => resize(-Math.max(0, n ?? 1), "pool_shrink", "pool will shrink")),
     command("pool_restart", [], None, () => Effect.as(desk.pool.renew, ok("reload started"))),
-    command("autoscale", [], None, () => Effect.fail(refuse("ValueError", "Autoscale not enabled"))),
+    command("autoscale", [], Bounds, ({ max, min }) => autoscale(max ?? null, min ?? null)),
     command("enable_events", [], None, () => switchEvents(true)),
     command("disable_events", [], None, () => switchEvents(false)),
     command("heartbeat", [], None, () => Effect.as(Effect.ignore(events.beatNow), null)),

@@ -52,7 +52,8 @@ export const stats = (desk: Desk, now: number, busy: number) => {
       }
     },
     broker: desk.broker,
-    prefetch_count: desk.pool.size() * desk.limits.prefetch,
+    prefetch_count: (desk.autoscaler?.info().max ?? desk.pool.size()) * desk.limits.prefetch,
+    ...(desk.autoscaler === undefined ? {} : { autoscaler: desk.autoscaler.info() }),
     rusage: rusage()
   }
 }

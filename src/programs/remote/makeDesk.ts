@@ -1,32 +1,23 @@
-import { Duration, Effect, Semaphore } from "effect"
+import { Duration, Effect } from "effect"
 import { Fleet } from "../../services/Fleet.ts"
-import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { conf } from "./conf.ts"
-import type { Desk } from "./Desk.ts"
+import type { Crew, Desk } from "./Desk.ts"
 
 /** As many children as the settings allow. */
-const MOST = 64
+export const MOST = 64
 
 /** What changes size when it is told to. */
-interface Resizable {
-  readonly grow: (by: number) => Effect.Effect<void>
-  readonly shrink: (by: number) => Effect.Effect<void>
-  readonly renew: Effect.Effect<void>
-  readonly size: () => number
-  readonly done: () => ReadonlyArray<number>
+interface Resizable extends Omit<Crew, "resize"> {
+  readonly resize: (by: number) => Effect.Effect<void>
 }
 
 export const makeDesk = Effect.fnUntraced(function* (
-  parts: Pick<Desk, "events" | "gossip" | "lamport" | "known" | "stop"> & {
-    readonly pool: Resizable
-    readonly slots: Semaphore.Semaphore
-  }
+  parts: Pick<Desk, "events" | "gossip" | "lamport" | "known" | "stop" | "autoscaler"> & { readonly pool: Resizable }
 ) {
-  const metrics = yield* Metrics
   const settings = yield* Settings.of(
     "TASK_SOFT_TIME_LIMIT",
     "TASK_TIME_LIMIT",
@@ -34,8 +25,7 @@ export const makeDesk = Effect.fnUntraced(function* (
     "WORKER_MAX_TASKS_PER_CHILD",
     "WORKER_PREFETCH_MULTIPLIER"
   )
-  const { pool, slots, ...given } = parts
-  const prefetch = settings.WORKER_PREFETCH_MULTIPLIER
+  const { pool, ...given } = parts
   const shown = yield* conf
   const desk: Desk = {
     ...given,
@@ -48,7 +38,7 @@ export const makeDesk = Effect.fnUntraced(function* (
       hard: Duration.toSeconds(settings.TASK_TIME_LIMIT),
       retries: settings.TASK_MAX_RETRIES,
       quota: settings.WORKER_MAX_TASKS_PER_CHILD,
-      prefetch
+      prefetch: settings.WORKER_PREFETCH_MULTIPLIER
     },
     bindings: new Map(),
     rates: new Map(),
@@ -61,10 +51,7 @@ export const makeDesk = Effect.fnUntraced(function* (
       resize: Effect.fnUntraced(function* (by) {
         const size = pool.size() + by
         if (size < 1 || size > MOST) return false
-        yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
-        yield* Semaphore.resize(slots, size * prefetch)
-        yield* metrics.set("slots", {}, size)
-        yield* Effect.logInfo("the pool changes its size, by remote control", { children: size })
+        yield* pool.resize(by)
         return true
       })
     }

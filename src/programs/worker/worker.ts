@@ -1,4 +1,4 @@
-import { Deferred, Effect, Latch, Queue, Schedule, Semaphore } from "effect"
+import { Deferred, Effect, Latch, Option, Queue, Schedule, Semaphore } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
@@ -8,6 +8,7 @@ import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Events from "../events/Events.ts"
 import { makeGossip } from "../events/gossip.ts"
 import * as Lamport from "../events/Lamport.ts"
+import * as Autoscaler from "../pool/Autoscaler.ts"
 import * as Pool from "../pool/Pool.ts"
 import { makeRegistry } from "../registry.ts"
 import { makeDesk } from "../remote/makeDesk.ts"
@@ -34,6 +35,7 @@ const whileHandingBack = Schedule.max([Schedule.spaced("250 millis"), Schedule.r
 export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<string, Program<R>>) {
   const settings = yield* Settings.of(
     "WORKER_CONCURRENCY",
+    "WORKER_AUTOSCALE",
     "WORKER_PREFETCH_MULTIPLIER",
     "WORKER_MAX_TASKS_PER_CHILD",
     "WORKER_QUEUES",
@@ -54,12 +56,16 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const events = yield* Events.make(lamport)
   const perform = yield* makePerform(registry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)), events.emit)
   const jobs = yield* Queue.unbounded<Pool.Job<R>>()
-  const slots = yield* Semaphore.make(settings.WORKER_CONCURRENCY * settings.WORKER_PREFETCH_MULTIPLIER)
+  const size = { max: settings.WORKER_CONCURRENCY, min: settings.WORKER_CONCURRENCY }
+  const range = Option.getOrElse(settings.WORKER_AUTOSCALE, () => size)
+  const slots = yield* Semaphore.make(range.max * settings.WORKER_PREFETCH_MULTIPLIER)
   const vitals = yield* Vitals
   const memory = yield* makeMemoryLimit
   const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
-    const reserved = settings.WORKER_PREFETCH_MULTIPLIER > 1 ? yield* reserve(vitals, delivery) : { release: Effect.void }
+    const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || scaler !== undefined
+    const reserved = waits ? yield* reserve(vitals, delivery) : { release: Effect.void }
+    if (scaler !== undefined) yield* scaler.nudge
     let free = true
     const run = Effect.gen(function* () {
       const outcome = yield* perform(delivery)
@@ -83,20 +89,30 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const pool = Pool.pool(
     jobs,
     {
-      size: settings.WORKER_CONCURRENCY,
+      size: range.min,
       quota: settings.WORKER_MAX_TASKS_PER_CHILD,
       grace: patience(settings.SHUTDOWN_GRACE),
       hurry
     },
     yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
   )
+  const resize = Effect.fnUntraced(function* (by: number) {
+    yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
+    yield* metrics.set("slots", {}, pool.size())
+    yield* Effect.logInfo("the pool changes its size", { children: pool.size() })
+  })
+  const admit = (children: number) => Semaphore.resize(slots, children * settings.WORKER_PREFETCH_MULTIPLIER)
+  const held = () => vitals.requests.size
+  const scaler = Option.isSome(settings.WORKER_AUTOSCALE)
+    ? yield* Autoscaler.make({ range, size: pool.size, held, resize, admit })
+    : undefined
   const desk = yield* makeDesk({
     events,
     lamport,
     gossip: yield* makeGossip(events, lamport),
     known: registry,
-    pool,
-    slots,
+    autoscaler: scaler,
+    pool: { ...pool, resize: (by) => Effect.flatMap(resize(by), () => admit(pool.size())) },
     stop: Effect.asVoid(Deferred.succeed(stopped, undefined))
   })
   const tree = supervisor("worker", { intensity: 5, period: "1 minute" }, [
@@ -117,16 +133,17 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
         leased: Effect.andThen(leased.await, informed.await)
       })
     ),
+    ...(scaler === undefined ? [] : [actor("autoscaler", { mailbox: scaler.mailbox }, Autoscaler.autoscaler(scaler))]),
     actor("remote-control", {}, remoteControl(desk, leased.await, informed)),
     actor("heartbeat", {}, Events.heartbeat(events, leased.await))
   ])
 
   yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
-  yield* metrics.set("slots", {}, settings.WORKER_CONCURRENCY)
+  yield* metrics.set("slots", {}, range.min)
   yield* metrics.set("fal_max_concurrent", {}, settings.FAL_MAX_CONCURRENT)
   yield* Effect.logInfo(`${me.name} ready`, {
     queues: settings.WORKER_QUEUES.join(","),
-    concurrency: settings.WORKER_CONCURRENCY,
+    concurrency: range.max === range.min ? range.max : `${range.min} to ${range.max}`,
     version: VERSION
   })
   // However it ends, its stop begins with the last wait here.

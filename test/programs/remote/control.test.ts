@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Clock, Effect, Exit, Fiber } from "effect"
 import { message } from "../../support.ts"
 import { empty, five } from "../world.ts"
 import { makeFleet } from "./fleet.ts"
@@ -75,14 +75,15 @@ describe("revoke", () => {
     })
   )
 
-  it.effect("by stamp is remembered by a worker that starts later, also if the task comes the day after", () =>
+  it.effect("by stamp is remembered by a worker that starts later, for a week", () =>
     Effect.gen(function* () {
-      const { ask, pushRaw, result, seconds, send, start, success } = yield* makeFleet
+      const { air, ask, pushRaw, result, seconds, send, start, success } = yield* makeFleet
       const first = yield* start()
       yield* ask("revoke_by_stamped_headers", { headers: { project: ["p1", "p2"] } })
       yield* first.stop
+      const week = (yield* Clock.currentTimeMillis) + 7 * 86_400_000
+      for (const until of air.revoked.stamps.values()) assert.approximately(until, week, 5000)
       yield* start("w2@host")
-      yield* seconds(86_400)
       const { raw } = message({ id: "stamped", task: "generate_model", kwargs: five })
       yield* pushRaw(raw.replace('"stamps":{}', '"stamps":{"project":"p2"}'))
       const other = yield* send()
@@ -177,6 +178,57 @@ describe("the pool", () => {
       assert.include(JSON.stringify(yield* ask("pool_shrink")), "the pool can have 1 to 64 children")
       assert.include(JSON.stringify(yield* ask("pool_grow", { n: 64 })), "ValueError")
       assert.deepInclude(((yield* ask("stats")) as { readonly pool: object }).pool, { "max-concurrency": 1 })
+    })
+  )
+
+  it.effect("grows with the messages that wait and shrinks when it has long been too large, if it is set to", () =>
+    Effect.gen(function* () {
+      const { ask, counts, ledger, script, seconds, send, start, success } = yield* makeFleet
+      yield* start("w1@host", { WORKER_AUTOSCALE: "3,1" })
+      const scaler = Effect.map(ask("stats"), (stats) => (stats as { readonly autoscaler: object }).autoscaler)
+      assert.deepStrictEqual(yield* scaler, { max: 3, min: 1, current: 1, qty: 0 })
+      yield* script.jobs(...Array.from({ length: 5 }, () => slow(20_000)))
+      const ids = yield* Effect.forEach(Array.from({ length: 5 }), () => send())
+      yield* seconds(0.5)
+      assert.strictEqual(running(yield* ledger), 3)
+      assert.deepStrictEqual(yield* scaler, { max: 3, min: 1, current: 3, qty: 3 })
+      yield* seconds(28)
+      assert.deepStrictEqual(yield* scaler, { max: 3, min: 1, current: 3, qty: 2 }) // too early to shrink
+      yield* seconds(5)
+      assert.deepStrictEqual(yield* scaler, { max: 3, min: 1, current: 2, qty: 2 })
+      yield* seconds(30)
+      for (const id of ids) yield* success(id)
+      assert.deepStrictEqual(yield* scaler, { max: 3, min: 1, current: 1, qty: 0 })
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("that scales itself takes other bounds at once, and no other orders about its size", () =>
+    Effect.gen(function* () {
+      const { ask, ledger, script, seconds, send, start, success } = yield* makeFleet
+      yield* start("w1@host", { WORKER_AUTOSCALE: "2,1" })
+      const current = Effect.map(
+        ask("stats"),
+        (stats) => (stats as { readonly autoscaler: { current: number } }).autoscaler.current
+      )
+      yield* script.jobs(...Array.from({ length: 4 }, () => slow(20_000)))
+      const ids = yield* Effect.forEach(Array.from({ length: 4 }), () => send())
+      yield* seconds(1)
+      assert.strictEqual(running(yield* ledger), 2)
+      assert.deepStrictEqual(yield* ask("autoscale", { max: 4, min: 2 }), ok("autoscale now max=4 min=2"))
+      yield* seconds(1)
+      assert.strictEqual(running(yield* ledger), 4)
+      assert.deepStrictEqual(yield* ask("autoscale", { max: 1, min: null }), ok("autoscale now max=1 min=1"))
+      yield* seconds(30)
+      for (const id of ids) yield* success(id) // none was cut short
+      assert.strictEqual(yield* current, 1)
+      assert.deepStrictEqual(yield* ask("autoscale", { max: "3", min: "3" }), ok("autoscale now max=3 min=3"))
+      assert.strictEqual(yield* current, 3)
+      for (const order of ["pool_grow", "pool_shrink"])
+        assert.deepStrictEqual(yield* ask(order), {
+          error: `${order} is not supported with autoscale. Adjust autoscale range instead.`
+        })
+      assert.include(JSON.stringify(yield* ask("autoscale", { max: 65 })), "1 to 64 children")
     })
   )
 
