@@ -4,7 +4,7 @@ import json
 import sys
 
 from celery import Celery, chain, signature
-from celery.result import GroupResult
+from celery.result import AsyncResult, GroupResult
 
 asked = json.load(sys.stdin)
 app = Celery("app", broker=asked["broker"], backend=asked["backend"])
@@ -21,6 +21,8 @@ def send(call):
         return chain(*[sig(one) for one in call["chain"]], app=app).apply_async()
     if "restore" in call:
         return GroupResult.restore(call["restore"], app=app)
+    if "read" in call:
+        return AsyncResult(call["read"], app=app)
     return sig(call).apply_async(**call.get("options", {}))
 
 

@@ -10,7 +10,8 @@ export interface RedisServer extends RedisAddress, Server {}
 
 export const missing = () => (which("redis-server") === undefined ? "redis-server is not installed" : undefined)
 
-export const start = async (): Promise<RedisServer> => {
+/** A kill -9 of the worker loses nothing with either; of Redis itself nothing with "always". */
+export const start = async (options: { readonly appendfsync?: "always" | "everysec" } = {}): Promise<RedisServer> => {
   const folder = temporaryFolder("redis")
   const address = { host: "127.0.0.1", port: await freePort() }
   const settings = {
@@ -19,7 +20,7 @@ export const start = async (): Promise<RedisServer> => {
     dir: folder,
     save: "",
     appendonly: "yes",
-    appendfsync: "everysec", // a kill -9 loses nothing written; only a power cut would
+    appendfsync: options.appendfsync ?? "everysec",
     databases: 4096,
     daemonize: "no",
     logfile: ""

@@ -1,0 +1,120 @@
+/** What one worker is about, read off its wires: never from what it says of itself. */
+import { createHash } from "node:crypto"
+import * as scripts from "../../src/layers/redis/scripts.ts"
+
+/** The steps of a task's life, named by what the worker has just done when it is stopped there. */
+export const steps = [
+  "claimed",
+  "intended",
+  "submitted, not journalled",
+  "journalled",
+  "ended at fal",
+  "fetched, not journalled",
+  "generated",
+  "inserted, not committed",
+  "saved",
+  "result stored",
+  "acknowledged",
+  "retry stored",
+  "retry scheduled"
+] as const
+export type Step = (typeof steps)[number]
+export type Server = "redis" | "postgres" | "fal"
+
+/** A script is sent in full when a connection uses it for the first time, and then by its digest. */
+const runs = (lua: string) => {
+  const digest = createHash("sha1").update(lua).digest("hex")
+  return (request: string) => request.includes(digest) || request.includes(lua)
+}
+const [claims, acknowledges, holds] = [runs(scripts.claim), runs(scripts.acknowledge), runs(scripts.hold)]
+
+export interface Glimpse {
+  readonly step: Step | undefined
+  /** To be called when the request is carried. */
+  readonly carried?: () => void
+  readonly answered?: (answer: string) => void
+}
+
+export class Watch {
+  /** The task in hand. */
+  task: string | undefined
+  /** Its submit is out, and that Redis knows fal's answer has not been seen: a death now makes it uncertain. */
+  asking = false
+  /** An earlier submit of it is uncertain: one more would be the last. */
+  doubtful = false
+  private lastEnd: Step | undefined
+
+  /** The worker is dead. */
+  reset(): void {
+    this.take(undefined)
+    this.lastEnd = undefined
+  }
+
+  private take(task: string | undefined): void {
+    if (task === this.task) return
+    this.task = task
+    this.asking = false
+    this.doubtful = false
+  }
+
+  /** What this request says of the worker that makes it. Each task's requests come one after the other. */
+  see(server: Server, request: string): Glimpse {
+    switch (server) {
+      case "redis":
+        return this.seeRedis(request)
+      case "postgres":
+        if (request.includes("pg_advisory_xact_lock")) return { step: "generated" }
+        return { step: request.includes("COMMIT") ? "inserted, not committed" : undefined }
+      case "fal":
+        if (request.startsWith("POST ")) {
+          return {
+            step: "intended",
+            carried: () => (this.asking = true),
+            answered: (answer) => {
+              if (!answer.startsWith("HTTP/1.1 200")) this.asking = false // refused, so nothing was bought
+            }
+          }
+        }
+        if (/^GET \S+\/requests\/[^/ ]+\/status/.test(request)) return { step: "journalled" }
+        return { step: request.startsWith("GET ") ? "ended at fal" : undefined }
+    }
+  }
+
+  private seeRedis(request: string): Glimpse {
+    const found = /\r\nget\r\n\$\d+\r\nmodel-generator\.journal:(\S+)/i.exec(request)
+    if (found !== null) {
+      return {
+        step: "claimed",
+        carried: () => this.take(found[1]),
+        answered: (answer) => (this.doubtful = answer.includes('"Intended"'))
+      }
+    }
+    if (request.includes("model-generator.journal:") && request.includes('"Submitted"')) {
+      if (request.includes('"Generated"')) return { step: "fetched, not journalled" }
+      if (!request.includes('"Intended"')) return { step: undefined }
+      return {
+        step: "submitted, not journalled",
+        answered: (answer) => {
+          if (/^(:1|\$7\r\nwritten)\r\n/.test(answer)) this.asking = false
+        }
+      }
+    }
+    if (/celery-task-meta-\S+\r\n.*"status": ?"SUCCESS"/s.test(request)) return { step: "saved" }
+    if (acknowledges(request)) return { step: "result stored", carried: () => this.end("acknowledged") }
+    if (holds(request)) return { step: "retry stored", carried: () => this.end("retry scheduled") }
+    if (claims(request)) {
+      const step = this.lastEnd
+      return {
+        step,
+        carried: () => (this.lastEnd = undefined),
+        answered: (answer) => this.take(/"id": ?"([^"]+)"/.exec(answer)?.[1] ?? this.task)
+      }
+    }
+    return { step: undefined }
+  }
+
+  private end(how: Step): void {
+    this.take(undefined)
+    this.lastEnd = how
+  }
+}

@@ -1,0 +1,140 @@
+/** Where the storm rages: servers of our own that may be stopped and started, and the program as it is built for production. */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Redacted, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import { Redis } from "ioredis"
+import { join } from "node:path"
+import { rolldown } from "rolldown"
+import config from "../../rolldown.config.ts"
+import * as Migrations from "../../src/layers/Migrations.ts"
+import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import type { LedgerRow } from "../../src/programs/fal-simulator/World.ts"
+import { askPython } from "../interop/stage.ts"
+import { connected } from "../layers/databases.ts"
+import { freshDatabase, ownPostgres } from "../servers/index.ts"
+import { freePort, start as startProcess, temporaryFolder } from "../servers/Process.ts"
+import * as RedisServer from "../servers/Redis.ts"
+import type { Answer, Row, Sent } from "./judge.ts"
+
+const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "walking", style: "casual" }
+const [BROKER, BACKEND] = [4, 5]
+
+/** The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile. */
+const bundle = async (folder: string) => {
+  const { output, ...input } = config
+  const file = join(folder, "model-generator.mjs")
+  const build = await rolldown({ ...input, logLevel: "silent" })
+  await build.write({ ...output, file })
+  await build.close()
+  return file
+}
+
+export const makeArena = Effect.fnUntraced(function* (python: string) {
+  const folder = temporaryFolder("chaos")
+  const program = yield* Effect.promise(() => bundle(folder))
+  // "always": with "everysec" Redis may answer while a write still waits for an fsync, and a kill -9 of Redis then loses it.
+  const redis = yield* Effect.acquireRelease(
+    Effect.promise(() => RedisServer.start({ appendfsync: "always" })),
+    (server) => Effect.promise(() => server.remove())
+  )
+  const postgres = yield* ownPostgres
+  const database = yield* freshDatabase(postgres)
+  yield* Effect.provide(Migrations.migrate, connected(database.url))
+
+  const falPort = yield* Effect.promise(freePort)
+  const options = ["--port", String(falPort), "--picture-seconds", "0.3", "--variation", "0.6"]
+  yield* Effect.acquireRelease(
+    Effect.promise(() =>
+      startProcess({
+        command: [process.execPath, program, "fal-simulator", ...options],
+        folder: temporaryFolder("fal"),
+        ready: /fal simulator on/,
+        stopSignal: "KILL"
+      })
+    ),
+    (server) => Effect.promise(() => server.remove())
+  )
+  const control = (path: string, body?: unknown) =>
+    Effect.promise(async () => {
+      const asked = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }
+      const reply = await fetch(`http://127.0.0.1:${falPort}/_sim/${path}`, asked)
+      if (!reply.ok) throw new Error(await reply.text())
+      return await reply.json()
+    })
+
+  const clients = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const at = (db: number) => new Redis({ host: redis.host, port: redis.port, db }).on("error", () => {})
+      return { broker: at(BROKER), backend: at(BACKEND) }
+    }),
+    (both) => Effect.sync(() => Object.values(both).forEach((client) => client.disconnect()))
+  )
+  const url = (port: number, db: number) => `redis://127.0.0.1:${port}/${db}`
+  const app = { broker: { url: url(redis.port, BROKER) }, backend: { url: url(redis.port, BACKEND) } }
+
+  return {
+    folder,
+    redis,
+    postgres,
+    worker: {
+      command: [process.execPath, "--enable-source-maps", program, "worker"],
+      targets: { redis: redis.port, postgres: postgres.pooledPort, fal: falPort },
+      env: (ports: { readonly redis: number; readonly postgres: number; readonly fal: number }) => ({
+        CELERY_BROKER_URL: url(ports.redis, BROKER),
+        CELERY_RESULT_BACKEND: url(ports.redis, BACKEND),
+        DATABASE_URL: database.url.replace(`:${postgres.pooledPort}/`, `:${ports.postgres}/`),
+        FAL_KEY: "test:key",
+        FAL_BASE_URL: `http://127.0.0.1:${ports.fal}`
+      })
+    },
+    faults: (...faults: ReadonlyArray<Fault>) => control("faults", faults),
+    ledger: Effect.map(control("ledger"), (body) => (body as { ledger: ReadonlyArray<LedgerRow> }).ledger), // our simulator's own
+    rows: Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql<Row>`SELECT id::text AS id, template_id, version, fal_request_id, image_url FROM model_library`
+    ).pipe(
+      Effect.provide(PgClient.layer({ url: Redacted.make(database.directUrl) })),
+      Effect.retry(Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(20)])),
+      Effect.orDie
+    ),
+    /** As the App Server sends them. */
+    send: (tasks: ReadonlyArray<Sent>) =>
+      askPython(
+        python,
+        app,
+        tasks.map(({ id, seed, template }) => ({
+          task: "generate_model",
+          kwargs: { template_id: template, ...five, seed },
+          options: { task_id: id }
+        })),
+        { wait: false }
+      ),
+    /** As the App Server reads them. */
+    read: (tasks: ReadonlyArray<Sent>) =>
+      Effect.map(
+        askPython(
+          python,
+          app,
+          tasks.map(({ id }) => ({ read: id })),
+          { timeout: 1 }
+        ),
+        (answers) => new Map(tasks.map(({ id }, at) => [id, answers[at] as unknown as Answer])) // what client.py prints
+      ),
+    waiting: Effect.promise(() => clients.broker.llen("generator_queue")),
+    /** Messages that have not come to their end. */
+    open: Effect.promise(async () => (await clients.broker.llen("generator_queue")) + (await clients.broker.hlen("unacked"))),
+    /** The broker's keys by family: how many, and how many of them do not expire. */
+    keys: Effect.promise(async () => {
+      const families = new Map<string, { readonly family: string; count: number; forever: number }>()
+      for (const key of await clients.broker.keys("*")) {
+        const family = key.replace(/(journal|once):.*/s, "$1:*").replace(/^_kombu\.binding\..*/s, "_kombu.binding.*")
+        const entry = families.get(family) ?? { family, count: 0, forever: 0 }
+        families.set(family, entry)
+        entry.count++
+        if ((await clients.broker.ttl(key)) === -1) entry.forever++
+      }
+      return [...families.values()]
+    })
+  }
+})
+export type Arena = Effect.Success<ReturnType<typeof makeArena>>

@@ -1,0 +1,94 @@
+/** The chaos run: two real workers on real servers in a storm, and then what became of every task. */
+import { Clock, Effect, Random } from "effect"
+import { randomUUID } from "node:crypto"
+import { appendFileSync } from "node:fs"
+import { join } from "node:path"
+import { makeArena } from "./arena.ts"
+import { judge, type Sent } from "./judge.ts"
+import { type Length, makeStorm } from "./storm.ts"
+import { Strikes } from "./Strikes.ts"
+import { supervised } from "./Worker.ts"
+
+export interface Options {
+  readonly python: string
+  readonly seed: string
+  readonly length: Length
+  /** At least so many; the queue is kept filled for as long as the storm lasts. */
+  readonly tasks: number
+  /** The storm lasts at least so long. */
+  readonly minutes: number
+  readonly report: (line: string) => void
+}
+
+const BATCH = 15
+/** After the storm an uncertain submit still waits for its grace, and a lost answer for whoever looks after it. */
+const PATIENCE = 180_000
+/** What may stay on the broker for ever: who is there, how they are reached, and which journals there are. */
+const lasting = /^(model-generator\.(leases|workers|heads|revoked|journal-state:\w+)|_kombu\.binding\.\*)$/
+
+export const chaos = Effect.fnUntraced(function* (options: Options) {
+  const arena = yield* makeArena(options.python)
+  const began = yield* Clock.currentTimeMillis
+  const since = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
+  const log = (line: string) =>
+    appendFileSync(join(arena.folder, "storm.log"), `${((Date.now() - began) / 1000).toFixed(1)} ${line}\n`)
+  options.report(`seed ${options.seed}; what happens is written to ${arena.folder}`)
+
+  const strikes = new Strikes(log)
+  const workers = yield* Effect.forEach(["celery@one", "celery@two"], (name) =>
+    supervised({
+      name,
+      command: arena.worker.command,
+      targets: arena.worker.targets,
+      env: (ports) => ({
+        ...arena.worker.env(ports),
+        WORKER_NAME: name,
+        TASK_RETRY_BACKOFF: "0.2",
+        TASK_RETRY_BACKOFF_MAX: "1",
+        FAL_UNCERTAIN_GRACE: options.length === "long" ? "60" : "8",
+        WATCHDOG_LIMIT: "600", // a thawed worker is to go on, not to be ended for having stood still
+        LOG_FORMAT: "json"
+      }),
+      log: join(arena.folder, `${name}.log`),
+      look: strikes.look
+    })
+  )
+  const storm = makeStorm(arena, strikes, workers, log)
+
+  const sent: Array<Sent> = []
+  let over = false
+  const rage = Effect.gen(function* () {
+    do yield* storm.round(options.length)
+    while (sent.length < options.tasks || (yield* since) < options.minutes * 60)
+    over = true
+  })
+  const feed = Effect.gen(function* () {
+    if ((yield* arena.waiting) < BATCH / 3) {
+      const batch = Array.from({ length: BATCH }, (_, at) => {
+        const number = sent.length + at + 1
+        return { id: randomUUID(), template: `chaos_${number}`, seed: number }
+      })
+      yield* storm.calm.withPermits(1)(arena.send(batch))
+      sent.push(...batch)
+    }
+    yield* Effect.sleep("200 millis")
+  }).pipe(Effect.repeat({ until: () => over && sent.length >= options.tasks }))
+  yield* Effect.all([rage, feed], { concurrency: "unbounded" }).pipe(Random.withSeed(options.seed))
+
+  const deadline = (yield* Clock.currentTimeMillis) + PATIENCE
+  while ((yield* arena.open) > 0 && (yield* Clock.currentTimeMillis) < deadline) yield* Effect.sleep("500 millis")
+
+  const [ledger, rows, answers] = [yield* arena.ledger, yield* arena.rows, yield* arena.read(sent)]
+  const keys = yield* arena.keys
+  return {
+    sent: sent.length,
+    seconds: yield* since,
+    verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain }),
+    keys,
+    left: keys.filter(({ family, forever }) => forever > 0 && !lasting.test(family)),
+    unasked: workers.flatMap(({ unasked }) => unasked),
+    strikes,
+    storm
+  }
+})
+export type Outcome = Effect.Success<ReturnType<typeof chaos>>

@@ -1,0 +1,38 @@
+/**
+ * `npm run chaos -- --tasks 400 --minutes 5 --seed 7`: real processes in a storm. Exits 1 when a promise was broken.
+ * Needs redis-server, PostgreSQL, PgBouncer and python3-venv, like the tests.
+ */
+import { Effect } from "effect"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import * as Python from "../servers/Python.ts"
+import { chaos } from "./chaos.ts"
+import { broken, summary, table } from "./report.ts"
+
+const { values } = parseArgs({
+  options: {
+    tasks: { type: "string", default: "400" },
+    minutes: { type: "string", default: "0" },
+    seed: { type: "string", default: String(process.pid) },
+    short: { type: "boolean", default: false }
+  }
+})
+const celery = await Python.ensure("celery53", join(import.meta.dirname, "..", "..", ".venv"), Python.environments.celery53)
+if ("missing" in celery) throw new Error(celery.missing)
+
+const say = (text: string) => void process.stdout.write(`${text}\n`)
+const outcome = await Effect.runPromise(
+  Effect.scoped(
+    chaos({
+      python: celery.python,
+      seed: values.seed,
+      length: values.short ? "short" : "long",
+      tasks: Number(values.tasks),
+      minutes: Number(values.minutes),
+      report: say
+    })
+  )
+)
+const problems = broken(outcome)
+say(["", table(outcome), "", ...problems, `chaos: ${summary(outcome)}`].join("\n"))
+process.exitCode = problems.length > 0 ? 1 : 0

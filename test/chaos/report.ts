@@ -1,0 +1,46 @@
+/** What a chaos run prints. */
+import type { Outcome } from "./chaos.ts"
+import { steps } from "./Watch.ts"
+
+const sum = (counts: ReadonlyMap<unknown, number>) => [...counts.values()].reduce((all, one) => all + one, 0)
+
+/** Everything that must not be, in words; empty when every promise was kept. */
+export const broken = ({ left, storm, unasked, verdict }: Outcome): ReadonlyArray<string> => [
+  ...(["lost", "savedTwice", "paidTwice", "wrong"] as const).flatMap((what) => verdict[what].map((about) => `${what}: ${about}`)),
+  ...left.map(({ family, forever }) => `left in Redis: ${forever} ${family}`),
+  ...unasked.map((end) => `nobody killed it: ${end}`),
+  ...storm.missed.map((strike) => `not reached: ${strike}`)
+]
+
+export const table = ({ keys, storm: { counts }, strikes: { done } }: Outcome): string => {
+  const rows = [
+    ["a worker that had just", "killed -9", "answer lost", "frozen"],
+    ...steps.map((step) => [step, ...[done.kill, done.lose, done.freeze].map((counts) => String(counts.get(step) ?? ""))]),
+    ["(at random)", String(counts.random), "", ""]
+  ]
+  const width = Math.max(...rows.map(([first]) => first!.length))
+  return [
+    ...rows.map(([first, ...rest]) => first!.padEnd(width) + rest.map((cell) => cell.padStart(13)).join("")),
+    "",
+    `Redis stopped ${counts["Redis stopped"]}, killed -9 ${counts["Redis killed"]}; PgBouncer killed -9 ${counts.PgBouncer}; PostgreSQL restarted ${counts.PostgreSQL}; fal faults ${counts.faults}`,
+    `on the broker afterwards: ${keys.map(({ count, family }) => `${count} ${family}`).join(", ")}`
+  ].join("\n")
+}
+
+export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdict }: Outcome): string => {
+  const { done, uncertain } = strikes
+  return [
+    `tasks ${sent}`,
+    `kills ${sum(done.kill) + counts.random} (${sum(done.kill)} at a step, ${counts.random} at random)`,
+    `answers lost ${sum(done.lose)}`,
+    `frozen ${counts.frozen}`,
+    `Redis restarts ${counts["Redis stopped"] + counts["Redis killed"]}`,
+    `lost ${verdict.lost.length}`,
+    `saved twice ${verdict.savedTwice.length}`,
+    `paid twice ${verdict.paidTwice.length}`,
+    `uncertain resubmits ${verdict.resubmitted.length} (of ${uncertain.size} uncertain)`,
+    `wrong results ${verdict.wrong.length}`,
+    `left in Redis ${left.length}`,
+    `${Math.round(seconds)} s`
+  ].join(", ")
+}

@@ -1,0 +1,132 @@
+/** What goes wrong, in an order drawn from a seed. */
+import { Effect, Fiber, Random, Semaphore } from "effect"
+import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import type { Arena } from "./arena.ts"
+import type { Strike, Strikes } from "./Strikes.ts"
+import { type Step, steps } from "./Watch.ts"
+import type { Worker } from "./Worker.ts"
+
+/** A lease lasts 30 s from the last beat. */
+const LONGER_THAN_A_LEASE = "34 seconds"
+/** Far longer than a worker needs to come to any step: a restart, and a picture or two. */
+const PATIENCE = "2 minutes"
+
+// A 5xx would make the submit uncertain, and a second one for the same task its end, as promised; answers are lost by wire.
+const troubles: ReadonlyArray<Fault> = [
+  { route: "submit", kind: "busy", ms: 1000 },
+  { route: "submit", kind: "delay", ms: 700 },
+  { route: "submit", kind: "job-error", type: "internal_error" },
+  { route: "submit", kind: "job-slow", ms: 2500 },
+  { route: "status", kind: "error", status: 503 },
+  { route: "status", kind: "gateway" },
+  { route: "status", kind: "accept-then-reset" },
+  { route: "result", kind: "error", status: 500 },
+  { route: "result", kind: "accept-then-truncate" }
+]
+
+type Event = Strike | { readonly how: "kill at random" | "fal trouble" | "Redis" | "PgBouncer" | "PostgreSQL" }
+
+export type Length = "short" | "long"
+/** A kill at each step, a lost answer at each (in the short form where it matters most), and the rest. */
+const eventsOf = (length: Length): ReadonlyArray<Event> => {
+  const loses: ReadonlyArray<Step> =
+    length === "long" ? steps : ["intended", "submitted, not journalled", "inserted, not committed", "result stored"]
+  const others: ReadonlyArray<Exclude<Event, Strike>["how"]> =
+    length === "long"
+      ? [
+          "kill at random",
+          "kill at random",
+          "kill at random",
+          "kill at random",
+          "Redis",
+          "PgBouncer",
+          "PostgreSQL",
+          "fal trouble"
+        ]
+      : ["kill at random", "kill at random", "Redis", "PgBouncer"]
+  return [
+    ...steps.map((step) => ({ how: "kill", step }) as const),
+    ...loses.map((step) => ({ how: "lose", step }) as const),
+    ...[...others, "fal trouble" as const].map((how) => ({ how }))
+  ]
+}
+
+export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray<Worker>, log: (line: string) => void) => {
+  const counts = { random: 0, frozen: 0, faults: 0, "Redis stopped": 0, "Redis killed": 0, PgBouncer: 0, PostgreSQL: 0 }
+  const missed: Array<string> = []
+  /** Nobody sends while Redis is away: this is not about the sender. */
+  const calm = Semaphore.makeUnsafe(1)
+
+  const trouble = (...faults: ReadonlyArray<Fault>) =>
+    Effect.andThen(
+      arena.faults(...faults),
+      Effect.sync(() => (counts.faults += faults.length))
+    )
+
+  const strike = Effect.fnUntraced(function* (one: Strike) {
+    if (one.step.startsWith("retry")) yield* trouble({ route: "submit", kind: "busy" })
+    const struck = yield* Effect.timeoutOption(strikes.arm(one), PATIENCE)
+    if (struck._tag === "None") missed.push(`${one.how}: ${one.step}`)
+    return struck
+  })
+
+  const killAtRandom = Effect.gen(function* () {
+    for (let tries = 0; tries < 100; tries++) {
+      yield* Effect.sleep(yield* Random.nextBetween(50, 600))
+      const worker = yield* Random.choice(workers)
+      if (worker.frozen || !worker.alive || strikes.spares(worker)) continue
+      log(`kill ${worker.name} at random ${worker.watch.task ?? ""}`)
+      strikes.kill(worker)
+      counts.random++
+      return
+    }
+    missed.push("kill at random")
+  })
+
+  const restart = Effect.fnUntraced(function* (what: "Redis" | "PgBouncer" | "PostgreSQL") {
+    const server = { Redis: arena.redis, PgBouncer: arena.postgres.pgbouncer, PostgreSQL: arena.postgres.postgres }[what]
+    // PostgreSQL's orphans would hold what its next start needs.
+    const signal = what === "PgBouncer" ? "KILL" : what === "PostgreSQL" ? "INT" : yield* Random.choice(["KILL", "TERM"] as const)
+    counts[what === "Redis" ? (signal === "KILL" ? "Redis killed" : "Redis stopped") : what]++
+    log(`restart ${what} by ${signal}`)
+    yield* Effect.promise(() => server.stop(signal))
+    yield* Effect.sleep(yield* Random.nextBetween(200, 2500))
+    yield* Effect.promise(() => server.start())
+  })
+
+  const happen = Effect.fnUntraced(function* (event: Event) {
+    switch (event.how) {
+      case "kill at random":
+        return yield* killAtRandom
+      case "fal trouble":
+        return yield* trouble(...(yield* Random.shuffle(troubles)).slice(0, 3))
+      case "Redis":
+        return yield* calm.withPermits(1)(restart("Redis"))
+      case "PgBouncer":
+      case "PostgreSQL":
+        return yield* restart(event.how)
+      default:
+        yield* strike(event)
+    }
+  })
+
+  /** Every event once, while one worker is frozen for longer than its lease and the other has to do. */
+  const round = Effect.fnUntraced(function* (length: Length) {
+    const step = yield* Random.choice(["claimed", "journalled", "generated", "saved", "result stored"] as const)
+    const frozen = yield* strike({ how: "freeze", step })
+    const thawing = yield* Effect.forkChild(
+      Effect.gen(function* () {
+        if (frozen._tag === "None") return
+        yield* Effect.sleep(LONGER_THAN_A_LEASE)
+        frozen.value.thaw()
+        counts.frozen++
+        log(`thaw ${frozen.value.name}`)
+      })
+    )
+    for (const event of yield* Random.shuffle(eventsOf(length))) yield* happen(event)
+    yield* Fiber.join(thawing)
+  })
+
+  return { round, calm, counts, missed }
+}
+export type Storm = ReturnType<typeof makeStorm>
