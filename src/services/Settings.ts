@@ -67,6 +67,8 @@ const all = {
   ),
   /** What becomes of a submit whose answer was lost, after its grace: made again at most once, or failed. */
   FAL_UNCERTAIN: Config.Literals(["resubmit", "fail"], "FAL_UNCERTAIN").pipe(Config.withDefault("resubmit")),
+  /** That grace: longer than fal needs to show a request that it has taken. */
+  FAL_UNCERTAIN_GRACE: seconds("FAL_UNCERTAIN_GRACE", 60),
   /** Requests the whole fleet may have in flight; 0 is no limit of ours: fal queues what is more than the account may run. */
   FAL_MAX_CONCURRENT: natural("FAL_MAX_CONCURRENT", 0, 0, 10_000),
   /** Submits a minute, of the whole fleet; 0 is no limit. Celery's `rate_limit` is per worker and task. */

@@ -1,4 +1,4 @@
-import { Clock, Effect, Option, Schedule, type Schema } from "effect"
+import { Clock, Duration, Effect, Option, Schedule, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
 import { type AccountProblem, Generator, type GeneratorError, type Picture, type Ticket } from "../../services/Generator.ts"
 import { type Generation, Journal, type JournalError } from "../../services/Journal.ts"
@@ -10,9 +10,12 @@ import { type Failure, NotYet, PutBack, RetryLater } from "../Task.ts"
 import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
 import { makeUsual, type Usual, waitUntilEnded } from "./wait.ts"
 
-/** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
-const UNCERTAIN_GRACE = 60
 const MAX_RESUBMITS = 1
+/** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
+const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
+  Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
+  Effect.orDie
+)
 
 const usual = makeUsual()
 /** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
@@ -101,7 +104,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
           yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", { taskId, detail: reason.detail })
           return yield* later("uncertain", `fal's answer to the submit was lost: ${reason.detail}`, {
             counted: false,
-            atLeast: UNCERTAIN_GRACE
+            atLeast: yield* grace
           })
         }
         yield* advance(taskId, intended, before)
@@ -170,7 +173,7 @@ const endedBadly = (taskId: string, submitted: Submitted) =>
         yield* advance(taskId, submitted, { ...about, _tag: "Intended" })
         return yield* later("result lost", `fal no longer knows request ${submitted.requestId}`, {
           counted: false,
-          atLeast: UNCERTAIN_GRACE
+          atLeast: yield* grace
         })
       }
       default:
@@ -221,9 +224,8 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
       return bought(yield* finish(taskId, found))
     case "Intended": {
       const waited = ((yield* Clock.currentTimeMillis) - found.at) / 1000
-      if (waited < UNCERTAIN_GRACE) {
-        return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: UNCERTAIN_GRACE - waited })
-      }
+      const left = (yield* grace) - waited
+      if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
       const { FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN").pipe(Effect.orDie)
       if (FAL_UNCERTAIN === "fail" || found.resubmits >= MAX_RESUBMITS) {
         const times = found.resubmits === 0 ? "once" : `${found.resubmits + 1} times`
