@@ -1,6 +1,7 @@
 /** The `celery` command and Flower as an operator starts them. */
 import { Deferred, Effect } from "effect"
 import { spawn } from "node:child_process"
+import { eventually } from "../support.ts"
 import type { makeStage } from "./stage.ts"
 
 export type Stage = Effect.Success<ReturnType<typeof makeStage>>
@@ -59,6 +60,18 @@ export const startCelery = Effect.fnUntraced(function* (
     /** To the process and its children. */
     signal: (name: NodeJS.Signals) => Effect.sync(() => process.kill(-child.pid!, name))
   }
+})
+
+/** A stock worker that takes tasks. */
+export const startStock = Effect.fnUntraced(function* (
+  python: string,
+  stage: Pick<Stage, "broker" | "backend">,
+  env: Readonly<Record<string, string>> = {}
+) {
+  const args = ["worker", "-n", "stock@host", "-c", "1", "-l", "INFO"]
+  const stock = yield* startCelery(python, stage, args, { C_FORCE_ROOT: "1", ...env })
+  yield* eventually("the stock worker is ready", stock.printed, (log) => / ready\./.test(log))
+  return stock
 })
 
 /** One command to its end. */

@@ -1,6 +1,5 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { iso } from "../../src/programs/celery/Time.ts"
 import { describeWith } from "../servers/index.ts"
@@ -42,43 +41,5 @@ describeWith(["redis", "postgres"], "tasks with an ETA", (servers) => {
         assert.strictEqual(yield* held, 5000 + MANY, "none ran early")
       }),
     240_000
-  )
-})
-
-describeWith(["redis", "postgres", "celery53"], "rollback to stock Celery", (servers) => {
-  it.live(
-    "a stock worker runs what ours kept for later when ours is gone",
-    () =>
-      Effect.gen(function* () {
-        const stage = yield* makeStage(servers)
-        const worker = yield* stage.start()
-        const id = uniqueId("eta")
-        yield* stage.push(message({ id, eta: iso(Date.now() + 4000) }))
-        yield* eventually(
-          "it is kept",
-          Effect.promise(() => stage.raw.broker.zcard("model-generator.scheduled")),
-          (count) => count === 1
-        )
-        yield* worker.signal("SIGKILL")
-        yield* worker.exited
-        yield* Effect.sleep("4 seconds") // its time has come with nobody there; a stock worker looks when it starts
-        yield* Effect.acquireRelease(
-          Effect.sync(() =>
-            spawn(
-              servers.celery53.python,
-              ["-m", "celery", "-A", "app", "worker", "-c", "1", "-Q", "generator_queue", "-l", "error"],
-              {
-                cwd: import.meta.dirname,
-                env: { ...process.env, BROKER: stage.broker.url, BACKEND: stage.backend.url },
-                stdio: "ignore"
-              }
-            )
-          ),
-          (stock) => Effect.sync(() => stock.kill("SIGKILL"))
-        )
-        const result = yield* stage.final(id)
-        assert.deepInclude(result?.result, { by: "stock" })
-      }),
-    60_000
   )
 })

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message } from "../support.ts"
-import { celery, startCelery } from "./celeryCommand.ts"
+import { celery, startStock } from "./celeryCommand.ts"
 import { makeStage, nothing } from "./stage.ts"
 
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
@@ -11,12 +11,6 @@ const generate = (id: string) => message({ id, task: "generate_model", kwargs: f
 describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on one queue", (servers) => {
   const { python } = servers.celery53
   type Stage = Effect.Success<ReturnType<typeof makeStage>>
-  const startStock = Effect.fnUntraced(function* (stage: Stage, env: Readonly<Record<string, string>> = {}) {
-    const args = ["worker", "-n", "stock@host", "-c", "1", "-l", "INFO"]
-    const stock = yield* startCelery(python, stage, args, { C_FORCE_ROOT: "1", ...env })
-    yield* eventually("the stock worker is ready", stock.printed, (log) => / ready\./.test(log))
-    return stock
-  })
   const by = (stage: Stage, id: string) => Effect.map(stage.result(id), (document) => document?.result["by"] ?? "ours")
   const troubles = (log: string) => log.split("\n").filter((line) => /ERROR|CRITICAL|Traceback|missed heartbeat|drift/.test(line))
 
@@ -27,7 +21,7 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
         const stage = yield* makeStage(servers)
         const ours = yield* stage.start()
         yield* celery(python, stage, "control", "revoke", "gone")
-        const stock = yield* startStock(stage)
+        const stock = yield* startStock(python, stage)
         assert.match(yield* stock.printed, /mingle: sync with 1 nodes/)
         const revoked = yield* celery(python, stage, "inspect", "revoked", "-d", "stock@host")
         assert.include(revoked.out, "* gone")
@@ -52,7 +46,7 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
     () =>
       Effect.gen(function* () {
         const stage = yield* makeStage(servers)
-        const stock = yield* startStock(stage, { SECONDS_A_TASK: "120", VISIBILITY: "3" })
+        const stock = yield* startStock(python, stage, { SECONDS_A_TASK: "120", VISIBILITY: "3" })
         yield* stage.push(generate("held"))
         yield* eventually("stock runs it", stock.printed, (log) => log.includes("generate_model[held] received"))
         yield* stock.signal("SIGKILL")
@@ -73,7 +67,7 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
         yield* stage.push(generate("long"))
         yield* eventually("ours runs it", stage.fal.ledger, (rows) => rows.length === 1)
         yield* Effect.sleep("9 seconds") // longer than the visibility timeout, so only a refreshed score keeps it ours
-        const watcher = yield* startStock(stage, { VISIBILITY: "8" }) // a stock worker restores when it starts
+        const watcher = yield* startStock(python, stage, { VISIBILITY: "8" }) // a stock worker restores when it starts
         assert.strictEqual((yield* stage.final("long"))?.status, "SUCCESS")
         assert.strictEqual(yield* by(stage, "long"), "ours")
         assert.notInclude(yield* watcher.printed, "long")
@@ -86,7 +80,7 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
         yield* ours.signal("SIGKILL")
         yield* ours.exited
         yield* Effect.sleep("9 seconds")
-        yield* startStock(stage, { VISIBILITY: "8" })
+        yield* startStock(python, stage, { VISIBILITY: "8" })
         assert.strictEqual((yield* stage.final("lost"))?.status, "SUCCESS")
         assert.strictEqual(yield* by(stage, "lost"), "stock")
         yield* eventually("nothing is left", stage.left, (left) => left.queued === 0 && left.unacked === 0)
