@@ -38,7 +38,14 @@ const all = {
   /** kombu's `global_keyprefix`: before every key and every channel of the broker. */
   BROKER_GLOBAL_KEYPREFIX: text("BROKER_GLOBAL_KEYPREFIX", ""),
   /** kombu's `fanout_prefix`: before the channels of events and remote control, after the other one; `{db}` is the database. */
-  BROKER_FANOUT_PREFIX: text("BROKER_FANOUT_PREFIX", "/{db}."),
+  BROKER_FANOUT_PREFIX: Config.schema(
+    // kombu finds the channel behind the first dot, and only where the prefix begins with a slash.
+    Schema.String.check(Schema.isPattern(/^(true|false|\/[^.]*\.)$/, { message: "expected false, or /, anything and a dot" })),
+    "BROKER_FANOUT_PREFIX"
+  ).pipe(
+    Config.withDefault("true"),
+    Config.map((prefix) => (prefix === "true" ? "/{db}." : prefix === "false" ? "" : prefix))
+  ),
   /** kombu's `fanout_patterns`: a channel for each kind of event. Without, all share one. */
   BROKER_FANOUT_PATTERNS: Config.Boolean("BROKER_FANOUT_PATTERNS").pipe(Config.withDefault(true)),
   /** How long stock workers on this broker wait before they restore an unacknowledged message. */

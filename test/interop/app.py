@@ -1,5 +1,6 @@
 """The App Server's Celery app, for the `celery` commands, for Flower, and as a stock worker beside ours."""
 
+import json
 import os
 import time
 
@@ -10,7 +11,11 @@ app.conf.task_default_queue = "generator_queue"
 app.conf.broker_connection_retry_on_startup = True
 app.conf.worker_prefetch_multiplier = 1
 app.conf.task_acks_late = True
-app.conf.broker_transport_options = {"visibility_timeout": int(os.environ.get("VISIBILITY", "3600"))}
+app.conf.broker_transport_options = {
+    "visibility_timeout": int(os.environ.get("VISIBILITY", "3600")),
+    **json.loads(os.environ.get("BROKER_OPTIONS", "{}")),
+}
+app.conf.result_backend_transport_options = json.loads(os.environ.get("RESULT_OPTIONS", "{}"))
 
 
 @app.task(name="health_check")

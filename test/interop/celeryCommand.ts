@@ -5,6 +5,8 @@ import { eventually } from "../support.ts"
 import type { makeStage } from "./stage.ts"
 
 export type Stage = Effect.Success<ReturnType<typeof makeStage>>
+/** Where a command of Celery's looks; `celery` are settings of app.py. */
+type Scene = Pick<Stage, "broker" | "backend"> & { readonly celery?: Readonly<Record<string, string>> }
 
 interface Printed {
   readonly code: number | null
@@ -15,7 +17,7 @@ interface Printed {
 /** A command of Celery's that goes on until the scope ends or it is signalled. */
 export const startCelery = Effect.fnUntraced(function* (
   python: string,
-  stage: Pick<Stage, "broker" | "backend">,
+  stage: Scene,
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}
 ) {
@@ -33,6 +35,7 @@ export const startCelery = Effect.fnUntraced(function* (
           FLOWER_UNAUTHENTICATED_API: "true",
           BROKER: stage.broker.url,
           BACKEND: stage.backend.url,
+          ...stage.celery,
           ...env
         },
         stdio: ["ignore", "pipe", "pipe"],
@@ -75,5 +78,5 @@ export const startStock = Effect.fnUntraced(function* (
 })
 
 /** One command to its end. */
-export const celery = (python: string, stage: Pick<Stage, "broker" | "backend">, ...args: ReadonlyArray<string>) =>
+export const celery = (python: string, stage: Scene, ...args: ReadonlyArray<string>) =>
   Effect.scoped(Effect.flatMap(startCelery(python, stage, args), ({ ended }) => ended))

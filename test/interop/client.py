@@ -9,6 +9,7 @@ from celery.result import AsyncResult, GroupResult
 asked = json.load(sys.stdin)
 app = Celery("app", broker=asked["broker"], backend=asked["backend"])
 app.conf.task_default_queue = asked.get("queue", "generator_queue")
+app.conf.update(asked.get("conf", {}))
 TIMEOUT = asked.get("timeout", 30)
 
 

@@ -44,7 +44,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
         voice: (name) =>
           Layer.fresh(FleetRedis.layer).pipe(
             Layer.provide(identity(name)),
-            Layer.provide(prefixed(url, "app:", { BROKER_FANOUT_PREFIX: "", BROKER_FANOUT_PATTERNS: patterns })),
+            Layer.provide(prefixed(url, "app:", { BROKER_FANOUT_PREFIX: "false", BROKER_FANOUT_PATTERNS: patterns })),
             Layer.orDie
           )
       }))
