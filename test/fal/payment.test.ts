@@ -272,7 +272,7 @@ describe.concurrent("what is not a picture", () => {
           join: () => Effect.void,
           leave: Effect.void,
           remember: () => Effect.void,
-          remembered: Effect.succeed(new Map())
+          remembered: () => Effect.succeed(new Map())
         })
       )
       const id = yield* send()

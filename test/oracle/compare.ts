@@ -1,6 +1,7 @@
 /** What two workers made of the same messages, with all that must differ taken out, and where the rest differs. */
 import { isDeepStrictEqual } from "node:util"
 import * as PythonJson from "../../src/services/PythonJson.ts"
+import { isFinal } from "../../src/services/ResultStore.ts"
 import type { Case, Fields, Key, Seen } from "./side.ts"
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
@@ -295,6 +296,31 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
     }
   }
   return { tasks, keys, contents }
+}
+
+/** The tasks in a canvas that a client waits for and that have not ended. */
+export const leftWaiting = (cases: ReadonlyArray<Case>, seen: Seen): ReadonlyArray<string> => {
+  const ended = new Set(
+    seen.backend
+      .filter(({ content }) => isFinal(String(record(attempt(String(content)))["status"])))
+      .map(({ name }) => name.slice(META.length))
+  )
+  const waiting: Array<string> = []
+  const walk = (given: unknown): void => {
+    if (Array.isArray(given)) return given.forEach(walk)
+    if (!isRecord(given)) return
+    const id = record(given["options"])["task_id"]
+    if (given["subtask_type"] === null && typeof id === "string" && !ended.has(id)) waiting.push(id)
+    Object.values(given).forEach(walk)
+  }
+  for (const { kind, pushed } of cases) {
+    if (!kind.startsWith("canvas_of_canvases")) continue
+    for (const { raw } of pushed) {
+      const { body, headers } = opened(record(attempt(raw)), new Map())
+      walk([body, { subtask_type: null, options: { task_id: record(headers)["id"] } }])
+    }
+  }
+  return waiting
 }
 
 const tidyException = (text: string) => (text.startsWith("ValidationError(") ? `ValidationError ${String(fieldsIn(text))}` : text)

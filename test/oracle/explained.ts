@@ -105,9 +105,25 @@ export const explained: ReadonlyArray<Explained> = [
       (kind === "chord_failing" || kind === "nested") && at === "document.children" && same(ours, [])
   },
   {
+    name: "A canvas inside a canvas that fails is told to all who wait",
+    covers: ({ at, kind, ours, stock, task }) =>
+      kind === "canvas_of_canvases_that_may_fail"
+        ? // Whatever went well with stock has gone well with ours, to the same result.
+          !(
+            at === "document.result" ||
+            (at === "document.status" && stock === "SUCCESS") ||
+            (at === "document" && status(stock) === "SUCCESS")
+          )
+        : (at === "key.content" && /canvas_of_canvases_that_may_fail \S+\.j$/.test(task)) ||
+          // A failure nobody waits for.
+          (/^unknown [0-9a-f]{8}-/.test(task) &&
+            ((at === "document" && status(stock) === "FAILURE" && ours === undefined) ||
+              (at === "states" && same(stock, ["FAILURE"]) && same(ours, []))))
+  },
+  {
     name: "The parent of a chord's body is the task that ended last",
     covers: ({ at, kind, ours, stock }) =>
-      /^(chord|nested|link_of|odd_numbers)/.test(kind) &&
+      /^(chord|nested|link_of|odd_numbers|canvas_of)/.test(kind) &&
       /^(document|event received|left\.headers)\.(parent_id|root_id)$/.test(at) &&
       isOfOneCase(stock, ours)
   },
@@ -145,7 +161,8 @@ export const explained: ReadonlyArray<Explained> = [
     name: "Celery 5.6: the body of a chord is a member of its group",
     only: "5.6",
     covers: ({ at, kind }) =>
-      /^(document\.(group_id|fields)|left\.headers\.group)$/.test(at) && /^(chord|nested|link_of|odd_numbers)/.test(kind)
+      /^(document\.(group_id|fields)|left\.headers\.group)$/.test(at) &&
+      /^(chord|nested|link_of|odd_numbers|canvas_of)/.test(kind)
   },
   {
     name: "Celery 5.6: the order to revoke stores REVOKED itself",

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describeWith } from "../servers/index.ts"
-import { compare, view } from "./compare.ts"
+import { compare, leftWaiting, view } from "./compare.ts"
 import { explained } from "./explained.ts"
 import { generate, makeSide, QUEUE } from "./side.ts"
 
@@ -69,6 +69,7 @@ for (const [environment, version, telling, usual] of [
           const [stock, ours] = yield* Effect.all([stockSide(python, telling), ourSide(telling)], { concurrency: 2 })
           const cases = yield* generate(python, seed, count)
           const [theirs, mine] = yield* Effect.all([stock.run(cases), ours.run(cases)], { concurrency: 2 })
+          assert.deepStrictEqual(leftWaiting(cases, mine.seen), [])
           const differences = compare(view(cases, theirs.seen), view(cases, mine.seen))
 
           const counts = new Map<string, number>()
