@@ -39,11 +39,16 @@ RUN install -d -o 10001 -g 10001 /root-fs/app/cache \
  && NODE_COMPILE_CACHE=/app/cache chroot --userspec=10001:10001 /root-fs /usr/local/bin/node /app/model-generator.mjs --version
 
 # For trials and rehearsals: the fal simulator draws its pictures with sharp, which the worker has no use for.
-FROM build AS rehearsal
-ENV NODE_ENV=production
-RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
-USER node
-ENTRYPOINT ["tini", "--", "node", "dist/model-generator.mjs"]
+FROM scratch AS rehearsal
+COPY --from=root /root-fs /
+COPY --from=build /build/node_modules/sharp /app/node_modules/sharp
+COPY --from=build /build/node_modules/@img /app/node_modules/@img
+COPY --from=build /build/node_modules/detect-libc /app/node_modules/detect-libc
+COPY --from=build /build/node_modules/semver /app/node_modules/semver
+ENV NODE_ENV=production PATH=/usr/local/bin:/usr/bin:/usr/sbin
+USER 10001:10001
+WORKDIR /app
+ENTRYPOINT ["tini", "--", "model-generator"]
 CMD ["fal-simulator", "--host", "0.0.0.0"]
 
 FROM scratch AS worker
@@ -60,5 +65,6 @@ STOPSIGNAL SIGTERM
 # PID 1 cannot be killed from inside its container, not even by the worker's own watchdog: so PID 1 is an init.
 ENTRYPOINT ["tini", "--", "model-generator"]
 CMD ["worker"]
-HEALTHCHECK --interval=15s --timeout=5s --start-period=45s --start-interval=2s --retries=2 \
+# It gives up by itself after 3 s; the rest is for its start on a machine that is busy.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=45s --start-interval=2s --retries=2 \
   CMD ["model-generator", "health", "--self"]

@@ -146,7 +146,7 @@ it("the runbook's table has every metric, with its type, labels and meaning", ()
 })
 
 it("scripts can be run, and say what is wrong use", () => {
-  for (const script of ["health-check", "generate-batch", "test-task", "check-deploy"])
+  for (const script of ["health-check", "generate-batch", "test-task", "check-deploy", "rehearse"])
     assert.notStrictEqual(statSync(join(root, `scripts/${script}.sh`)).mode & 0o111, 0, script)
   const { status } = spawnSync("bash", [join(root, "scripts/health-check.sh"), "--nonsense"])
   assert.strictEqual(status, 2)

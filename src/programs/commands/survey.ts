@@ -6,7 +6,7 @@ import { type QueueStatus, TaskQueue } from "../../services/TaskQueue.ts"
 import { within } from "../supervision/within.ts"
 import { explain } from "./outcome.ts"
 
-/** What does not answer by then counts as down (milliseconds). */
+/** What has not answered by then, the making of connections included, counts as down (milliseconds). */
 const PATIENCE = 3000
 
 export interface Answer<A> {
@@ -15,12 +15,12 @@ export interface Answer<A> {
 }
 
 /** Asks, and walks away from an answer that is late: drivers wait for a dead peer, each as long as it likes. */
-const ask = Effect.fnUntraced(function* <A, E, R>(question: Effect.Effect<A, E, R>) {
+const ask = Effect.fnUntraced(function* <A, E, R>(question: Effect.Effect<A, E, R>, until: number) {
   const before = yield* Clock.currentTimeMillis
   const fiber = yield* Effect.forkDetach(Effect.result(Effect.mapError(question, explain)), { startImmediately: true })
   const said: Result.Result<A, string> = yield* Fiber.join(fiber).pipe(
     Effect.timeoutOrElse({
-      duration: PATIENCE,
+      duration: Math.max(0, until - before),
       orElse: () => Effect.succeed(Result.fail(`no answer within ${PATIENCE / 1000} s`))
     })
   )
@@ -39,8 +39,8 @@ export interface Survey {
 
 export type World = TaskQueue | ResultStore | ModelLibrary | Generator
 
-/** Everything an operator asks first, all at once: takes as long as the slowest answer, at most three seconds. */
-const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>) =>
+/** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
+const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: number) =>
   Effect.gen(function* () {
     const queue = yield* TaskQueue
     const results = yield* ResultStore
@@ -48,12 +48,12 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const generator = yield* Generator
     return yield* Effect.all(
       {
-        broker: ask(queue.ping),
-        results: ask(results.ping),
-        database: ask(library.ping),
-        migrations: ask(pending),
-        fal: ask(generator.probe),
-        queue: ask(queue.status)
+        broker: ask(queue.ping, until),
+        results: ask(results.ping, until),
+        database: ask(library.ping, until),
+        migrations: ask(pending, until),
+        fal: ask(generator.probe, until),
+        queue: ask(queue.status, until)
       },
       { concurrency: "unbounded" }
     )
@@ -64,8 +64,9 @@ export const surveyOf = <E, E2>(world: Layer.Layer<World, E>, pending: Effect.Ef
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
+      const until = (yield* Clock.currentTimeMillis) + PATIENCE
       return yield* Layer.buildWithScope(world, scope).pipe(
-        Effect.flatMap((context) => Effect.provideContext(survey(pending), context)),
+        Effect.flatMap((context) => Effect.provideContext(survey(pending, until), context)),
         restore,
         Effect.onExit((exit) => within(Scope.close(scope, exit), "500 millis"))
       )
