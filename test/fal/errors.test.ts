@@ -24,7 +24,7 @@ interface Row {
 
 const promise = ({ ends, faults, ledger, posts, row, seconds }: Row) => {
   const what = faults
-    .map(({ kind, ms: _, route, skip: __, status, times, type }) =>
+    .map(({ kind, route, status, times, type }) =>
       [route, kind, type, status, times === undefined || times > 8 ? undefined : `${times} times`].filter(Boolean).join(" ")
     )
     .join(", ")
