@@ -1,4 +1,4 @@
-import { Config, ConfigProvider, Duration, Effect, Option, Schema } from "effect"
+import { Config, ConfigProvider, DateTime, Duration, Effect, Option, Schema } from "effect"
 
 const seconds = (name: string, fallback: number) =>
   Config.schema(Schema.FiniteFromString.check(Schema.isBetween({ minimum: 0.05, maximum: 864_000 })), name).pipe(
@@ -107,6 +107,10 @@ const all = {
   ),
   /** Whether every task's life is told to who listens; `enable_events` by remote control turns it on for a while. */
   WORKER_SEND_TASK_EVENTS: Config.Boolean("WORKER_SEND_TASK_EVENTS").pipe(Config.withDefault(false)),
+  /** Of times without an offset in messages: an IANA name. Stock workers read them as UTC, whatever their `timezone`. */
+  TIMEZONE: Config.schema(Schema.TimeZoneNamedFromString, "TIMEZONE").pipe(
+    Config.withDefault(DateTime.zoneMakeNamedUnsafe("UTC"))
+  ),
   TASK_SOFT_TIME_LIMIT: seconds("TASK_SOFT_TIME_LIMIT", 240),
   TASK_TIME_LIMIT: seconds("TASK_TIME_LIMIT", 300),
   /** Celery's `task_track_started`: a task that begins to run is STARTED, at the cost of one more step at Redis. */

@@ -15,6 +15,8 @@ app.conf.broker_transport_options = {
     "visibility_timeout": int(os.environ.get("VISIBILITY", "3600")),
     **json.loads(os.environ.get("BROKER_OPTIONS", "{}")),
 }
+app.conf.timezone = os.environ.get("APP_TIMEZONE", "UTC")
+app.conf.enable_utc = os.environ.get("ENABLE_UTC", "1") == "1"
 app.conf.result_backend_transport_options = json.loads(os.environ.get("RESULT_OPTIONS", "{}"))
 
 

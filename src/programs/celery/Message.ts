@@ -1,4 +1,4 @@
-import { Effect, Option, Result, Schema } from "effect"
+import { type DateTime, Effect, Option, Result, Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as Body from "./Body.ts"
 import * as TaskFailure from "./TaskFailure.ts"
@@ -108,8 +108,14 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
   }
 }
 
-/** Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. */
-export const decode = Effect.fnUntraced(function* (raw: string): Effect.fn.Return<Message, Unreadable | Undeliverable> {
+/**
+ * Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. Times
+ * without an offset are of `zone`, or UTC.
+ */
+export const decode = Effect.fnUntraced(function* (
+  raw: string,
+  zone?: DateTime.TimeZone
+): Effect.fn.Return<Message, Unreadable | Undeliverable> {
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}
   const headerId = text(envelope.headers["id"]) ?? text(properties["correlation_id"])
@@ -146,8 +152,8 @@ export const decode = Effect.fnUntraced(function* (raw: string): Effect.fn.Retur
     args,
     kwargs,
     embed: embed ?? {},
-    eta: Option.map(Option.fromNullishOr(checked.eta), moment),
-    expires: Option.map(Option.fromNullishOr(checked.expires), moment),
+    eta: Option.map(Option.fromNullishOr(checked.eta), (text) => moment(text, zone)),
+    expires: Option.map(Option.fromNullishOr(checked.expires), (text) => moment(text, zone)),
     retries: checked.retries ?? 0,
     limits: { soft, hard },
     group: checked.group ?? null,

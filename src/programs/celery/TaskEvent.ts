@@ -15,6 +15,8 @@ const moment = (at: Option.Option<number>, sent: unknown) => {
     typeof sent === "string" ? /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)?$/.exec(sent) : null
   if (parts === null) return iso(at.value)
   const [, date, time, fraction = "", zone = "Z"] = parts
+  // Sent without an offset, and so a time of the worker's zone.
+  if (parts[4] === undefined && !iso(at.value).startsWith(`${date}T${time}`)) return iso(at.value)
   const micros = fraction.padEnd(6, "0")
   return `${date}T${time}${micros === "000000" ? "" : `.${micros}`}${zone === "Z" ? "+00:00" : zone}`
 }

@@ -1,4 +1,4 @@
-import { Duration, Effect, Option, Redacted } from "effect"
+import { DateTime, Duration, Effect, Option, Redacted } from "effect"
 import * as Settings from "../../services/Settings.ts"
 
 const STARS = "********"
@@ -60,6 +60,7 @@ export const conf = Effect.gen(function* () {
     "WORKER_MAX_MEMORY_PER_CHILD",
     "WORKER_SEND_TASK_EVENTS",
     "WORKER_QUEUES",
+    "TIMEZONE",
     "TASK_SOFT_TIME_LIMIT",
     "TASK_TIME_LIMIT",
     "SHUTDOWN_GRACE"
@@ -107,7 +108,7 @@ export const conf = Effect.gen(function* () {
     result_serializer: "json",
     task_acks_on_failure_or_timeout: true,
     task_serializer: "json",
-    timezone: "UTC",
+    timezone: DateTime.zoneToString(s.TIMEZONE),
     worker_pool_restarts: true
   }
   return { changed, all, broker: brokerOf(s.CELERY_BROKER_URL, options) }

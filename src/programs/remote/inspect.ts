@@ -61,7 +61,7 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
       Effect.map(Effect.option(Message.decode(delivery.raw)), (message) =>
         Option.toArray(
           Option.map(message, (read) => ({
-            eta: iso(Option.getOrElse(read.eta, () => due)),
+            eta: iso(Math.round(due)),
             priority: 6, // of Celery's timer
             request: infoOf(requestOf(read, delivery), me.name, me.pid, false)
           }))

@@ -34,7 +34,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   const results = yield* ResultStore
   const metrics = yield* Metrics
   const vitals = yield* Vitals
-  const settings = yield* Settings.of("TASK_SOFT_TIME_LIMIT", "TASK_TIME_LIMIT", "TASK_MAX_RETRIES")
+  const settings = yield* Settings.of("TASK_SOFT_TIME_LIMIT", "TASK_TIME_LIMIT", "TASK_MAX_RETRIES", "TIMEZONE")
   const settle = yield* makeSettle({ pause, emit })
 
   const ended = Effect.fnUntraced(function* (name: string, outcome: string, startedAt: number) {
@@ -202,7 +202,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   })
 
   return Effect.fn("worker.perform")(function* (delivery: Claimed): Effect.fn.Return<"reusable" | "spent", never, R> {
-    const message = yield* Effect.result(Message.decode(delivery.raw))
+    const message = yield* Effect.result(Message.decode(delivery.raw, settings.TIMEZONE))
     if (message._tag === "Success") {
       return yield* Effect.annotateLogs(live(delivery, message.success), { task: message.success.task, id: message.success.id })
     }

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Result, Schema } from "effect"
+import { DateTime, Effect, Option, Result, Schema } from "effect"
 import { brotliCompressSync, deflateSync, inflateSync, zstdCompressSync } from "node:zlib"
 import * as Message from "../../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
+import * as TaskEvent from "../../../src/programs/celery/TaskEvent.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
 import { message, uniqueId } from "../../support.ts"
 import { fixture, messages, versions } from "./fixtures.ts"
@@ -10,6 +11,49 @@ import { fixture, messages, versions } from "./fixtures.ts"
 const decode = (raw: string) => Effect.result(Message.decode(raw))
 const read = (raw: string) => Effect.map(decode(raw), Result.getOrThrow)
 const at = (text: string) => Option.some(Date.parse(text))
+
+describe("a time without an offset", () => {
+  const etaIn = (zone: string | undefined, eta: string) =>
+    Effect.map(
+      Message.decode(message({ eta }).raw, zone === undefined ? undefined : DateTime.zoneMakeNamedUnsafe(zone)),
+      (read) => new Date(Option.getOrThrow(read.eta)).toISOString()
+    )
+
+  it.effect("is UTC, or of the worker's zone in summer and in winter", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* etaIn(undefined, "2031-07-03T04:05:06.5"), "2031-07-03T04:05:06.500Z")
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2031-07-03T04:05:06.5"), "2031-07-03T02:05:06.500Z")
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2031-02-03T04:05:06"), "2031-02-03T03:05:06.000Z")
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2031-02-03"), "2031-02-02T23:00:00.000Z")
+      assert.strictEqual(yield* etaIn("Asia/Kolkata", "2031-02-03T04:05:06"), "2031-02-02T22:35:06.000Z")
+    })
+  )
+
+  it.effect("is the earlier one where the clocks go back, and as far behind the change where they skip it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2026-10-25T02:30:00"), "2026-10-25T00:30:00.000Z")
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2026-03-29T02:30:00"), "2026-03-29T01:30:00.000Z")
+    })
+  )
+
+  it.effect("is nothing to one that has an offset", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2031-07-03T04:05:06-05:00"), "2031-07-03T09:05:06.000Z")
+      assert.strictEqual(yield* etaIn("Europe/Berlin", "2031-07-03T04:05:06Z"), "2031-07-03T04:05:06.000Z")
+    })
+  )
+
+  it.effect("is told in events as the moment it is", () =>
+    Effect.gen(function* () {
+      const told = (zone: string, eta: string) =>
+        Effect.map(Message.decode(message({ eta }).raw, DateTime.zoneMakeNamedUnsafe(zone)), (read) =>
+          TaskEvent.received(read, { name: "", argsrepr: "", kwargsrepr: "" })
+        )
+      assert.strictEqual((yield* told("UTC", "2031-07-03T04:05:06.000007"))["eta"], "2031-07-03T04:05:06.000007+00:00")
+      assert.strictEqual((yield* told("Europe/Berlin", "2031-07-03T04:05:06"))["eta"], "2031-07-03T02:05:06.000000+00:00")
+    })
+  )
+})
 
 /** What the Python call says must come out, by the call's name. Messages that are not named must decode all the same. */
 const says: Record<string, (message: Message.Message, list: string) => void> = {
