@@ -76,7 +76,7 @@ const make = Effect.gen(function* () {
       const mailbox = kombu.replyQueue(oid)
       const bound = kombu.member({ routingKey: oid, queue: mailbox })
       const replies = kombu.bindings(kombu.replyExchange)
-      const line = yield* connect(where, "blocking")
+      const line = yield* connect(where, "blocking", question.patience + 2000)
       yield* Effect.acquireRelease(
         attempt("ask", () => redis.sadd(replies, bound)),
         () => Effect.ignore(attempt("ask", () => redis.multi().srem(replies, bound).del(mailbox).exec()))

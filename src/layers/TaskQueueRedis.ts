@@ -13,6 +13,9 @@ import { broker } from "./redis/where.ts"
 /** How long a batch is remembered as sent (seconds): longer than any message lives. */
 const ONCE = 7 * 86_400
 
+/** Longer than the answer to a claim is waited for (seconds). */
+const CLAIM = 10
+
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
 
@@ -45,6 +48,8 @@ const make = Effect.gen(function* () {
   const restore = script(redis, "mgRestore", scripts.restore)
 
   const mine = new Set<string>()
+  /** Claims on their way. With none, what the broker says we hold and we do not know of came of one whose answer was lost. */
+  let claiming = 0
   const { held, leases, scheduled, unacked, unackedIndex, workers } = kombu
   const holding = [unacked, unackedIndex, held]
 
@@ -87,6 +92,7 @@ const make = Effect.gen(function* () {
       (wait) => attempt("awaitMessage", wait)
     ).pipe(Effect.asVoid),
     claim: Effect.gen(function* () {
+      claiming++
       const lists = kombu.lists(queues)
       const reply = yield* attempt("claim", () =>
         claim(
@@ -99,7 +105,7 @@ const make = Effect.gen(function* () {
       mine.add(tag)
       const now = yield* Clock.currentTimeMillis
       return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })
-    }),
+    }).pipe(Effect.ensuring(Effect.sync(() => claiming--))),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
     handBack: (delivery, { crashed }) =>
       letGo("handBack", delivery, () => {
@@ -147,7 +153,10 @@ const make = Effect.gen(function* () {
     }),
     resign: Effect.asVoid(attempt("resign", () => resign([leases, workers], [me.boot, me.name]))),
     release: attempt("release", async (): Promise<Released> => {
-      const reply = await astray([unacked, unackedIndex, held, scheduled, leases], [visibility, me.boot, ...mine])
+      const reply = await astray(
+        [unacked, unackedIndex, held, scheduled, leases],
+        [visibility, me.boot, claiming > 0 ? CLAIM : 0, ...mine]
+      )
       const [next, ...found] = reply as [string, ...ReadonlyArray<string>] // what the script returns
       const released = { due: 0, lost: 0 }
       for (let at = 0; at < found.length; at += 3) {

@@ -19,7 +19,11 @@ const options = (url: string, password: Option.Option<Redacted.Redacted>, master
   const verify = !/none|optional/i.test(first.searchParams.get("ssl_cert_reqs") ?? "required")
   return {
     ...(sentinel
-      ? { name: master, sentinels: nodes.map((node) => ({ host: node.hostname, port: Number(node.port || "26379") })) }
+      ? {
+          name: master,
+          sentinels: nodes.map((node) => ({ host: node.hostname, port: Number(node.port || "26379") })),
+          sentinelCommandTimeout: 2000 // of a sentinel that is frozen the next one is asked
+        }
       : { host: first.hostname, port: Number(first.port || "6379") }),
     ...(first.username === "" ? {} : { username: decodeURIComponent(first.username) }),
     ...(secret === undefined ? {} : { password: secret }),
@@ -55,9 +59,14 @@ class Connection extends Redis {
 
 /**
  * A connection that reconnects by itself for as long as its scope lives. A command waits at most 5 s for its answer, so a
- * frozen server is noticed; `blocking` connections wait for their own time-out instead and give up 2 s after it.
+ * frozen server is noticed; `blocking` connections wait for their own time-out instead. One that hears nothing for `silence`
+ * after a command (milliseconds) is made anew: its other end may be gone, or no longer be the master.
  */
-export const connect = Effect.fnUntraced(function* (where: Where, kind: "commands" | "blocking") {
+export const connect = Effect.fnUntraced(function* (
+  where: Where,
+  kind: "commands" | "blocking",
+  silence = kind === "commands" ? 5000 : 7000
+) {
   return yield* Effect.acquireRelease(
     Effect.gen(function* () {
       const run = yield* Effect.context<never>()
@@ -68,6 +77,9 @@ export const connect = Effect.fnUntraced(function* (where: Where, kind: "command
         maxRetriesPerRequest: null,
         retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
         connectTimeout: 5000,
+        socketTimeout: silence,
+        // A master that became a replica keeps its connections; where the name leads now is found by connecting again.
+        reconnectOnError: (error) => error.message.startsWith("READONLY"),
         keepAlive: 30_000,
         replyMapping: "legacy",
         // A command that waits for the connection to come back, or is sent again when it does, may be carried out when nobody
