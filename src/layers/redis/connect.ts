@@ -40,6 +40,8 @@ const kindOf = (error: Error): string =>
   /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
   (/timed out/i.test(error.message) ? "timed out" : /closed/i.test(error.message) ? "closed" : "other")
 
+const cut = new Error("the connection was closed before the answer came")
+
 /** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
 class Connection extends Redis {
   trouble: Error | undefined
@@ -49,6 +51,8 @@ class Connection extends Redis {
     // While a connection is being made the driver's own greeting must pass.
     const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
     if (!away || this.trouble === undefined || this.options.enableOfflineQueue !== false) {
+      const { reject } = command
+      command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? (this.trouble ?? cut) : error)
       command.promise.catch((error: Error) => this.onFailed(error))
       return super.sendCommand(command, stream)
     }
@@ -74,7 +78,6 @@ export const connect = Effect.fnUntraced(function* (
       const redis = new Connection({
         ...options(Redacted.value(where.url), where.password, where.master),
         keyPrefix: where.keyPrefix,
-        maxRetriesPerRequest: null,
         retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
         connectTimeout: 5000,
         socketTimeout: silence,
@@ -85,8 +88,13 @@ export const connect = Effect.fnUntraced(function* (
         // A command that waits for the connection to come back, or is sent again when it does, may be carried out when nobody
         // wants it any more: a claim, for one, would take a message that nobody knows of. Its caller repeats what it needs.
         ...(kind === "commands"
-          ? { commandTimeout: 5000, enableOfflineQueue: false, autoResendUnfulfilledCommands: false }
-          : { blockingTimeout: 7000 })
+          ? {
+              commandTimeout: 5000,
+              enableOfflineQueue: false,
+              autoResendUnfulfilledCommands: false,
+              maxRetriesPerRequest: 0 // else what was under way when the connection ended would hear of it by its time-out
+            }
+          : { blockingTimeout: 7000, maxRetriesPerRequest: null })
       })
       const { db, host, name, port } = redis.options
       const server = `${name ?? `${host}:${port}`}/${db}`
