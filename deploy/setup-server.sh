@@ -52,6 +52,7 @@ fi
 if ((build)) && ! docker buildx version >/dev/null 2>&1 && available docker-buildx; then wanted+=(docker-buildx); fi
 if ! command -v docker >/dev/null && available docker-cli; then wanted+=(docker-cli); fi
 command -v curl >/dev/null || wanted+=(curl ca-certificates)
+command -v ip >/dev/null || wanted+=(iproute2)
 if ((firewall)) && ! command -v ufw >/dev/null; then wanted+=(ufw); fi
 if ((${#wanted[@]})); then note "installing ${wanted[*]}"; install "${wanted[@]}"; else note 'all there'; fi
 docker compose version >/dev/null 2>&1 || die 'docker compose (version 2) is missing and could not be installed'

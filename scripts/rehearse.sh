@@ -3,6 +3,7 @@
 # costs money; takes about five minutes and ends with everything removed again.
 #   scripts/rehearse.sh            exit 1 when anything was lost, paid twice or not healthy again
 #   KEEP=1 scripts/rehearse.sh     leaves the trial system running
+#   PYTHON=.venv/celery53/bin/python scripts/rehearse.sh   the change from Python workers and back, too (npm test makes that)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export COMPOSE_FILE=deploy/compose.trial.yml
@@ -94,5 +95,39 @@ done < <(sed -n 's/^ *"expr": "\(.*\)",\{0,1\}$/\1/p' deploy/grafana/model-gener
   sed 's/\\"/"/g; s/[$]__rate_interval/1m/g')
 figure "the dashboard's expressions Prometheus has data for" "$((asked - ${#empty[@]})) of $asked"
 for expr in "${empty[@]}"; do printf '  nothing for: %s\n' "$expr"; done
+
+python_worker() { # a stock worker as the App Server's developers would run it, two seconds a task
+  (cd test/interop && SECONDS_A_TASK=2 exec "$OLDPWD/$PYTHON" -m celery -A app worker -c 1 -n python@%h -l warning >"$work/python" 2>&1) &
+  stock=$!
+}
+changed() { # changed WHAT PAID-BEFORE: everything came, and ours paid once for each of theirs
+  local told
+  told=$("$PYTHON" scripts/rehearse_change.py collect "$work/ids")
+  must "$1: not all results came" test $? = 0
+  must "$1: $told, $(($(paid) - $2)) paid" test "${told#*, }" = "$(($(paid) - $2)) by ours"
+  must "$1: something is left" test "$(docker compose exec -T redis redis-cli -n 4 hlen unacked)" = 0
+  figure "$1: 30 tasks in flight" "$told"
+}
+if [[ -n ${PYTHON:-} ]]; then
+  export BROKER=redis://:trial@127.0.0.1:6379/4 BACKEND=redis://:trial@127.0.0.1:6379/5
+  docker compose stop generator-worker-1 generator-worker-2 >/dev/null 2>&1
+  before=$(paid)
+  python_worker
+  "$PYTHON" scripts/rehearse_change.py send "$work/ids"
+  sleep 12
+  docker compose start generator-worker-1 generator-worker-2 >/dev/null 2>&1
+  sleep 6
+  kill -TERM "$stock"
+  wait "$stock"
+  changed 'from Python to ours' "$before"
+  before=$(paid)
+  "$PYTHON" scripts/rehearse_change.py send "$work/ids"
+  sleep 6
+  docker compose stop generator-worker-1 generator-worker-2 >/dev/null 2>&1
+  python_worker
+  changed 'from ours to Python' "$before"
+  kill -TERM "$stock"
+  wait "$stock"
+fi
 
 exit "$wrong"
