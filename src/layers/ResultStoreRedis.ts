@@ -71,7 +71,7 @@ const listener = (redis: Redis) => {
 export const layer = Layer.effect(
   ResultStore,
   Effect.gen(function* () {
-    const settings = yield* Settings.of("RESULT_EXPIRES")
+    const settings = yield* Settings.of("RESULT_EXPIRES", "RESULT_CHORD_ORDERED")
     const where = yield* backend
     const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
     const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
@@ -128,7 +128,7 @@ export const layer = Layer.effect(
             const { member, prefix } = memberOf(part)
             return add(
               [groupKey(groupId, ".j"), groupKey(groupId, ".t"), groupKey(groupId, ".s")],
-              [index ?? "+inf", member, prefix, expires]
+              [index ?? "+inf", member, prefix, expires, settings.RESULT_CHORD_ORDERED ? "1" : "0"]
             )
           }),
           (found) => (Array.isArray(found) ? Option.some(readMembers(found)) : Option.none())

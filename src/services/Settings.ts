@@ -59,6 +59,9 @@ const all = {
   /** Celery's `result_extended`: a result also says which task it is of, its arguments, its worker and its queue. */
   RESULT_EXTENDED: Config.Boolean("RESULT_EXTENDED").pipe(Config.withDefault(false)),
 
+  /** Celery's `result_chord_ordered`, of `result_backend_transport_options`: all workers of a fleet have the same. */
+  RESULT_CHORD_ORDERED: Config.Boolean("RESULT_CHORD_ORDERED").pipe(Config.withDefault(true)),
+
   DATABASE_URL: secretUrl("DATABASE_URL", /^postgres(ql)?:\/\/\S+$/, "postgresql://user:password@host:port/database"),
   DATABASE_POOL: natural("DATABASE_POOL", 4, 1, 100),
 

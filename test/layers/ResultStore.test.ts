@@ -37,6 +37,37 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     })
   )
 
+  for (const [parts, ordered, before] of [
+    ["a list", "false", []],
+    ["what a worker with another order has begun", "true", ['[1, "a", "SUCCESS", "first"]']]
+  ] as const) {
+    it.live(`the parts of a chord without an order are ${parts}, each counted once`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* freshRedis(redis)
+        const raw = yield* client(url)
+        yield* Effect.promise(async () => {
+          for (const one of before) await raw.rpush("celery-taskset-meta-g.j", one)
+        })
+        const parts = yield* Effect.gen(function* () {
+          const results = yield* ResultStore
+          yield* results.setChordSize("g", 3)
+          const add = (index: number, taskId: string, result: unknown, status = "SUCCESS") =>
+            results.addChordPart("g", index, { taskId, status, result })
+          if (before.length === 0) yield* add(2, "a", "first")
+          assert.isTrue(Option.isNone(yield* add(1, "b", { exc_type: "X" }, "FAILURE")))
+          assert.isTrue(Option.isNone(yield* add(1, "b", "again"))) // a success takes the place of a failure
+          assert.isTrue(Option.isNone(yield* add(1, "b", "once more")))
+          return yield* add(0, "c", "last")
+        }).pipe(Effect.provide(at(url, { RESULT_CHORD_ORDERED: ordered })))
+        assert.strictEqual(yield* Effect.promise(() => raw.type("celery-taskset-meta-g.j")), "list")
+        assert.deepStrictEqual(
+          Option.getOrThrow(parts).map(({ result }) => result),
+          ["first", "again", "last"]
+        )
+      })
+    )
+  }
+
   it.live("a group is kept as Python's GroupResult.restore reads it", () =>
     Effect.gen(function* () {
       const { url } = yield* freshRedis(redis)

@@ -1,5 +1,7 @@
 /** What two workers made of the same messages, with all that must differ taken out, and where the rest differs. */
+import bzip2 from "seek-bzip"
 import { isDeepStrictEqual } from "node:util"
+import { inflateSync } from "node:zlib"
 import * as PythonJson from "../../src/services/PythonJson.ts"
 import { isFinal } from "../../src/services/ResultStore.ts"
 import type { Case, Fields, Key, Seen } from "./side.ts"
@@ -16,11 +18,25 @@ const attempt = (text: string): unknown => {
   }
 }
 
+/** What a worker may send on packed. */
+const unpacked = (bytes: Buffer, compression: unknown): string => {
+  try {
+    if (compression === "application/x-gzip") return inflateSync(bytes).toString()
+    if (compression !== "application/x-bz2") return bytes.toString()
+    const plain: Array<number> = []
+    bzip2.decode(bytes, { writeByte: (byte) => plain.push(byte) })
+    return Buffer.from(plain).toString()
+  } catch {
+    return bytes.toString() // bent
+  }
+}
+
 /** A message with its body as a value. */
 const opened = (envelope: Fields, packed: Packed): Fields => {
   const encoded = record(envelope["properties"])["body_encoding"] === "base64"
   const body = String(envelope["body"])
-  const text = packed.get(body) ?? Buffer.from(body, encoded ? "base64" : "utf8").toString()
+  const text =
+    packed.get(body) ?? unpacked(Buffer.from(body, encoded ? "base64" : "utf8"), record(envelope["headers"])["compression"])
   return { ...envelope, body: withoutReplyTo(attempt(text)) }
 }
 
@@ -123,6 +139,8 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen, packed: Packed) => {
       if (name === undefined) continue
       const inside = (PythonJson.stringify(message["body"]).match(UUID) ?? []).filter((one) => !names.has(one))
       for (const [at, one] of [...new Set(inside)].entries()) names.set(one, `${name} ~ ${at}`)
+      const group = record(message["headers"])["group"]
+      if (typeof group === "string" && !names.has(group)) names.set(group, `${name} ~ group`)
     }
     if (before !== names.size) continue
     const orphans = [...known]
@@ -249,7 +267,8 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
   for (const { id, message, where } of leftIn(seen.broker, packed)) {
     const headers = record(message["headers"])
     const properties = record(message["properties"])
-    const again = typeof headers["retries"] === "number" && headers["retries"] > 0
+    // Made by the worker, when it was.
+    const again = typeof headers["parent_id"] === "string" || (typeof headers["retries"] === "number" && headers["retries"] > 0)
     const { delivery_tag: tag, ...others } = properties
     task(id).left.push(
       rename({
@@ -257,14 +276,15 @@ export const view = (cases: ReadonlyArray<Case>, seen: Seen): Views => {
         ...message,
         headers: {
           ...headers,
-          ...(again ? { eta: zeros(headers["eta"]) } : {}),
+          ...(again ? { eta: zeros(headers["eta"]), expires: zeros(headers["expires"]) } : {}),
           ...("origin" in headers ? { origin: "made" } : {})
         },
         properties: {
           ...others,
           delivery_tag: typeof tag,
           ...("origin" in others ? { origin: "made" } : {}),
-          ...("reply_to" in others ? { reply_to: "made" } : {})
+          ...("reply_to" in others ? { reply_to: "made" } : {}),
+          ...("expiration" in others ? { expiration: zeros(others["expiration"]) } : {})
         }
       }) as Fields
     )

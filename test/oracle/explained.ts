@@ -69,6 +69,18 @@ export const explained: ReadonlyArray<Explained> = [
         (at === "event failed.exception" && stock === "ExceptionWithTraceback()" && ours === "TimeLimitExceeded(0.5)"))
   },
   {
+    name: "What is sent is JSON",
+    covers: ({ at, kind, stock }) =>
+      kind === "optioned" &&
+      ((at === "left.body" && typeof stock === "string") ||
+        (at === "left.content-type" && stock === "application/x-python-serialize") ||
+        (at === "left.content-encoding" && stock === "binary"))
+  },
+  {
+    name: "bzip2 and xz are read and not written",
+    covers: ({ at, kind, stock }) => kind === "optioned" && at === "left.headers.compression" && stock === "application/x-bz2"
+  },
+  {
     name: "A task that waits for its time is received when its time has come",
     covers: ({ at, ours, stock }) =>
       at === "events" && list(stock).includes("received") && same(without(stock, "received"), without(ours, "received"))
@@ -86,7 +98,9 @@ export const explained: ReadonlyArray<Explained> = [
   },
   {
     name: "A retry is the message itself, sent again",
-    covers: ({ at }) => /^left\.(headers\.(argsrepr|kwargsrepr|compression|root_id)|properties\.(origin|expiration))$/.test(at)
+    covers: ({ at, kind }) =>
+      kind !== "optioned" &&
+      /^left\.(headers\.(argsrepr|kwargsrepr|compression|root_id)|properties\.(origin|expiration))$/.test(at)
   },
   {
     name: "What the message does not say of itself is filled in",
@@ -123,7 +137,7 @@ export const explained: ReadonlyArray<Explained> = [
   {
     name: "The parent of a chord's body is the task that ended last",
     covers: ({ at, kind, ours, stock }) =>
-      /^(chord|nested|link_of|odd_numbers|canvas_of)/.test(kind) &&
+      /^(chord|nested|link_of|odd_numbers|canvas_of|optioned)/.test(kind) &&
       /^(document|event received|left\.headers)\.(parent_id|root_id)$/.test(at) &&
       isOfOneCase(stock, ours)
   },
@@ -162,7 +176,7 @@ export const explained: ReadonlyArray<Explained> = [
     only: "5.6",
     covers: ({ at, kind }) =>
       /^(document\.(group_id|fields)|left\.headers\.group)$/.test(at) &&
-      /^(chord|nested|link_of|odd_numbers|canvas_of)/.test(kind)
+      /^(chord|nested|link_of|odd_numbers|canvas_of|optioned)/.test(kind)
   },
   {
     name: "Celery 5.6: the order to revoke stores REVOKED itself",

@@ -140,6 +140,46 @@ def hard_limit():
     sleep.apply_async(kwargs={"seconds": 6}, time_limit=0.5)
 
 
+def optioned():
+    """Options of what is sent on, where nobody takes it, so that the message itself can be compared."""
+    some = {
+        "priority": lambda: rnd.choice([0, 2, 3, 9, 12]),
+        "shadow": lambda: "größe",
+        "headers": lambda: {"tenant": value(), "trace-id": "abc"},
+        "countdown": lambda: rnd.choice([0, 30.5]),
+        "eta": lambda: now() + datetime.timedelta(hours=rnd.randrange(-2, 3)),
+        "expires": lambda: rnd.choice([60, 3600.5, now() + datetime.timedelta(hours=1), datetime.datetime(2031, 2, 3, 4, 5, 6)]),
+        "soft_time_limit": lambda: rnd.choice([20, 30.5, 40.0]),
+        "time_limit": lambda: rnd.choice([40, 60]),
+        "ignore_result": lambda: rnd.choice([True, False]),
+        "compression": lambda: rnd.choice(["gzip", "zlib", "bzip2"]),
+        "serializer": lambda: rnd.choice(["json", "json", "pickle"]),
+        "retries": lambda: 2,
+        "task_id": lambda: str(uuids.UUID(int=rnd.getrandbits(128), version=4)),
+        "reply_to": lambda: str(uuids.UUID(int=rnd.getrandbits(128), version=4)),
+        "routing_key": lambda: "nowhere",
+        "message_id": lambda: "a property",
+        "delivery_mode": lambda: 1,
+        "foo": lambda: "bar",
+        "link": lambda: [echo.s(1).set(priority=3)],
+        "link_error": lambda: [note.s()],
+    }
+    chosen = {name: make() for name, make in some.items() if rnd.random() < 0.2}
+    if "eta" in chosen:
+        chosen.pop("countdown", None)
+    last = elsewhere(some_sig()).set(**chosen)
+    made = rnd.choice([
+        lambda: chain(echo.s(1), last),
+        lambda: chord(header(), last),
+        lambda: echo.s(1).set(link=[last]),
+        lambda: fail.s().set(link_error=[elsewhere(note.s()).set(**chosen)]),
+        lambda: group(chain(echo.s(1), last), echo.s(2)),
+    ])()
+    if rnd.random() < 0.3:
+        made.stamp(project="p1", tags=["a", "b"])
+    made.apply_async()
+
+
 def unknown():
     app.send_task(rnd.choice(["no.such", "größe.x", "app.tasks.nothing"]), args(), kwargs(), **options())
 
@@ -459,7 +499,7 @@ bends = [body_not_json, no_task, no_headers, expires_a_number, text_plain, pickl
 bends += [minimal, embed_empty, embed_null, unencoded_body, redelivered, eta_with_z, eta_naive, eta_elsewhere, odd_id, retried_before]
 bends += [zero_limits, no_reply_to]
 
-frequent = [simple, returned, failing, link, link_error, chained, chorded, chord_failing, nested, canvas_of_canvases, canvas_of_canvases_that_may_fail]
+frequent = [simple, returned, failing, link, link_error, chained, chorded, chord_failing, nested, canvas_of_canvases, canvas_of_canvases_that_may_fail, optioned]
 usual = [retried, unknown, protocol1, extended, odd_numbers, stamped, link_of_a_canvas, grouped, expired, revoked]
 usual += [ours_generate, ours_generate_badly, *[bent(bend) for bend in bends]]
 rare = [link_error_called_in_place, retried_much_later, tomorrow, expires_before_it_is_due, soft_limit, hard_limit, terminated, ours_health, ours_chained, ours_batch]

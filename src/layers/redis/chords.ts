@@ -7,21 +7,29 @@ export const groupKey = (groupId: string, suffix: "" | ".j" | ".s" | ".t" = "") 
 
 /**
  * Stock's pipeline for a chord part (celery-wire 4.7) as one step. KEYS .j, .t, .s. ARGV place in the header, member, how each
- * member of this task begins, seconds to keep it (0: for ever). Returns the members when none is missing any more.
+ * member of this task begins, seconds to keep it (0: for ever), whether parts are kept in the order of the header ('1') or of
+ * their ends ('0'); parts that are there already have decided it. Returns the members when none is missing any more.
  */
 export const addPart = `
+local kind = redis.call('TYPE', KEYS[1]).ok
+local list = kind == 'list' or (kind == 'none' and ARGV[5] == '0')
+local function all(from, to) return list and redis.call('LRANGE', KEYS[1], 0, -1) or redis.call('ZRANGEBYSCORE', KEYS[1], from, to) end
 local known = false
-for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do
+for _, old in ipairs(all(ARGV[1], ARGV[1])) do
   if string.sub(old, 1, #ARGV[3]) == ARGV[3] then
     -- delivered twice: it counts once, and its success stays
-    if string.sub(old, #ARGV[3] + 1, #ARGV[3] + 9) == '"SUCCESS"' then known = true else redis.call('ZREM', KEYS[1], old) end
+    if string.sub(old, #ARGV[3] + 1, #ARGV[3] + 9) == '"SUCCESS"' then known = true
+    elseif list then redis.call('LREM', KEYS[1], 1, old)
+    else redis.call('ZREM', KEYS[1], old) end
   end
 end
-if not known then redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2]) end
+if not known and list then redis.call('RPUSH', KEYS[1], ARGV[2]) end
+if not known and not list then redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2]) end
 if ARGV[4] ~= '0' then for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[4]) end end
 local size = tonumber(redis.call('GET', KEYS[3]) or '')
-if not size or redis.call('ZCARD', KEYS[1]) < size + (tonumber(redis.call('GET', KEYS[2]) or '') or 0) then return false end
-return redis.call('ZRANGE', KEYS[1], 0, -1)`
+local count = redis.call(list and 'LLEN' or 'ZCARD', KEYS[1])
+if not size or count < size + (tonumber(redis.call('GET', KEYS[2]) or '') or 0) then return false end
+return all('-inf', '+inf')`
 
 /** Python writes what is not ASCII as escapes, so the same id begins the same member whoever wrote it. */
 const pythonString = (value: string) =>

@@ -16,7 +16,9 @@ const Known = Schema.Struct({
   group_id: maybe(Schema.String),
   group_index: maybe(Schema.Int),
   queue: maybe(Schema.String),
+  exchange: maybe(Schema.String),
   routing_key: maybe(Schema.String),
+  compression: maybe(Schema.String),
   priority: maybe(Schema.Int),
   countdown: maybe(Schema.Finite),
   eta: maybe(Time),
@@ -35,6 +37,7 @@ const Known = Schema.Struct({
   chord: maybe(Properties)
 })
 export type Known = typeof Known.Type
+export const known: ReadonlyArray<string> = Object.keys(Known.fields)
 export type Options = Readonly<Record<string, unknown>>
 
 interface Common {

@@ -3,6 +3,7 @@ import * as PythonJson from "../../../services/PythonJson.ts"
 import type { Outgoing } from "../../../services/TaskQueue.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as NewMessage from "../NewMessage.ts"
+import { packing } from "../pack.ts"
 import { safeArgsRepr, safeRepr } from "../pythonRepr.ts"
 import { iso } from "../Time.ts"
 import type { Seed } from "./freeze.ts"
@@ -27,6 +28,8 @@ const instant = (value: unknown): string | null => {
   }
 }
 
+const at = (time: string) => Date.parse(/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time}Z`)
+
 const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null =>
   value === null || value === undefined
     ? null
@@ -36,14 +39,21 @@ const Envelope = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unkno
 const properties = (value: unknown) => (typeof value === "object" && value !== null ? value : {})
 
 /** What `NewMessage.encode` has no word for. */
-const amended = (out: Outgoing, headers: object, more: object): Outgoing => {
+const amended = (out: Outgoing, headers: object, more: object, compression: string | null | undefined): Outgoing => {
   const envelope = PythonJson.parse(out.raw)
   if (!Schema.is(Schema.toType(Envelope))(envelope)) return out
+  const packed = packing(compression)
+  const body = String(envelope["body"])
   return {
     ...out,
     raw: PythonJson.stringify({
       ...envelope,
-      headers: { ...properties(envelope["headers"]), ...headers },
+      body: packed === undefined ? body : packed.pack(Buffer.from(body, "base64")).toString("base64"),
+      headers: {
+        ...properties(envelope["headers"]),
+        ...headers,
+        ...(packed === undefined ? {} : { compression: packed.contentType })
+      },
       properties: { ...properties(envelope["properties"]), ...more }
     })
   }
@@ -59,6 +69,30 @@ export const publish = (
 ): Result.Result<Outgoing, string> =>
   Result.map(Signature.checkOptions(given), (options) => messageOf(sender, call, args, given, options, id))
 
+/** Celery's own options, and kombu's for sending; every other one becomes a property of the message. */
+const consumed = new Set([
+  ...Signature.known,
+  ...["add_to_parent", "chord_size", "confirm_timeout", "connection", "content_encoding", "content_type", "declare"],
+  ...[
+    "event_dispatcher",
+    "exchange_type",
+    "expiration",
+    "immediate",
+    "mandatory",
+    "producer",
+    "publisher",
+    "result_cls",
+    "retry"
+  ],
+  ...["retry_policy", "route_name", "router", "serializer", "stamps", "task_type", "timeout"]
+])
+const propertiesIn = (given: Signature.Options, stamps: ReadonlyArray<string>) =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => !consumed.has(name) && !stamps.includes(name)))
+
+/** Without an exchange the routing key is ignored, as by Celery; with one, what is bound to it is named like the key. */
+const queueOf = ({ exchange, queue, routing_key }: Signature.Known) =>
+  queue ?? (exchange === null || exchange === undefined || exchange === "" ? undefined : routing_key)
+
 const messageOf = (
   sender: Sender,
   call: Signature.Call,
@@ -71,7 +105,8 @@ const messageOf = (
   const stamps = options.stamped_headers ?? null
   const expires = options.expires ?? null
   const until = typeof expires === "number" ? iso(now + expires * 1000) : instant(expires)
-  const due = typeof options.countdown === "number" ? iso(now + options.countdown * 1000) : instant(options.eta ?? null)
+  // A countdown of 0 is none, as in Celery.
+  const due = options.countdown ? iso(now + options.countdown * 1000) : instant(options.eta ?? null)
   const out = NewMessage.encode(
     {
       id,
@@ -84,7 +119,7 @@ const messageOf = (
         chain: records(options.chain),
         chord: options.chord ?? null
       },
-      queue: options.queue ?? options.routing_key ?? sender.queue,
+      queue: queueOf(options) ?? sender.queue,
       tag: derivedId(sender.seed, `tag of ${id}`),
       replyTo: options.reply_to ?? sender.replyTo,
       priority: options.priority ?? 0,
@@ -95,7 +130,6 @@ const messageOf = (
       retries: options.retries ?? 0,
       eta: due,
       expires: until,
-      limits: { soft: options.soft_time_limit ?? null, hard: options.time_limit ?? null },
       headers: options.headers ?? {}
     },
     sender.name
@@ -105,16 +139,17 @@ const messageOf = (
     {
       argsrepr: safeArgsRepr(args),
       kwargsrepr: safeRepr(call.kwargs),
+      timelimit: [given["time_limit"] ?? null, given["soft_time_limit"] ?? null], // a float stays one
       shadow: options.shadow ?? null,
       ignore_result: options.ignore_result ?? false,
       replaced_task_nesting: options.replaced_task_nesting ?? 0,
       stamped_headers: stamps,
       stamps: Object.fromEntries((stamps ?? []).filter((name) => name in given).map((name) => [name, given[name]]))
     },
-    until === null
-      ? {}
-      : {
-          expiration: String(Math.max(0, Math.round(Date.parse(/Z|[+-]\d\d:\d\d$/.test(until) ? until : `${until}Z`) - now) || 0))
-        }
+    {
+      ...propertiesIn(given, stamps ?? []),
+      ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(at(until) - now) || 0)) })
+    },
+    options.compression
   )
 }
