@@ -75,7 +75,10 @@ export class Watch {
             }
           }
         }
-        if (/^GET \S+\/requests\/[^/ ]+\/status/.test(request)) return { step: "journalled" }
+        if (/^GET \S+\/requests\/[^/ ]+\/status/.test(request)) {
+          this.asking = false // to look after a request is to have it in the journal: no excuse is left
+          return { step: "journalled" }
+        }
         return { step: request.startsWith("GET ") ? "ended at fal" : undefined }
     }
   }

@@ -21,6 +21,8 @@ export interface Options {
 }
 
 const BATCH = 15
+/** Between two events of a long storm, so that hundreds of tasks meet it and not the same few again and again. */
+const TASKS_AN_EVENT = 4
 /** After the storm an uncertain submit still waits for its grace, and a lost answer for whoever looks after it. */
 const PATIENCE = 180_000
 /** What may stay on the broker for ever: who is there, how they are reached, and which journals there are. */
@@ -34,6 +36,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
     appendFileSync(join(arena.folder, "storm.log"), `${((Date.now() - began) / 1000).toFixed(1)} ${line}\n`)
   options.report(`seed ${options.seed}; what happens is written to ${arena.folder}`)
 
+  const grace = options.length === "long" ? 60 : 8
   const strikes = new Strikes(log)
   const workers = yield* Effect.forEach(["celery@one", "celery@two"], (name) =>
     supervised({
@@ -45,7 +48,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
         WORKER_NAME: name,
         TASK_RETRY_BACKOFF: "0.2",
         TASK_RETRY_BACKOFF_MAX: "1",
-        FAL_UNCERTAIN_GRACE: options.length === "long" ? "60" : "8",
+        FAL_UNCERTAIN_GRACE: String(grace),
         WATCHDOG_LIMIT: "600", // a thawed worker is to go on, not to be ended for having stood still
         LOG_FORMAT: "json"
       }),
@@ -57,8 +60,14 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
 
   const sent: Array<Sent> = []
   let over = false
+  let events = 0
+  const breathe = Effect.gen(function* () {
+    if (options.length === "short") return
+    events++
+    while (sent.length - (yield* arena.waiting) < events * TASKS_AN_EVENT) yield* Effect.sleep("100 millis")
+  })
   const rage = Effect.gen(function* () {
-    do yield* storm.round(options.length)
+    do yield* storm.round(options.length, breathe)
     while (sent.length < options.tasks || (yield* since) < options.minutes * 60)
     over = true
   })
@@ -83,7 +92,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   return {
     sent: sent.length,
     seconds: yield* since,
-    verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain }),
+    verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain, grace }),
     keys,
     left: keys.filter(({ family, forever }) => forever > 0 && !lasting.test(family)),
     unasked: workers.flatMap(({ unasked }) => unasked),

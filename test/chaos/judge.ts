@@ -29,6 +29,8 @@ export interface Evidence {
   readonly answers: ReadonlyMap<string, Answer>
   /** Tasks one of whose submits was taken by fal and its answer lost by our doing: at most one more is then as promised. */
   readonly uncertain: ReadonlySet<string>
+  /** And not before so many seconds. */
+  readonly grace: number
 }
 
 export interface Verdict {
@@ -45,7 +47,7 @@ const groupBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string | number) => 
   return groups
 }
 
-export const judge = ({ answers, ledger, rows, sent, uncertain }: Evidence): Verdict => {
+export const judge = ({ answers, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
   const paid = groupBy(
     ledger.filter(({ units }) => units > 0),
     ({ seed }) => seed
@@ -60,8 +62,11 @@ export const judge = ({ answers, ledger, rows, sent, uncertain }: Evidence): Ver
 
     if (answer?.state !== "SUCCESS" || kept.length === 0) verdict.lost.push(about)
     if (kept.length > 1) verdict.savedTwice.push(about)
-    if (bought.length > (uncertain.has(id) ? 2 : 1)) verdict.paidTwice.push(about)
-    else if (bought.length > 1) verdict.resubmitted.push(about)
+    const [first, second, ...more] = bought.map(({ acceptedAt }) => acceptedAt)
+    if (first !== undefined && second !== undefined) {
+      const asPromised = uncertain.has(id) && more.length === 0 && second - first >= grace * 1000
+      verdict[asPromised ? "resubmitted" : "paidTwice"].push(about)
+    }
     if (answer?.state !== "SUCCESS") continue
     const value = answer.value ?? {}
     const right =

@@ -21,6 +21,8 @@ const celery = await Python.ensure("celery53", join(import.meta.dirname, "..", "
 if ("missing" in celery) throw new Error(celery.missing)
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
+const stop = new AbortController()
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort())
 const outcome = await Effect.runPromise(
   Effect.scoped(
     chaos({
@@ -31,7 +33,8 @@ const outcome = await Effect.runPromise(
       minutes: Number(values.minutes),
       report: say
     })
-  )
+  ),
+  { signal: stop.signal }
 )
 const problems = broken(outcome)
 say(["", table(outcome), "", ...problems, `chaos: ${summary(outcome)}`].join("\n"))

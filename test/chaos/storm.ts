@@ -110,8 +110,8 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
     }
   })
 
-  /** Every event once, while one worker is frozen for longer than its lease and the other has to do. */
-  const round = Effect.fnUntraced(function* (length: Length) {
+  /** Every event once, each after a breath, while one worker is frozen for longer than its lease and the other has to do. */
+  const round = Effect.fnUntraced(function* (length: Length, breathe: Effect.Effect<void>) {
     const step = yield* Random.choice(["claimed", "journalled", "generated", "saved", "result stored"] as const)
     const frozen = yield* strike({ how: "freeze", step })
     const thawing = yield* Effect.forkChild(
@@ -123,7 +123,7 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
         log(`thaw ${frozen.value.name}`)
       })
     )
-    for (const event of yield* Random.shuffle(eventsOf(length))) yield* happen(event)
+    for (const event of yield* Random.shuffle(eventsOf(length))) yield* Effect.andThen(breathe, happen(event))
     yield* Fiber.join(thawing)
   })
 
