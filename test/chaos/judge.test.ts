@@ -1,0 +1,50 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Evidence, judge } from "./judge.ts"
+
+const bought = (requestId: string, acceptedAt = 0, units = 1) => ({
+  requestId,
+  acceptedAt,
+  units,
+  seed: 1,
+  endpoint: "fal-ai/flux/dev",
+  prompt: "",
+  state: "COMPLETED" as const,
+  outcome: "picture",
+  simulatedCost: 0,
+  startedAt: 0,
+  endedAt: 0
+})
+const row = (request: string, id = "row") => ({ id, template_id: "t", fal_request_id: request, image_url: request })
+const answer = (request: string) => ({
+  state: "SUCCESS",
+  value: { id: "row", fal_request_id: request, image_url: request, seed: 1, template_id: "t", version: 1 }
+})
+const good: Evidence = {
+  sent: [{ id: "task", template: "t", seed: 1 }],
+  ledger: [bought("a")],
+  rows: [row("a")],
+  answers: new Map([["task", answer("a")]]),
+  uncertain: new Set(),
+  grace: 60
+}
+const found = (change: Partial<Evidence>) =>
+  Object.entries(judge({ ...good, ...change })).flatMap(([what, tasks]) => (tasks.length > 0 ? [what] : []))
+
+describe("the judge of a chaos run", () => {
+  const twice = { ledger: [bought("a"), bought("b", 60_000)] }
+  const cases: Readonly<Record<string, readonly [Partial<Evidence>, ReadonlyArray<string>]>> = {
+    "finds nothing when all went well": [{}, []],
+    "misses an answer": [{ answers: new Map() }, ["lost"]],
+    "misses a success": [{ answers: new Map([["task", { state: "FAILURE" }]]) }, ["lost"]],
+    "misses a row": [{ rows: [] }, ["lost", "wrong"]],
+    "counts rows": [{ rows: [row("a"), row("b", "other")] }, ["savedTwice"]],
+    "counts payments": [twice, ["paidTwice"]],
+    "forgives one more where the first was uncertain": [{ ...twice, uncertain: new Set(["task"]) }, ["resubmitted"]],
+    "but not before its grace": [{ ledger: [bought("a"), bought("b", 59_000)], uncertain: new Set(["task"]) }, ["paidTwice"]],
+    "and not a third": [{ ledger: [...twice.ledger, bought("c", 120_000)], uncertain: new Set(["task"]) }, ["paidTwice"]],
+    "forgives what fal did not charge for": [{ ledger: [bought("b", 0, 0), bought("a")] }, []],
+    "compares the answer with the row": [{ rows: [row("b")] }, ["wrong"]],
+    "wonders who asked for a picture": [{ ledger: [bought("a"), { ...bought("b"), seed: 2 }] }, ["wrong"]]
+  }
+  for (const [name, [change, expected]] of Object.entries(cases)) it(name, () => assert.deepStrictEqual(found(change), expected))
+})
