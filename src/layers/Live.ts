@@ -35,19 +35,22 @@ export const client = Layer.mergeAll(TaskQueueRedis.layer, ResultStoreRedis.laye
 export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
 
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(client, JournalRedis.layer, FalLimitsRedis.layer, library, GeneratorFal.layer).pipe(
+export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, GeneratorFal.layer).pipe(
   Layer.provideMerge(MetricsProm.layer)
 )
 
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
+/** What they share beside: their talk, and how often fal may be asked. */
+const shared = Layer.mergeAll(fleet, FalLimitsRedis.layer).pipe(Layer.provide(MetricsProm.layer))
+
 /**
  * The port opens last: what is asked before there is anybody to answer would never be answered. What ends the process is
  * there first and goes last, so that nothing can hold it.
  */
 export const worker = http.pipe(
-  Layer.provideMerge(Layer.mergeAll(dependencies, Layer.provide(fleet, MetricsProm.layer), Vitals.layer)),
+  Layer.provideMerge(Layer.mergeAll(dependencies, shared, Vitals.layer)),
   Layer.provideMerge(Watchdog.layer),
   Layer.provideMerge(StopSignals.layer)
 )

@@ -14,25 +14,25 @@ falLimitsContract(
 )
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
-  const at = (url: string) =>
-    Layer.build(Layer.fresh(FalLimitsRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie))
+  const at = (url: string, env = {}) =>
+    Layer.build(Layer.fresh(FalLimitsRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url, ...env })), Layer.orDie))
 
   falLimitsContract(
     "the limits of a fleet on Redis",
     Effect.flatMap(freshRedis(redis), ({ url }) => Effect.all([at(url), at(url)]))
   )
 
-  it.live("what is kept lies beside the rest of ours and goes away by itself", () =>
+  it.live("what is kept lies beside the rest of ours, under the prefix given, and goes away by itself", () =>
     Effect.gen(function* () {
       const { url } = yield* freshRedis(redis)
-      const limits = yield* at(url)
+      const limits = yield* at(url, { BROKER_GLOBAL_KEYPREFIX: "east." })
       yield* Effect.gen(function* () {
         yield* (yield* RateLimiter.RateLimiter).consume({ key: "fal", limit: 3, window: "1 minute" })
         yield* (yield* CircuitBreaker.CircuitBreaker).execute(Effect.void, { key: "fal" })
       }).pipe(Effect.provideContext(limits))
       const raw = new Redis(url)
       const keys = yield* Effect.promise(() => raw.keys("*"))
-      assert.sameMembers(keys, ["model-generator.circuit:fal", "model-generator.rate:fal"])
+      assert.sameMembers(keys, ["east.model-generator.circuit:fal", "east.model-generator.rate:fal"])
       for (const key of keys) assert.isAbove(yield* Effect.promise(() => raw.ttl(key)), 0)
       raw.disconnect()
     })
