@@ -12,6 +12,7 @@ for worker in generator-worker-1 generator-worker-2; do
   printf 'rolling restart: %s ...\n' "$worker"
   if ! docker compose up -d --no-deps --no-build --force-recreate --wait --wait-timeout "$PATIENCE" "$worker"; then
     docker compose logs --no-log-prefix --tail 20 "$worker" >&2 || true
+    docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$worker" 2>/dev/null | tail -1 >&2 || true
     printf 'rolling restart: %s is not healthy; the other workers were left as they are. Its last words are above.\n' "$worker" >&2
     exit 1
   fi

@@ -69,7 +69,7 @@ trap 'rm -rf "$work"' EXIT
 if [[ -n $archive ]]; then
   [[ -r $archive ]] || die "$archive cannot be read"
   tar -xf "$archive" -C "$work" || die "$archive is no archive tar can read"
-  compose=$(find "$work" -maxdepth 2 -name docker-compose.yml | head -1)
+  compose=$(find "$work" -maxdepth 2 -name docker-compose.yml -print -quit)
   [[ -n $compose ]] || die "$archive holds no docker-compose.yml: is it model-generator's?"
   source=$(dirname "$compose")
 else
@@ -124,7 +124,8 @@ if ((network)) && command -v netplan >/dev/null; then
     note 'applied'
   fi
 fi
-ip -o address show 2>/dev/null | grep -qF " $private/" ||
+# Read to its end, here and below: a reader that leaves early ends the writer with an error.
+ip -o address show 2>/dev/null | grep -F " $private/" >/dev/null ||
   die "no interface of this machine has the address $private, on which ports are published (PRIVATE_ADDRESS in .env; ip address)"
 
 if ((firewall)); then
@@ -151,7 +152,7 @@ step 'image'
 if ((build)); then
   docker compose build --quiet || die 'the image does not build: see above'
 fi
-image=$(docker compose config --images | grep -m1 '^model-generator')
+image=$(docker compose config --images | awk '/^model-generator/ { image = $0 } END { print image }')
 docker image inspect "$image" >/dev/null 2>&1 || die "there is no image $image here: leave --no-build out, or docker load it"
 note "$image, $(docker image inspect --format '{{.Size}}' "$image" | awk '{ printf "%d MB", $1 / 1000000 }')"
 
@@ -160,6 +161,7 @@ docker compose run --rm --no-deps -T generator-worker-1 migrate ||
   die 'the database is not ready (above): DATABASE_URL, PgBouncer, and may the user create the table? See deploy/RUNBOOK.md, "The table"'
 
 step 'service'
+told_why() { journalctl -u model-generator -n 5 --no-pager -o cat >&2; die "$1; its last words are above"; }
 changed=0
 if ! cmp -s deploy/model-generator.service /etc/systemd/system/model-generator.service; then
   command install -m 644 deploy/model-generator.service /etc/systemd/system/model-generator.service
@@ -169,9 +171,9 @@ fi
 systemctl enable model-generator >/dev/null 2>&1
 if systemctl is-active --quiet model-generator; then
   note 'runs already: a rolling restart takes what is new'
-  systemctl reload model-generator || die 'the reload failed: journalctl -u model-generator -n 50'
+  systemctl reload model-generator || told_why 'the reload failed'
 else
-  systemctl start model-generator || die 'it does not start: journalctl -u model-generator -n 50'
+  systemctl start model-generator || told_why 'it does not start'
 fi
 if ((changed)); then note 'unit installed'; fi
 
@@ -183,8 +185,14 @@ for worker in generator-worker-1 generator-worker-2; do
     [[ $health == running/healthy ]] && break
     sleep 1
   done
-  [[ $health == running/healthy ]] || { docker logs --tail 20 "$worker" >&2; die "$worker is $health; its last words are above"; }
+  [[ $health == running/healthy ]] || {
+    docker logs --tail 20 "$worker" >&2
+    docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$worker" | tail -1 >&2
+    die "$worker is $health; its last words are above"
+  }
 done
 systemctl is-active --quiet model-generator || die 'model-generator.service is not active'
 note 'model-generator.service is active'
-PRIVATE_ADDRESS=$private scripts/health-check.sh || die 'the service runs, and something is wrong: see above'
+export PRIVATE_ADDRESS=$private
+# A machine that has just built an image may be slow to answer once.
+scripts/health-check.sh || { sleep 5; scripts/health-check.sh; } || die 'the service runs, and something is wrong: see above'
