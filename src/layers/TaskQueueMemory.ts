@@ -1,11 +1,12 @@
 import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import { type Buried, type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
+import { type Buried, type Claimed, type Delivery, type Outgoing, type QueueError, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import * as kombu from "./redis/kombu.ts"
 
 interface Unacknowledged extends Delivery {
   readonly boot: string | undefined
+  readonly since: number
   readonly due: number | undefined
 }
 
@@ -34,13 +35,26 @@ export class MemoryBroker extends Context.Service<
   }))
 }
 
+/** How a command reaches the broker and its answer comes back: at once and always, unless a test puts a worse one here. */
+export const MemoryWire = Context.Reference<{
+  readonly send: <A>(command: string, run: Effect.Effect<A>) => Effect.Effect<A, QueueError>
+}>("model-generator/layers/MemoryWire", { defaultValue: () => ({ send: (_, run) => run }) })
+
+/** A claim whose answer was lost is noticed by its own worker after so many milliseconds. */
+const ASTRAY = 10_000
+
 const make = Effect.gen(function* () {
   const { WORKER_QUEUES } = yield* Settings.of("WORKER_QUEUES")
   let queues: ReadonlyArray<string> = WORKER_QUEUES
   const me = yield* WorkerIdentity
   const broker = yield* MemoryBroker
+  const wire = yield* MemoryWire
+  /** What this worker knows it holds. */
+  const mine = new Set<string>()
   let spare = 0
 
+  /** One step at the broker. */
+  const command = <A>(name: string, run: (now: number) => A) => wire.send(name, Effect.map(Clock.currentTimeMillis, run))
   const listAt = (key: string) => {
     const list = broker.lists.get(key) ?? []
     broker.lists.set(key, list)
@@ -75,16 +89,25 @@ const make = Effect.gen(function* () {
     return at >= 0
   }
   /** Ends our hold, if it is ours still. */
-  const letGo = (delivery: Delivery, then: (entry: Unacknowledged) => void) =>
-    Effect.sync(() => {
+  const letGo = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
+    command(name, (now) => {
       const entry = broker.unacknowledged.get(delivery.tag)
       if (entry?.boot !== me.boot) return
       broker.unacknowledged.delete(delivery.tag)
-      then(entry)
-    })
+      then(entry, now)
+    }).pipe(Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))))
   const restore = (entry: Unacknowledged, crashed: boolean) => {
     const { priority, raw } = kombu.restored(entry.raw, crashed)
     push(entry.queue, priority, raw, "next")
+  }
+  const schedule = (entry: Delivery, due: number, since: number) =>
+    broker.unacknowledged.set(entry.tag, { tag: entry.tag, queue: entry.queue, raw: entry.raw, boot: undefined, due, since })
+
+  /** Why an entry should go back to its queue now, if it should. */
+  const releasable = ({ boot, due, since, tag }: Unacknowledged, now: number) => {
+    if (due !== undefined) return due <= now ? "due" : undefined
+    if (boot === me.boot) return !mine.has(tag) && since < now - ASTRAY ? "astray" : undefined
+    return (broker.leases.get(boot ?? "") ?? 0) < now ? "lost" : undefined
   }
 
   const oldest = (queue: string, now: number) => {
@@ -95,73 +118,81 @@ const make = Effect.gen(function* () {
   }
 
   return TaskQueue.of({
-    awaitMessage: Effect.suspend(() => {
-      if (kombu.lists(queues).some(({ key }) => listAt(key).length > 0)) return Effect.void
-      broker.pushed.closeUnsafe()
-      return broker.pushed.await
-    }),
-    claim: Effect.map(Clock.currentTimeMillis, (now) => {
+    awaitMessage: wire.send(
+      "awaitMessage",
+      Effect.suspend(() => {
+        if (kombu.lists(queues).some(({ key }) => listAt(key).length > 0)) return Effect.void
+        broker.pushed.closeUnsafe()
+        return broker.pushed.await
+      })
+    ),
+    claim: command("claim", (now) => {
       for (const { key, queue } of kombu.lists(queues)) {
         const raw = listAt(key).pop()
         if (raw === undefined) continue
         const own = kombu.tagOf(raw)
         const tag = own !== undefined && !broker.unacknowledged.has(own) ? own : `spare-${me.boot}-${spare++}`
         const delivery = { tag, queue, raw }
-        broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined })
+        broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined, since: now })
         return Option.some({ ...delivery, seenSince: came(key, raw) ?? now })
       }
-      return Option.none()
-    }),
-    acknowledge: (delivery) => letGo(delivery, () => {}),
-    handBack: (delivery, { crashed }) => letGo(delivery, (entry) => restore(entry, crashed)),
-    hold: (delivery, at) =>
-      letGo(delivery, (entry) => broker.unacknowledged.set(entry.tag, { ...entry, boot: undefined, due: at })),
-    retry: (delivery, next, at) =>
-      letGo(delivery, () =>
-        broker.unacknowledged.set(next.tag, { tag: next.tag, queue: next.queue, raw: next.raw, boot: undefined, due: at })
-      ),
+      return Option.none<Claimed>()
+    }).pipe(Effect.tap((claimed) => Effect.sync(() => Option.isSome(claimed) && mine.add(claimed.value.tag)))),
+    acknowledge: (delivery) => letGo("acknowledge", delivery, () => {}),
+    handBack: (delivery, { crashed }) => letGo("handBack", delivery, (entry) => restore(entry, crashed)),
+    hold: (delivery, at) => letGo("hold", delivery, (entry, now) => schedule(entry, at, now)),
+    retry: (delivery, next, at) => letGo("retry", delivery, (_, now) => schedule(next, at, now)),
     bury: (delivery, letter) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        letGo(delivery, () => listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now)))
+      letGo("bury", delivery, (_, now) =>
+        listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now))
       ),
-    publish: (messages) => Effect.sync(() => publish(messages)),
+    publish: (messages) => command("publish", () => publish(messages)),
     publishOnce: (key, note, messages) =>
-      Effect.sync(() => {
+      command("publishOnce", () => {
         const kept = broker.sent.get(key)
         if (kept !== undefined) return kept
         broker.sent.set(key, note)
         publish(messages)
         return note
       }),
-    beat: Effect.fnUntraced(function* (info) {
-      const now = yield* Clock.currentTimeMillis
-      const other = broker.workers.get(info.name)
-      if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
-      broker.leases.set(me.boot, now + kombu.LEASE * 1000)
-      broker.workers.set(info.name, info)
-      for (const { key } of kombu.lists(queues)) mark(key, now)
-      return true
-    }),
-    resign: Effect.sync(() => {
+    beat: (info) =>
+      command("beat", (now) => {
+        const other = broker.workers.get(info.name)
+        if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
+        broker.leases.set(me.boot, now + kombu.LEASE * 1000)
+        broker.workers.set(info.name, info)
+        for (const { key } of kombu.lists(queues)) mark(key, now)
+        return true
+      }),
+    resign: command("resign", () => {
       broker.leases.delete(me.boot)
       if (broker.workers.get(me.name)?.boot === me.boot) broker.workers.delete(me.name)
     }),
-    release: Effect.map(Clock.currentTimeMillis, (now) => {
-      const released = { due: 0, lost: 0 }
-      let nextDue = Number.POSITIVE_INFINITY
-      for (const entry of broker.unacknowledged.values()) {
-        if (entry.due !== undefined && entry.due > now) nextDue = Math.min(nextDue, entry.due)
-        else if (entry.due !== undefined) {
-          broker.unacknowledged.delete(entry.tag)
-          push(entry.queue, kombu.priorityOf(entry.raw), entry.raw, "next")
-          released.due++
-        } else if (entry.boot !== me.boot && (broker.leases.get(entry.boot ?? "") ?? 0) < now) {
-          broker.unacknowledged.delete(entry.tag)
-          restore(entry, true)
-          released.lost++
+    release: Effect.gen(function* () {
+      const found = yield* command("release", (now) => {
+        const entries = [...broker.unacknowledged.values()]
+        const later = entries.flatMap(({ due }) => (due !== undefined && due > now ? [due] : []))
+        return {
+          out: entries.flatMap((entry) => {
+            const why = releasable(entry, now)
+            return why === undefined ? [] : [{ entry, why }]
+          }),
+          nextDue: later.length === 0 ? Option.none<number>() : Option.some(Math.min(...later))
         }
+      })
+      const released = { due: 0, lost: 0 }
+      for (const { entry, why } of found.out) {
+        const done = yield* command("restore", () => {
+          // Another worker may have been faster.
+          if (broker.unacknowledged.get(entry.tag) !== entry) return false
+          broker.unacknowledged.delete(entry.tag)
+          if (why === "due") push(entry.queue, kombu.priorityOf(entry.raw), entry.raw, "next")
+          else restore(entry, why === "lost")
+          return true
+        })
+        if (done) released[why === "due" ? "due" : "lost"]++
       }
-      return { ...released, nextDue: Number.isFinite(nextDue) ? Option.some(nextDue) : Option.none() }
+      return { ...released, nextDue: found.nextDue }
     }),
     queues: Effect.sync(() => queues),
     consume: (queue) =>
@@ -175,24 +206,24 @@ const make = Effect.gen(function* () {
         broker.pushed.openUnsafe()
       }),
     scheduled: (limit) =>
-      Effect.sync(() =>
+      command("scheduled", () =>
         [...broker.unacknowledged.values()]
           .flatMap(({ due, queue, raw, tag }) => (due === undefined ? [] : [{ delivery: { tag, queue, raw }, due }]))
           .toSorted((one, other) => one.due - other.due)
           .slice(0, limit)
       ),
-    buried: Effect.sync(() =>
+    buried: command("buried", () =>
       queues.flatMap((queue) => listAt(kombu.dead(queue)).map((text) => ({ id: kombu.letterId(text), queue, text })))
     ),
     redrive: (letter) =>
-      Effect.sync(() => {
+      command("redrive", () => {
         if (!exhume(letter)) return false
         const { priority, raw } = kombu.redriven(letter.text)
         push(letter.queue, priority, raw, "last")
         return true
       }),
-    drop: (letter) => Effect.sync(() => exhume(letter)),
-    status: Effect.map(Clock.currentTimeMillis, (now) => {
+    drop: (letter) => command("drop", () => exhume(letter)),
+    status: command("status", (now) => {
       const held = [...broker.unacknowledged.values()]
       return {
         queues: queues.map((queue) => {
@@ -223,7 +254,7 @@ const make = Effect.gen(function* () {
         })
       }
     }),
-    ping: Effect.void
+    ping: command("ping", () => {})
   })
 })
 

@@ -8,7 +8,7 @@ import { costOf } from "../commands/price.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { type Failure, NotYet, PutBack, RetryLater } from "../Task.ts"
 import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
-import { makeUsual, type Usual, waitUntilEnded } from "./wait.ts"
+import { type Usual, UsualTimes, waitUntilEnded } from "./wait.ts"
 
 const MAX_RESUBMITS = 1
 /** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
@@ -17,7 +17,6 @@ const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.orDie
 )
 
-const usual = makeUsual()
 /** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
 const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 
@@ -190,7 +189,7 @@ const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number,
 })
 
 const finish = Effect.fnUntraced(function* (taskId: string, submitted: Submitted) {
-  return yield* waitUntilEnded(ticketOf(submitted), usual, submitted.at).pipe(
+  return yield* waitUntilEnded(ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
     Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
     Effect.flatMap(({ tookMs }) => collect(taskId, submitted, tookMs)),
     Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))

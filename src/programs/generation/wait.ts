@@ -1,4 +1,4 @@
-import { Clock, Effect, Random } from "effect"
+import { Clock, Context, Effect, Random } from "effect"
 import { Generator, type GeneratorError, type Ticket } from "../../services/Generator.ts"
 
 /** How long requests of an endpoint have been taking, seen from here (milliseconds). Shared by the tasks of a process. */
@@ -31,6 +31,9 @@ export const makeUsual = (): Usual => {
     }
   }
 }
+
+/** What this process has seen so far; a test that wants a fresh process gives another. */
+export const UsualTimes = Context.Reference<Usual>("model-generator/programs/UsualTimes", { defaultValue: makeUsual })
 
 const MIN_GAP = 40
 const MAX_GAP = 2000
