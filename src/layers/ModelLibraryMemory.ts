@@ -1,5 +1,4 @@
 import { Effect, Layer, Option } from "effect"
-import { randomUUID } from "node:crypto"
 import { type Model, ModelLibrary } from "../services/ModelLibrary.ts"
 
 export const layer = Layer.sync(ModelLibrary, () => {
@@ -12,7 +11,8 @@ export const layer = Layer.sync(ModelLibrary, () => {
         if (saved !== undefined) return saved
         const versions = versionsOf(model.templateId)
         const free = model.version !== null && !versions.includes(model.version)
-        const row = { ...model, id: randomUUID(), version: free ? model.version : Math.max(0, ...versions) + 1 }
+        const id = `00000000-0000-4000-8000-${String(rows.length + 1).padStart(12, "0")}`
+        const row = { ...model, id, version: free ? model.version : Math.max(0, ...versions) + 1 }
         rows.push(row)
         return row
       }),

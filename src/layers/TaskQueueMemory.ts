@@ -1,6 +1,14 @@
 import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import { type Buried, type Claimed, type Delivery, type Outgoing, type QueueError, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
+import {
+  type Buried,
+  type Claimed,
+  type Delivery,
+  type Outgoing,
+  type QueueError,
+  TaskQueue,
+  type WorkerInfo
+} from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import * as kombu from "./redis/kombu.ts"
 

@@ -3,7 +3,6 @@
  * outlive the workers. A worker can die as a process does: from one instant on nothing it does reaches the world.
  */
 import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
-import { HttpServer } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
@@ -23,22 +22,8 @@ import { Stop } from "../../src/services/Stop.ts"
 import { type Outgoing, TaskQueue } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { valueOf } from "../contracts/metrics.ts"
+import { type Passage, silentHttp, through } from "../simulation/passage.ts"
 import { identity, message, settings } from "../support.ts"
-
-/** What happens to a call on its way into the world and back. */
-type Passage = <A, E>(name: string, call: Effect.Effect<A, E>) => Effect.Effect<A, E>
-
-/** The same service with every effect of it going through `passage`. */
-const through = <S extends object>(service: S, passage: Passage): S =>
-  Object.fromEntries(
-    Object.entries(service).map(([name, member]: [string, unknown]) => [
-      name,
-      Effect.isEffect(member)
-        ? passage(name, member as Effect.Effect<unknown, unknown>)
-        : (...args: ReadonlyArray<unknown>) =>
-            passage(name, (member as (...all: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
-    ])
-  ) as S // every member of our services is an effect or a function that gives one
 
 /** Where a process dies: at its nth call into the world, or the first of a name; before the call takes effect or just after. */
 export interface Death {
@@ -53,8 +38,8 @@ export interface Death {
 const makePlug = (death?: Death) => {
   const warm = Latch.makeUnsafe(true)
   const state = { pulled: false, calls: 0, last: "" }
-  const passage: Passage = (name, call) =>
-    Effect.suspend(() => (warm.isOpen() ? pass(name, call) : Effect.andThen(warm.await, pass(name, call))))
+  const passage: Passage = (name, call, args) =>
+    Effect.suspend(() => (warm.isOpen() ? pass(name, call, args) : Effect.andThen(warm.await, pass(name, call, args))))
   const pass: Passage = (name, call) =>
     Effect.suspend(() => {
       if (state.pulled) return Effect.never
@@ -72,14 +57,6 @@ const makePlug = (death?: Death) => {
     })
   return { state, passage, warm }
 }
-
-const silentHttp = Layer.provideMerge(
-  Layer.succeed(
-    HttpServer.HttpServer,
-    HttpServer.make({ serve: () => Effect.void, address: { _tag: "TcpAddress", hostname: "127.0.0.1", port: 0 } as never }) // never looked at
-  ),
-  HttpServer.layerServices
-)
 
 /** Always the same number instead of chance. */
 export const noChance = (always: number) =>

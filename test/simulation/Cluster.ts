@@ -1,0 +1,436 @@
+/**
+ * Whole workers in one synchronous run: one broker, result store, journal, library and fal, which outlive the workers, and an
+ * observer at the world's side of every call. A worker dies as a process does: from one instant on nothing it does reaches the
+ * world.
+ */
+import {
+  Clock,
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  type Fiber,
+  Latch,
+  Layer,
+  Logger,
+  Random,
+  References,
+  Scheduler
+} from "effect"
+import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
+import * as FleetMemory from "../../src/layers/FleetMemory.ts"
+import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
+import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
+import { worker } from "../../src/programs/worker/worker.ts"
+import { Fleet, FleetError } from "../../src/services/Fleet.ts"
+import {
+  Busy,
+  Generator,
+  GeneratorError,
+  type Picture,
+  type Ticket,
+  Uncertain,
+  Unreachable
+} from "../../src/services/Generator.ts"
+import { Journal, JournalError } from "../../src/services/Journal.ts"
+import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
+import { ResultStore, ResultStoreError } from "../../src/services/ResultStore.ts"
+import { Stop } from "../../src/services/Stop.ts"
+import { QueueError } from "../../src/services/TaskQueue.ts"
+import { Vitals } from "../../src/services/Vitals.ts"
+import { identity } from "../support.ts"
+import { Dice } from "./Dice.ts"
+import { describe } from "./describe.ts"
+import { type Passage, silentHttp, through } from "./passage.ts"
+import { Records } from "./Records.ts"
+import { VirtualTime } from "./VirtualTime.ts"
+import { Weather } from "./Weather.ts"
+
+const LINKS = ["redis", "postgres", "fal"] as const
+export type Link = (typeof LINKS)[number]
+/** How long the drivers wait for an answer (milliseconds). */
+const PATIENCE: Readonly<Record<Link, number>> = { redis: 5000, postgres: 10_000, fal: 15_000 }
+
+export const START = Date.UTC(2026, 0, 1)
+export const settings = {
+  CELERY_BROKER_URL: "redis://localhost/0",
+  CELERY_RESULT_BACKEND: "redis://localhost/1",
+  DATABASE_URL: "postgresql://nobody@localhost/nothing",
+  FAL_KEY: "test:key",
+  TASK_SOFT_TIME_LIMIT: "60",
+  TASK_TIME_LIMIT: "90",
+  TASK_MAX_RETRIES: "3",
+  TASK_RETRY_BACKOFF_MAX: "20",
+  SHUTDOWN_GRACE: "20"
+}
+
+/** `SHUTDOWN_GRACE` in milliseconds. */
+export const GRACE = Number(settings.SHUTDOWN_GRACE) * 1000
+
+/** One worker process. */
+export class Process {
+  alive = true
+  /** `refused`: fails at once. `silent`: nothing comes back until the driver gives up. */
+  readonly links: Record<Link, "up" | "refused" | "silent"> = { redis: "up", postgres: "up", fal: "up" }
+  /** Closed while the process stands still. */
+  readonly warm = Latch.makeUnsafe(true)
+  readonly hurry = Deferred.makeUnsafe<void>()
+  stoppingSince: number | undefined
+  /** When something last came between it and its lease. */
+  troubledAt = Number.NEGATIVE_INFINITY
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+
+  readonly name: string
+  readonly boot: string
+
+  constructor(name: string, boot: string) {
+    this.name = name
+    this.boot = boot
+  }
+
+  get running() {
+    return this.alive && this.fiber?.pollUnsafe() === undefined
+  }
+
+  /** Nothing ever came between it and Redis. */
+  get untroubled() {
+    return this.troubledAt === Number.NEGATIVE_INFINITY
+  }
+}
+
+/** As a picture of fal's is found: by https. */
+const pictured: Passage = (name, call) =>
+  name !== "result"
+    ? call
+    : Effect.map(call, (picture) => {
+        const { url, ...rest } = picture as unknown as Picture // what `result` gives
+        return { ...rest, url: url.replace("memory://", "https://fal.example/") } as never // the same picture
+      })
+
+export class Cluster {
+  readonly dice: Dice
+  readonly weather: Weather
+  readonly time = new VirtualTime(START)
+  readonly records = new Records()
+  readonly processes: Array<Process> = []
+  readonly trace: Array<string> | undefined
+  steps = 0
+  kills = 0
+  /** Kills its process at every look at a request of this seed. */
+  readonly poison = new Set<number>()
+  readonly broker
+  readonly script
+  readonly air
+  readonly results
+  /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
+  readonly talks: boolean
+  readonly #seed: number
+  readonly #own
+  readonly #world
+  readonly #http
+  readonly #observed
+
+  constructor(seed: number, traced: boolean) {
+    this.#seed = seed
+    this.dice = new Dice(seed)
+    this.weather = new Weather(this.dice)
+    this.talks = this.dice.chance(0.25)
+    this.trace = traced ? [] : undefined
+    this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
+      Context.add(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(settings))
+    )
+    const world = this.#build(
+      Layer.mergeAll(
+        TaskQueueMemory.MemoryBroker.layer,
+        FleetMemory.MemoryAir.layer,
+        Layer.fresh(ResultStoreMemory.layer),
+        Layer.fresh(JournalMemory.layer).pipe(Layer.orDie),
+        Layer.fresh(FalLimitsMemory.layer),
+        Layer.fresh(GeneratorMemory.layer),
+        Layer.fresh(ModelLibraryMemory.layer),
+        Layer.fresh(MetricsMemory.layer)
+      ),
+      this.#own
+    )
+    this.#world = world
+    this.#http = this.#build(silentHttp, this.#own)
+    this.broker = Context.get(world, TaskQueueMemory.MemoryBroker)
+    this.script = Context.get(world, GeneratorMemory.GeneratorScript)
+    this.air = Context.get(world, FleetMemory.MemoryAir)
+    this.results = Context.get(world, ResultStore)
+    this.#observed = {
+      results: through(this.results, this.records.results),
+      journal: through(Context.get(world, Journal), this.records.journal(this.time)),
+      library: through(Context.get(world, ModelLibrary), this.records.library),
+      generator: through(Context.get(world, Generator), pictured)
+    }
+    this.note("weather: " + this.weather.text)
+  }
+
+  note(what: string, who = "") {
+    this.trace?.push(`${((this.time.now - START) / 1000).toFixed(3).padStart(9)}  ${who.padEnd(6)} ${what}`)
+  }
+
+  /** Does something that waits for nothing. */
+  run<A, E>(effect: Effect.Effect<A, E>): A {
+    const fiber = Effect.runForkWith(this.#own)(effect)
+    this.time.settle()
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined || Exit.isFailure(exit)) throw new Error(`did not go well: ${String(exit?.cause)}`)
+    return exit.value
+  }
+
+  #build<A, E, R>(layer: Layer.Layer<A, E, R>, context: Context.Context<R>): Context.Context<A> {
+    return this.run(Effect.provideContext(Effect.scoped(Layer.build(layer)), context))
+  }
+
+  #references(process: Process | undefined, dice: Dice) {
+    const traced = this.trace !== undefined
+    const logger = Logger.make(({ cause, logLevel, message }) => {
+      const text = [message].flat().map((part) => (typeof part === "string" ? part : JSON.stringify(part)))
+      this.note(`  ${logLevel}: ${text.join(" ")} ${cause.reasons.length > 0 ? String(cause) : ""}`, process?.boot)
+    })
+    return Context.make(Scheduler.Scheduler, this.time.scheduler).pipe(
+      Context.add(
+        Clock.Clock,
+        this.time.clock(() => process?.alive !== false)
+      ),
+      Context.add(Random.Random, {
+        nextDoubleUnsafe: () => dice.next(),
+        nextIntUnsafe: () => Math.floor(dice.next() * Number.MAX_SAFE_INTEGER)
+      }),
+      Context.add(References.TracerEnabled, false),
+      Context.add(References.MinimumLogLevel, traced ? "Info" : "None"),
+      Context.add(Logger.CurrentLoggers, new Set(traced ? [logger] : []))
+    )
+  }
+
+  /** Starts a worker under this name. */
+  start(name: string): Process {
+    const process = new Process(`celery@${name}`, `${name}.${this.processes.length + 1}`)
+    this.processes.push(process)
+    this.note("starts", process.boot)
+    const dice = new Dice(this.#seed, 100 + this.processes.length)
+    const redis = <E>(make: (operation: string) => E) => this.#passage(process, "redis", make)
+    const queue = redis((operation) => new QueueError({ operation, cause: "simulated" }))
+    const base = this.#references(process, dice).pipe(
+      Context.add(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(settings)),
+      Context.add(Stop, {
+        begin: Effect.sync(() => void (process.stoppingSince ??= this.time.now)),
+        hurry: process.hurry,
+        left: () => (process.stoppingSince === undefined ? Infinity : process.stoppingSince + GRACE - this.time.now)
+      }),
+      Context.add(UsualTimes, makeUsual()),
+      Context.add(TaskQueueMemory.MemoryWire, {
+        send: (command, run) => queue(command, this.records.command(this, process, command, run), [])
+      })
+    )
+    const own = this.#build(
+      Layer.mergeAll(Layer.fresh(TaskQueueMemory.layer), Layer.fresh(Vitals.layer), Layer.fresh(FleetMemory.layer)).pipe(
+        Layer.provideMerge(identity(process.name, { boot: process.boot, host: name, startedAt: this.time.now })),
+        Layer.orDie
+      ),
+      Context.merge(this.#world, base)
+    )
+    const { hear, ...fleet } = Context.get(own, Fleet)
+    const { generator, journal, library, results } = this.#observed
+    const context = this.#world.pipe(
+      Context.merge(this.#http),
+      Context.merge(own),
+      Context.merge(base),
+      this.talks
+        ? Context.add(Fleet, {
+            hear,
+            ...through(
+              fleet,
+              redis((operation) => new FleetError({ operation, cause: "simulated" }))
+            )
+          })
+        : Context.omit(Fleet),
+      Context.add(
+        ResultStore,
+        through(
+          results,
+          redis((operation) => new ResultStoreError({ operation, cause: "simulated" }))
+        )
+      ),
+      Context.add(
+        Journal,
+        through(
+          journal,
+          redis((operation) => new JournalError({ operation, cause: "simulated" }))
+        )
+      ),
+      Context.add(
+        ModelLibrary,
+        through(
+          library,
+          this.#passage(
+            process,
+            "postgres",
+            (operation) => new LibraryError({ operation, detail: "connection lost", retryable: true })
+          )
+        )
+      ),
+      Context.add(
+        Generator,
+        through(
+          generator,
+          this.#passage(process, "fal", (operation, arrived) => {
+            const detail = "connection lost"
+            if (operation !== "submit") return new GeneratorError({ reason: new Unreachable({ detail }) })
+            return new GeneratorError({ reason: arrived === false ? new Busy({ detail }) : new Uncertain({ detail }) })
+          })
+        )
+      )
+    )
+    process.fiber = Effect.runForkWith(context)(Effect.scoped(worker))
+    this.time.settle()
+    return process
+  }
+
+  /** kill -9, or the machine is lost. */
+  kill(process: Process, why = "") {
+    if (!process.running) return
+    this.note(`KILLED ${why}`, process.boot)
+    process.alive = false
+    this.kills++
+  }
+
+  /** SIGTERM. */
+  stop(process: Process) {
+    this.note("SIGTERM", process.boot)
+    process.stoppingSince ??= this.time.now
+    process.fiber?.interruptUnsafe()
+    this.time.settle()
+  }
+
+  /** A second SIGTERM. */
+  hurry(process: Process) {
+    this.note("second SIGTERM", process.boot)
+    Deferred.doneUnsafe(process.hurry, Exit.void)
+    this.time.settle()
+  }
+
+  cut(process: Process, link: Link, how: "refused" | "silent") {
+    this.note(`cut off from ${link}: ${how}`, process.boot)
+    process.links[link] = how
+    if (link === "redis") process.troubledAt = this.time.now
+  }
+
+  mend(process: Process) {
+    this.note("all connections are back", process.boot)
+    for (const link of LINKS) process.links[link] = "up"
+  }
+
+  /** SIGSTOP. */
+  freeze(process: Process) {
+    this.note("stands still", process.boot)
+    process.troubledAt = this.time.now
+    process.warm.closeUnsafe()
+  }
+
+  thaw(process: Process) {
+    if (process.warm.isOpen()) return
+    this.note("goes on", process.boot)
+    process.troubledAt = this.time.now
+    process.warm.openUnsafe()
+    this.time.settle()
+  }
+
+  /** No more faults but those of fal's jobs. */
+  heal() {
+    this.weather.calm = true
+    for (const process of this.processes) {
+      if (!process.running) continue
+      this.mend(process)
+      this.thaw(process)
+    }
+  }
+
+  /** Nothing is queued, held or scheduled. */
+  get isQuiet() {
+    if (this.broker.unacknowledged.size > 0) return false
+    return [...this.broker.lists].every(([key, list]) => list.length === 0 || key.endsWith(".dead"))
+  }
+
+  /** Everything a process asks of the world goes through here. `arrived` false: it is certain that nothing was sent. */
+  #passage(process: Process, link: Link, failure: (operation: string, arrived?: boolean) => unknown): Passage {
+    // The error is of the service's own kind, which a passage for all services cannot say.
+    const fail = (operation: string, arrived?: boolean) => Effect.fail(failure(operation, arrived) as never)
+    const pause = (millis: number) => (millis === 0 ? Effect.void : Effect.sleep(millis))
+    const trouble = (args: ReadonlyArray<unknown>) => {
+      if (link === "redis") process.troubledAt = this.time.now
+      const [ticket] = args
+      if (link === "fal" && typeof ticket === "object" && ticket !== null && "requestId" in ticket)
+        this.records.disturbed.add(String(ticket.requestId))
+    }
+    const away = <A, E>(name: string, call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+      if (process.links[link] === "refused") return fail(name, false)
+      const arrives = this.dice.chance(0.2)
+      return Effect.andThen(arrives ? Effect.exit(call) : Effect.void, Effect.andThen(Effect.sleep(PATIENCE[link]), fail(name)))
+    }
+    const alive = <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.suspend(() => {
+        if (!process.alive) return Effect.never
+        return process.warm.isOpen() ? effect : Effect.andThen(process.warm.await, effect)
+      })
+    return (name, call, args) =>
+      Effect.suspend(() => {
+        if (!process.alive) return Effect.never
+        this.steps++
+        const what = this.trace === undefined ? name : `${name}${describe(args)}`
+        const idle = name === "awaitMessage"
+        if (process.links[link] !== "up" && !idle) {
+          trouble(args)
+          this.note(`${what}: ${process.links[link]}`, process.boot)
+          return alive(away(name, call))
+        }
+        const fate = this.weather.fate()
+        const { delay, dies, lost } = fate
+        if (lost !== undefined || delay[0] + delay[1] > 0) trouble(args)
+        const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
+          if (dies === "before" || this.#isPoison(name, args)) {
+            this.kill(process, `before ${what}`)
+            return Effect.never
+          }
+          if (lost === "request") {
+            this.note(`${what}: the request is lost`, process.boot)
+            return fail(name)
+          }
+          return call
+        })
+        const back = Effect.flatMap(Effect.exit(there), (exit) => {
+          if (!process.alive) return Effect.never
+          if (dies === "after") {
+            this.kill(process, `after ${what}`)
+            return Effect.never
+          }
+          if (lost === "answer") {
+            this.note(`${what}: the answer is lost`, process.boot)
+            return Effect.andThen(pause(delay[1]), alive(fail(name)))
+          }
+          if (name === "submit" && Exit.isSuccess(exit)) {
+            const { requestId } = exit.value as Ticket // what `submit` gives
+            this.records.answered.set(requestId, { by: process, at: this.time.now })
+          }
+          if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
+          return Effect.andThen(pause(delay[1]), alive(exit))
+        })
+        return Effect.andThen(pause(delay[0]), alive(back))
+      })
+  }
+
+  #isPoison(name: string, args: ReadonlyArray<unknown>) {
+    if (name !== "progress" || this.poison.size === 0) return false
+    // A look at a request: its first argument is the ticket.
+    const { requestId } = args[0] as { readonly requestId: string }
+    return this.run(this.script.ledger).some((row) => row.requestId === requestId && this.poison.has(Number(row.input["seed"])))
+  }
+}

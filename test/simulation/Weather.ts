@@ -1,0 +1,49 @@
+import type { Dice } from "./Dice.ts"
+
+/** What a call out of a worker meets with. Times in milliseconds. */
+export interface Fate {
+  /** On the way there, before it takes effect; and on the way back. */
+  readonly delay: readonly [there: number, back: number]
+  /** Its process dies there, before or after it took effect. */
+  readonly dies: "before" | "after" | undefined
+  /** The request never arrives, or its answer never does: the caller is told so. */
+  readonly lost: "request" | "answer" | undefined
+}
+
+const FAIR: Fate = { delay: [0, 0], dies: undefined, lost: undefined }
+
+/** How often things go wrong in one run: some are calm, some are rough, in some everything is slow. */
+export class Weather {
+  readonly #dice: Dice
+  readonly #dies: number
+  readonly #lost: number
+  readonly #slow: number
+  calm = false
+
+  constructor(dice: Dice) {
+    this.#dice = dice
+    this.#dies = dice.pick([0, 0.003, 0.01, 0.03])
+    this.#lost = dice.pick([0, 0.01, 0.05, 0.15])
+    this.#slow = dice.pick([0, 0.02, 0.1])
+  }
+
+  get text() {
+    return `of 1000 calls ${this.#dies * 1000} kill, ${this.#lost * 1000} are lost, ${this.#slow * 1000} are slow`
+  }
+
+  fate(): Fate {
+    if (this.calm) return FAIR
+    const luck = this.#dice.next()
+    let at = this.#dies
+    if (luck < at) return { ...FAIR, dies: this.#dice.pick(["before", "after"]) }
+    at += this.#lost
+    if (luck < at) return { ...FAIR, delay: [this.#delay(), this.#delay()], lost: this.#dice.pick(["request", "answer"]) }
+    at += this.#slow
+    if (luck < at) return { ...FAIR, delay: [this.#delay(), this.#delay()] }
+    return FAIR
+  }
+
+  #delay() {
+    return this.#dice.pick([0, 1, 20, 400, 3000])
+  }
+}

@@ -1,0 +1,173 @@
+import { Option } from "effect"
+import type { LedgerRow } from "../../src/layers/GeneratorMemory.ts"
+import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
+import type { Clients, Sent } from "./Clients.ts"
+import { type Cluster, settings } from "./Cluster.ts"
+
+/** How long an intent without a request id must have rested before it is made again, less what a call may take (ms). */
+const GRACE = 60_000 - 20_000
+
+const RETRIES = Number(settings.TASK_MAX_RETRIES)
+
+export interface Verdict {
+  readonly lost: number
+  readonly savedTwice: number
+  readonly paidTwice: number
+  /** Each with the name of the invariant in front. */
+  readonly violations: ReadonlyArray<string>
+}
+
+const billed = ({ outcome }: LedgerRow) => outcome === "picture" || outcome === "flagged"
+
+/** The promises of product.md 7, over fal's ledger, the rows, the results and what lies at the broker. */
+export const check = (cluster: Cluster, clients: Clients): Verdict => {
+  const { broker, records } = cluster
+  const violations = [...records.violations]
+  const ledger = cluster.run(cluster.script.ledger)
+  const documentOf = (id: string) => Option.getOrUndefined(cluster.run(cluster.results.get(id)))
+  const requestsOf = (seed: number | undefined) => ledger.filter((row) => row.input["seed"] === seed)
+  const rows = [...records.rows.values()]
+
+  // Every task ends.
+  const isExpected = ({ after = [], id, kind }: Sent) => {
+    const before = after.map(documentOf)
+    if (before.some((document) => document?.status !== "SUCCESS")) return false
+    // A batch sends no more than the library lacks, and tells what it sent.
+    return kind !== "child" || JSON.stringify(before[0]?.result).includes(id)
+  }
+  const lost = clients.sent.filter((sent) => isExpected(sent) && !isFinal(documentOf(sent.id)?.status ?? ""))
+  for (const { id } of lost) violations.push(`lost: ${id} has not ended (${documentOf(id)?.status ?? "nothing stored"})`)
+
+  // A success stays.
+  for (const [id, documents] of records.stored)
+    if (documents.some(({ status }) => status === "SUCCESS") && documentOf(id)?.status !== "SUCCESS")
+      violations.push(`success overwritten: ${id} is ${documentOf(id)?.status}`)
+
+  // What a client hears is true.
+  for (const sent of clients.sent) {
+    const document = documentOf(sent.id)
+    if (document === undefined || !isFinal(document.status) || !isExpected(sent)) continue
+    const why = objection(sent, document, requestsOf(sent.seed), cluster)
+    if (why !== undefined) violations.push(`untrue result: ${sent.id} ${why}`)
+  }
+
+  // Nothing is paid twice.
+  let paidTwice = 0
+  for (const { id, seed, notBefore = 0 } of clients.sent) {
+    if (seed === undefined) continue
+    const requests = requestsOf(seed)
+    if (requests.some(({ acceptedAt }) => acceptedAt < notBefore)) violations.push(`too early: ${id} ran before its eta`)
+    const paid = requests.filter(billed)
+    for (const [at, row] of paid.slice(1).entries()) {
+      const before = paid[at]!
+      const known = records.attached.has(before.requestId)
+      const soon = row.acceptedAt - before.acceptedAt < GRACE
+      const answer = records.answered.get(before.requestId)
+      const told = answer?.by.alive === true && answer.by.troubledAt < answer.at
+      const uncounted = (records.intents.get(id) ?? []).every(({ resubmits }) => resubmits === 0)
+      if (at > 0 || known || told || soon || uncounted) {
+        paidTwice++
+        const reasons = [
+          at > 0 && "more than once",
+          known && "its request was known",
+          told && "its answer had come",
+          soon && "at once",
+          uncounted && "uncounted"
+        ]
+        violations.push(`paid twice: ${id} (${reasons.filter(Boolean).join(", ")})`)
+      }
+    }
+  }
+
+  // Nothing is saved twice.
+  let savedTwice = 0
+  for (const [at, row] of rows.entries()) {
+    if (rows.slice(0, at).some((other) => other.falRequestId === row.falRequestId)) {
+      savedTwice++
+      violations.push(`saved twice: ${row.falRequestId}`)
+    }
+    if (rows.slice(0, at).some((other) => other.templateId === row.templateId && other.version === row.version))
+      violations.push(`version twice: ${row.templateId} ${row.version}`)
+    if (!ledger.some(({ outcome, requestId }) => requestId === row.falRequestId && outcome === "picture"))
+      violations.push(`not a picture: row of ${row.falRequestId}`)
+  }
+
+  // Sent once by whoever sends it.
+  for (const [id, times] of records.sent) if (times > 1) violations.push(`sent twice: ${id} ${times} times`)
+
+  // Nothing is left.
+  for (const [key, list] of broker.lists)
+    if (!key.endsWith(".dead") && list.length > 0) violations.push(`left behind: ${list.length} in ${key}`)
+  for (const { boot, due, tag } of broker.unacknowledged.values())
+    violations.push(`left behind: ${tag} ${due === undefined ? `held by ${boot}` : "scheduled"}`)
+  for (const [boot, until] of broker.leases) if (until > cluster.time.now) violations.push(`left behind: the lease of ${boot}`)
+  for (const process of cluster.processes)
+    if (process.running)
+      violations.push(`does not stop: ${process.boot}, asked ${cluster.time.now - process.stoppingSince!} ms ago`)
+
+  // Dead letters have their reasons.
+  const letters = (broker.lists.get("generator_queue.dead") ?? []).map((text) => JSON.parse(text) as { reason: string }) // by kombu.deadLetter
+  const unreadable = letters.filter(({ reason }) => reason === "unreadable").length
+  const crashed = letters.filter(({ reason }) => reason === "crashed its worker").length
+  if (unreadable !== clients.unreadable) violations.push(`dead letters: ${unreadable} unreadable of ${clients.unreadable}`)
+  const often = [...records.lost.values()].filter((times) => times >= 3).length
+  if (crashed > often || letters.length > unreadable + crashed)
+    violations.push(`dead letters: ${crashed} crashed, where ${often} did; ${letters.length} in all`)
+  for (const [id, times] of records.lost) if (times > 3) violations.push(`crashes not counted: ${id} took ${times} workers`)
+
+  return { lost: lost.length, savedTwice, paidTwice, violations }
+}
+
+/** What is wrong with what a client heard of its task. */
+const objection = (
+  sent: Sent,
+  document: TaskResult,
+  requests: ReadonlyArray<LedgerRow>,
+  cluster: Cluster
+): string | undefined => {
+  const { records } = cluster
+  const rows = [...records.rows.values()].filter((row) => requests.some(({ requestId }) => requestId === row.falRequestId))
+  const wasted = requests.filter(({ outcome, requestId }) => outcome === "picture" && records.attached.has(requestId))
+  if (document.status === "REVOKED") return sent.revoked === true ? undefined : "was not revoked by anybody"
+  if (document.status === "SUCCESS") {
+    if (sent.fails?.length === 1 && sent.kind !== "version") return "cannot have gone well"
+    if (sent.seed === undefined) return undefined
+    const told = document.result as {
+      readonly id: string | null
+      readonly fal_request_id: string
+      readonly version: number | null
+    } // our own tasks' form
+    if (!requests.some(({ outcome, requestId }) => requestId === told.fal_request_id && outcome === "picture"))
+      return `tells of ${told.fal_request_id}, which is no picture of its own`
+    if (sent.saves !== true) return told.id === null && rows.length === 0 ? undefined : "was saved"
+    if (rows.length !== 1) return `has ${rows.length} rows`
+    const [row] = rows
+    return row!.id === told.id && row!.version === told.version && row!.falRequestId === told.fal_request_id
+      ? undefined
+      : "differs from its row"
+  }
+  const { exc_message, exc_type } = document.result as { readonly exc_type: string; readonly exc_message: ReadonlyArray<string> } // by our Reply
+  if (sent.fails?.includes(exc_type) === true) return undefined
+  const some = (...outcomes: ReadonlyArray<string>) => requests.some(({ outcome }) => outcomes.includes(outcome))
+  const tries = 1 + (records.stored.get(sent.id) ?? []).filter(({ status }) => status === "RETRY").length
+  const reason = `failed without cause: ${exc_type} ${exc_message.join(" ")}`
+  switch (exc_type) {
+    case "ContentRefused":
+      return some("refused") || exc_message[0] === "simulated" ? undefined : reason
+    case "PictureFlagged":
+      return some("flagged") ? undefined : reason
+    case "WorkerLostError":
+      return (records.lost.get(sent.id) ?? 0) >= 3 ? undefined : reason
+    case "LibraryError":
+    case "GenerationError":
+      if (exc_message[0]?.includes("was lost 2 times") === true) return undefined
+      if (some("cancelled")) return undefined
+      if (tries > RETRIES) return wasted.length > 0 ? `${reason} (and wasted a picture)` : undefined
+      return reason
+    case "SoftTimeLimitExceeded":
+    case "TimeLimitExceeded":
+      return wasted.some(({ requestId }) => !records.disturbed.has(requestId)) ? `${reason} (and wasted a picture)` : undefined
+    default:
+      return reason
+  }
+}

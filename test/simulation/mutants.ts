@@ -1,0 +1,175 @@
+/** A known bug: a place in the code and what is put there. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+const settle = "src/programs/worker/settle.ts"
+const payOnce = "src/programs/generation/payOnce.ts"
+const queue = "src/layers/TaskQueueMemory.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    name: "acknowledge before the result is stored",
+    file: settle,
+    from: `      const sender = yield* senderOf(message, delivery)
+      const after =`,
+    to: `      yield* acknowledge(delivery)
+      const sender = yield* senderOf(message, delivery)
+      const after =`
+  },
+  {
+    name: "acknowledge before a failure is told",
+    file: settle,
+    from: `      yield* Effect.logWarning("task failed", {`,
+    to: `      yield* acknowledge(delivery)
+      yield* Effect.logWarning("task failed", {`
+  },
+  {
+    name: "submit before the intent is written",
+    file: payOnce,
+    from: `  const made = intend(taskId, before, intended).pipe(
+    Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
+    Effect.andThen(generator.submit(endpoint, input)),`,
+    to: `  const made = generator.submit(endpoint, input).pipe(
+    Effect.tap(() => intend(taskId, before, intended)),`
+  },
+  {
+    name: "the request id is not written",
+    file: payOnce,
+    from: `      return Effect.as(advance(taskId, intended, submitted), submitted)`,
+    to: `      return Effect.succeed(submitted)`
+  },
+  {
+    name: "a stop may come between a submit and its request id",
+    file: payOnce,
+    from: `    ),
+    Effect.uninterruptible
+  )`,
+    to: `    )
+  )`
+  },
+  {
+    name: "submit again instead of re-attaching",
+    file: payOnce,
+    from: `      return bought(yield* finish(taskId, found))`,
+    to: `      return bought(yield* finish(taskId, yield* submit(taskId, found, found.endpoint, found.input, found.resubmits)))`
+  },
+  {
+    name: "retry without the journal",
+    file: payOnce,
+    from: `      default:
+        return yield* later("fal unreachable"`,
+    to: `      default:
+        yield* advance(taskId, submitted, undefined)
+        return yield* later("fal unreachable"`
+  },
+  {
+    name: "no grace for a submit whose answer was lost",
+    file: payOnce,
+    from: `Duration.toSeconds(FAL_UNCERTAIN_GRACE)),`,
+    to: `Duration.toSeconds(FAL_UNCERTAIN_GRACE) * 0),`
+  },
+  {
+    name: "submits with lost answers are made again for ever",
+    file: payOnce,
+    from: `const MAX_RESUBMITS = 1`,
+    to: `const MAX_RESUBMITS = 99`
+  },
+  {
+    name: "the journal is written over whatever it says",
+    file: "src/layers/JournalMemory.ts",
+    from: `      Equal.equals(Option.fromNullishOr(entries.get(taskId)), previous)`,
+    to: `      true || previous`
+  },
+  {
+    name: "a row is saved at every call",
+    file: "src/layers/ModelLibraryMemory.ts",
+    from: `        if (saved !== undefined) return saved`,
+    to: `        if (saved !== undefined && versionsOf(model.templateId).length === 0) return saved`
+  },
+  {
+    name: "a success is overwritten",
+    file: "src/services/ResultStore.ts",
+    from: `stored !== "SUCCESS" && !(next`,
+    to: `!(next`
+  },
+  {
+    name: "forget to refresh the lease",
+    file: "src/programs/worker/upkeep.ts",
+    from: `const BEAT = "5 seconds"`,
+    to: `const BEAT = "1 hour"`
+  },
+  { name: "a lease never ends", file: queue, from: `?? 0) < now ? "lost"`, to: `?? 0) < 0 ? "lost"` },
+  {
+    name: "restore without removing",
+    file: queue,
+    from: `          broker.unacknowledged.delete(entry.tag)
+          if (why`,
+    to: `          if (why`
+  },
+  { name: "a crash is not counted", file: queue, from: `restore(entry, why === "lost")`, to: `restore(entry, false)` },
+  {
+    name: "hold loses the message",
+    file: queue,
+    from: `letGo("hold", delivery, (entry, now) => schedule(entry, at, now))`,
+    to: `letGo("hold", delivery, () => {})`
+  },
+  {
+    name: "retry loses the message",
+    file: queue,
+    from: `letGo("retry", delivery, (_, now) => schedule(next, at, now))`,
+    to: `letGo("retry", delivery, () => {})`
+  },
+  { name: "publishOnce publishes again", file: queue, from: `        if (kept !== undefined) return kept\n`, to: `` },
+  {
+    name: "a claim whose answer was lost stays lost",
+    file: queue,
+    from: `return !mine.has(tag) && since < now - ASTRAY ? "astray" : undefined`,
+    to: `return !mine.has(tag) && since < 0 ? "astray" : undefined`
+  },
+  {
+    name: "who was robbed may still acknowledge",
+    file: queue,
+    from: `if (entry?.boot !== me.boot) return`,
+    to: `if (entry === undefined) return`
+  },
+  {
+    name: "a stop does not hand back",
+    file: "src/programs/pool/Pool.ts",
+    from: `if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })`,
+    to: `if (Option.isNone(last)) yield* job.handBack({ crashed: false })`
+  },
+  {
+    name: "take a message without a free slot",
+    file: "src/programs/worker/consumer.ts",
+    from: `          yield* restore(options.slots.take(1))`,
+    to: `          yield* restore(Effect.void)`
+  },
+  {
+    name: "a task is run before its eta",
+    file: "src/programs/worker/perform.ts",
+    from: `message.eta.value > startedAt`,
+    to: `message.eta.value > startedAt + 10_000`
+  },
+  {
+    name: "a poisonous task is run for ever",
+    file: "src/programs/worker/perform.ts",
+    from: `message.crashes >= MAX_CRASHES`,
+    to: `message.crashes >= 99`
+  },
+  {
+    name: "nothing is saved of a picture past the soft limit",
+    file: "src/programs/worker/perform.ts",
+    from: `      rescue: salvage`,
+    to: `      rescue: Effect.succeedNone`
+  },
+  {
+    name: "what cannot be read is thrown away",
+    file: settle,
+    from: `return yield* bury(delivery, "unreadable", problem.problem)`,
+    to: `return yield* acknowledge(delivery)`
+  }
+]

@@ -1,0 +1,113 @@
+import { Clients } from "./Clients.ts"
+import { Cluster, type Link, type Process } from "./Cluster.ts"
+import { check, type Verdict } from "./invariants.ts"
+
+export interface Outcome extends Verdict {
+  readonly seed: number
+  readonly steps: number
+  readonly kills: number
+  readonly tasks: number
+  readonly trace: ReadonlyArray<string>
+}
+
+const NAMES = ["a", "b", "c"]
+const LINKS: ReadonlyArray<Link> = ["redis", "postgres", "fal"]
+/** When all is well again, everything must have ended within this (milliseconds). */
+const RECOVERY = 15 * 60_000
+
+/** Something that happens to the whole, chosen by the dice. */
+const act = (cluster: Cluster, clients: Clients) => {
+  const { dice, script } = cluster
+  const running = cluster.processes.filter((process) => process.running)
+  const anyOf = (doing: (process: Process) => void) => running.length > 0 && doing(dice.pick(running))
+  const what = dice.weighted({
+    send: 5,
+    start: running.length === 0 ? 8 : running.length < 3 ? 1.5 : 0,
+    kill: 1,
+    stop: 0.6,
+    hurry: 0.4,
+    cut: 1.2,
+    mend: 2,
+    freeze: 0.4,
+    thaw: 0.6,
+    jobs: 1.5,
+    submits: 0.8,
+    revoke: cluster.talks ? 1 : 0
+  })
+  switch (what) {
+    case "send":
+      return clients.send()
+    case "start": {
+      const free = NAMES.filter((name) => dice.chance(0.05) || !running.some((process) => process.name === `celery@${name}`))
+      if (free.length > 0) cluster.start(dice.pick(free))
+      return
+    }
+    case "kill":
+      return anyOf((process) => cluster.kill(process))
+    case "stop":
+      return anyOf((process) => cluster.stop(process))
+    case "hurry":
+      return anyOf((process) => {
+        cluster.stop(process)
+        cluster.hurry(process)
+      })
+    case "cut":
+      return anyOf((process) => cluster.cut(process, dice.pick(LINKS), dice.pick(["refused", "silent"])))
+    case "mend":
+      return anyOf((process) => cluster.mend(process))
+    case "freeze":
+      return anyOf((process) => cluster.freeze(process))
+    case "thaw":
+      return anyOf((process) => cluster.thaw(process))
+    case "jobs": {
+      const after = dice.pick([200, 1000, 3000, 8000, 30_000])
+      const ends = dice.weighted({ picture: 6, flagged: 1, refused: 1, failed: 3, never: 0.3 })
+      cluster.note(`fal: the next job ends ${ends} after ${after} ms`)
+      return cluster.run(
+        script.jobs(
+          ends === "never"
+            ? { ends }
+            : ends === "refused" || ends === "failed"
+              ? { ends, after, type: "simulated" }
+              : { ends, after }
+        )
+      )
+    }
+    case "submits": {
+      const next = dice.pick(["busy", "busy", "locked", { refused: "simulated" }] as const)
+      cluster.note(`fal: the next submit meets ${JSON.stringify(next)}`)
+      return cluster.run(script.submits(next))
+    }
+    case "revoke":
+      return clients.revoke(dice.chance(0.5))
+  }
+}
+
+/** One run: a time of trouble, a time of recovery in which all must come to its end, and a stop of all workers. */
+export const simulate = (seed: number, traced = false): Outcome => {
+  const cluster = new Cluster(seed, traced)
+  const clients = new Clients(cluster)
+  const { dice, time } = cluster
+  cluster.start("a")
+  if (dice.chance(0.6)) cluster.start("b")
+  clients.send()
+  for (let left = dice.between(6, 24); left > 0; left--) {
+    act(cluster, clients)
+    time.pass(dice.pick([0, 1, 20, 300, 1000, 2000, 4000, 9000]))
+    cluster.steps++
+  }
+
+  cluster.note("--- all is well again")
+  cluster.heal()
+  const end = time.now + RECOVERY
+  while (time.now < end && !cluster.isQuiet) {
+    if (!cluster.processes.some((process) => process.running)) cluster.start(dice.pick(NAMES))
+    time.pass(2000)
+  }
+  cluster.note("--- all workers stop")
+  for (const process of cluster.processes) if (process.running) cluster.stop(process)
+  time.pass(60_000)
+
+  const { kills, steps } = cluster
+  return { seed, steps, kills, tasks: clients.sent.length, ...check(cluster, clients), trace: cluster.trace ?? [] }
+}
