@@ -657,7 +657,7 @@ describe("a result", () => {
 describe("with TASK_TRACK_STARTED", () => {
   const tracking = { env: { TASK_TRACK_STARTED: "true" }, name: "celery@tracking" }
 
-  it.effect("a task is STARTED before anything is paid, and not without it", () =>
+  it.effect("a task is STARTED before anything is paid", () =>
     Effect.gen(function* () {
       const { away, ledger, result, seconds, send, start } = yield* makeWorld
       yield* start(tracking)
@@ -673,6 +673,16 @@ describe("with TASK_TRACK_STARTED", () => {
       assert.strictEqual((yield* ledger).length, 1)
       yield* seconds(10)
       assert.strictEqual((yield* result(id))?.status, "SUCCESS")
+    })
+  )
+
+  it.effect("without it nothing is stored before the end", () =>
+    Effect.gen(function* () {
+      const { ledger, result, seconds, send, start } = yield* makeWorld
+      yield* start()
+      const id = yield* send()
+      yield* seconds(1)
+      assert.deepStrictEqual([yield* result(id), (yield* ledger).length], [undefined, 1])
     })
   )
 
