@@ -3,7 +3,8 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Redis } from "ioredis"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { rolldown } from "rolldown"
 import config from "../../rolldown.config.ts"
 import * as Migrations from "../../src/layers/Migrations.ts"
@@ -31,7 +32,10 @@ const bundle = async (folder: string) => {
 
 export const makeArena = Effect.fnUntraced(function* (python: string) {
   const folder = temporaryFolder("chaos")
-  const program = yield* Effect.promise(() => bundle(folder))
+  const program = yield* Effect.acquireRelease(
+    Effect.promise(() => bundle(join(folder, "program"))),
+    (file) => Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
+  )
   // "always": with "everysec" Redis may answer while a write still waits for an fsync, and a kill -9 of Redis then loses it.
   const redis = yield* Effect.acquireRelease(
     Effect.promise(() => RedisServer.start({ appendfsync: "always" })),
@@ -73,6 +77,7 @@ export const makeArena = Effect.fnUntraced(function* (python: string) {
   const app = { broker: { url: url(redis.port, BROKER) }, backend: { url: url(redis.port, BACKEND) } }
 
   return {
+    /** What everybody has to say is written there, and stays. */
     folder,
     redis,
     postgres,
@@ -91,7 +96,7 @@ export const makeArena = Effect.fnUntraced(function* (python: string) {
     ledger: Effect.map(control("ledger"), (body) => (body as { ledger: ReadonlyArray<LedgerRow> }).ledger), // our simulator's own
     rows: Effect.flatMap(
       SqlClient.SqlClient,
-      (sql) => sql<Row>`SELECT id::text AS id, template_id, version, fal_request_id, image_url FROM model_library`
+      (sql) => sql<Row>`SELECT id::text AS id, template_id, fal_request_id, image_url FROM model_library`
     ).pipe(
       Effect.provide(PgClient.layer({ url: Redacted.make(database.directUrl) })),
       Effect.retry(Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(20)])),

@@ -17,7 +17,6 @@ export interface Options {
   readonly tasks: number
   /** The storm lasts at least so long. */
   readonly minutes: number
-  readonly report: (line: string) => void
 }
 
 const BATCH = 15
@@ -34,7 +33,6 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   const since = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const log = (line: string) =>
     appendFileSync(join(arena.folder, "storm.log"), `${((Date.now() - began) / 1000).toFixed(1)} ${line}\n`)
-  options.report(`seed ${options.seed}; what happens is written to ${arena.folder}`)
 
   const grace = options.length === "long" ? 60 : 8
   const strikes = new Strikes(log)
@@ -90,6 +88,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   const [ledger, rows, answers] = [yield* arena.ledger, yield* arena.rows, yield* arena.read(sent)]
   const keys = yield* arena.keys
   return {
+    folder: arena.folder,
     sent: sent.length,
     seconds: yield* since,
     verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain, grace }),

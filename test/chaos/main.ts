@@ -21,6 +21,7 @@ const celery = await Python.ensure("celery53", join(import.meta.dirname, "..", "
 if ("missing" in celery) throw new Error(celery.missing)
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
+say(`seed ${values.seed}`)
 const stop = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort())
 const outcome = await Effect.runPromise(
@@ -30,12 +31,11 @@ const outcome = await Effect.runPromise(
       seed: values.seed,
       length: values.short ? "short" : "long",
       tasks: Number(values.tasks),
-      minutes: Number(values.minutes),
-      report: say
+      minutes: Number(values.minutes)
     })
   ),
   { signal: stop.signal }
 )
 const problems = broken(outcome)
-say(["", table(outcome), "", ...problems, `chaos: ${summary(outcome)}`].join("\n"))
+say([table(outcome), "", ...problems, `chaos: ${summary(outcome)}`, `what happened: ${outcome.folder}`].join("\n"))
 process.exitCode = problems.length > 0 ? 1 : 0
