@@ -260,7 +260,20 @@ describe("a body packed by kombu", () => {
     "application/x-brotli": brotliCompressSync(text),
     "application/zstd": zstdCompressSync(text)
   }
+  const Byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
   for (const [compression, bytes] of Object.entries(packed)) {
+    it.effect.prop(
+      `and damaged is read or refused, never thrown at us: ${compression}`,
+      { from: Schema.Natural, put: Schema.Array(Byte) },
+      ({ from, put }) =>
+        Effect.gen(function* () {
+          const damaged = Buffer.from(bytes)
+          damaged.set(put.slice(0, 4), from % (damaged.length - 4))
+          const exit = yield* Effect.exit(decode(withBody(base64(damaged), { headers: { compression } })))
+          assert.strictEqual(exit._tag, "Success")
+        })
+    )
+
     it.effect(`is read: ${compression}`, () =>
       Effect.gen(function* () {
         const { args } = yield* read(withBody(base64(bytes), { headers: { compression } }))
