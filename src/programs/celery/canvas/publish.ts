@@ -70,22 +70,10 @@ export const publish = (
   Result.map(Signature.checkOptions(given), (options) => messageOf(sender, call, args, given, options, id))
 
 /** Celery's own options, and kombu's for sending; every other one becomes a property of the message. */
-const consumed = new Set([
-  ...Signature.known,
-  ...["add_to_parent", "chord_size", "confirm_timeout", "connection", "content_encoding", "content_type", "declare"],
-  ...[
-    "event_dispatcher",
-    "exchange_type",
-    "expiration",
-    "immediate",
-    "mandatory",
-    "producer",
-    "publisher",
-    "result_cls",
-    "retry"
-  ],
-  ...["retry_policy", "route_name", "router", "serializer", "stamps", "task_type", "timeout"]
-])
+const notProperties = `add_to_parent chord_size confirm_timeout connection content_encoding content_type declare event_dispatcher
+  exchange_type expiration immediate mandatory producer publisher result_cls retry retry_policy route_name router serializer stamps
+  task_type timeout`
+const consumed = new Set([...Signature.known, ...notProperties.split(/\s+/)])
 const propertiesIn = (given: Signature.Options, stamps: ReadonlyArray<string>) =>
   Object.fromEntries(Object.entries(given).filter(([name]) => !consumed.has(name) && !stamps.includes(name)))
 
