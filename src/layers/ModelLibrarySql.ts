@@ -1,7 +1,7 @@
 import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { LibraryError, Model, ModelLibrary, type NewModel } from "../services/ModelLibrary.ts"
-import { guard, guardOnTime } from "./postgres/failure.ts"
+import { guard } from "./postgres/failure.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
 const PING_LIMIT = Duration.millis(800) // a health check answers within a second
@@ -119,7 +119,7 @@ export const layer = Layer.effect(
       // Asks for the table, not just for a connection: without it no picture can be saved.
       ping: sql`SELECT 1 FROM model_library LIMIT 1`.pipe(
         Effect.asVoid,
-        guardOnTime("ping", PING_LIMIT),
+        guard("ping", PING_LIMIT),
         Effect.withSpan("ModelLibrary.ping")
       )
     })

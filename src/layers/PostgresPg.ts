@@ -1,14 +1,21 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Redacted } from "effect"
+import { connect } from "node:net"
 import * as Settings from "../services/Settings.ts"
 import { counting } from "./counting.ts"
+
+/**
+ * A connection that neither hears nor says anything for so long is closed (milliseconds): it has rested, or what it waits for
+ * will never come, as on a path that is gone, where it would keep its place for a quarter of an hour.
+ */
+const SILENCE = 30_000
 
 /** The password of a URL; nothing when it is not whole: the client would find out at its first query, and call it an outage. */
 const partsOf = (url: string) => {
   try {
-    const { password, username } = new URL(url)
+    const { hostname, password, port, username } = new URL(url)
     decodeURIComponent(username)
-    return { password: decodeURIComponent(password) }
+    return { password: decodeURIComponent(password), host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || "5432") }
   } catch {
     return undefined
   }
@@ -36,9 +43,18 @@ export const layer = PgClient.layerFrom(
       applicationName: "model-generator",
       // Named statements live in one server session, and PgBouncer hands the next transaction another one.
       prepare: false,
+      stream: () => {
+        const socket = connect({
+          host: parts.host,
+          port: parts.port,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: 30_000
+        })
+        return socket.setTimeout(SILENCE, () => socket.destroy(new Error("no word from PostgreSQL for 30 s")))
+      },
       connectTimeout: "5 seconds",
-      keepAlive: "30 seconds",
-      idleTimeout: "5 minutes"
+      idleTimeout: "20 seconds"
       // No startup parameters: PgBouncer refuses a connection that asks for any it was not told to ignore.
     }).pipe(Effect.orDie) // opens nothing, so it has nothing to fail with
   })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
@@ -81,7 +81,14 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
             assert.notInclude(error.message, server.password)
           }
           yield* Effect.promise(() => part.start())
-          assert.deepStrictEqual(yield* Effect.retry(save(model), { times: 20, while: ({ retryable }) => retryable }), saved)
+          assert.deepStrictEqual(
+            yield* Effect.retry(save(model), {
+              schedule: Schedule.spaced("100 millis"),
+              times: 20,
+              while: ({ retryable }) => retryable
+            }),
+            saved
+          )
         }
       }).pipe(Effect.provide(library(connected(url))))
     })

@@ -54,8 +54,11 @@ const failed = (operation: string) => (error: unknown) => {
   return Effect.andThen(count(operation, kind), Effect.fail(toLibraryError(operation)(error)))
 }
 
-/** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect. */
-const lostMidway = (defect: unknown) => (isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))
+/** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect: so do migrations. */
+const lostMidway = (defect: unknown) =>
+  isSqlError(defect) || (Predicate.hasProperty(defect, "cause") && isSqlError(defect.cause))
+    ? Effect.fail(defect)
+    : Effect.die(defect)
 
 const tooLate = (operation: string, limit: Duration.Duration) => () =>
   Effect.andThen(
@@ -64,25 +67,17 @@ const tooLate = (operation: string, limit: Duration.Duration) => () =>
   )
 
 /**
- * Work with a time limit, after which it is cancelled at the server. A frozen peer cannot confirm that, and the client waits
- * 5 s for it before it fails.
+ * Work with a time limit, after which it is cancelled. Nobody waits for that: a frozen server or a path that is gone confirms
+ * nothing, and the BEGIN of a transaction cannot be interrupted.
  */
 export const guard =
   (operation: string, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    work.pipe(
-      Effect.catchDefect(lostMidway),
-      Effect.catch(failed(operation)),
-      Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) })
-    )
-
-/** As `guard`, but fails on time even when the peer is frozen: the work is left behind to be cancelled on its own. */
-export const guardOnTime =
-  (operation: string, limit: Duration.Duration) =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
-    Effect.flatMap(Effect.forkDetach(work.pipe(Effect.catch(failed(operation)))), (fiber) =>
-      Fiber.join(fiber).pipe(
-        Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }),
-        Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
-      )
+    Effect.flatMap(
+      Effect.forkDetach(work.pipe(Effect.catchDefect(lostMidway), Effect.catch(failed(operation))), { startImmediately: true }),
+      (fiber) =>
+        Fiber.join(fiber).pipe(
+          Effect.timeoutOrElse({ duration: limit, orElse: tooLate(operation, limit) }),
+          Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
+        )
     )
