@@ -34,7 +34,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   const log = (line: string) =>
     appendFileSync(join(arena.folder, "storm.log"), `${((Date.now() - began) / 1000).toFixed(1)} ${line}\n`)
 
-  const grace = options.length === "long" ? 60 : 8
+  const grace = options.length === "long" ? 60 : 15 // longer than a restart, or one that comes too early would not show
   const strikes = new Strikes(log)
   const workers = yield* Effect.forEach(["celery@one", "celery@two"], (name) =>
     supervised({
