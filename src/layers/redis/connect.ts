@@ -34,11 +34,11 @@ const options = (url: string, password: Option.Option<Redacted.Redacted>, master
   }
 }
 
-/** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours. */
+/** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours for what the driver says. */
 const kindOf = (error: Error): string =>
   ("code" in error && typeof error.code === "string" ? error.code : undefined) ??
   /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
-  (/timed out/i.test(error.message) ? "timed out" : /closed/i.test(error.message) ? "closed" : "other")
+  (/timed? ?out/i.test(error.message) ? "no answer" : /closed|max retries/i.test(error.message) ? "connection lost" : "other")
 
 const cut = new Error("the connection was closed before the answer came")
 

@@ -7,7 +7,7 @@ import { within } from "../supervision/within.ts"
 import { explain } from "./outcome.ts"
 
 /** What has not answered by then, the making of connections included, counts as down (milliseconds). */
-const PATIENCE = 3000
+const PATIENCE = 2500
 
 export interface Answer<A> {
   readonly ms: number
