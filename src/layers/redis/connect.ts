@@ -40,6 +40,7 @@ const kindOf = (error: Error): string =>
   /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
   (/timed? ?out/i.test(error.message) ? "no answer" : /closed|max retries/i.test(error.message) ? "connection lost" : "other")
 
+const none = new Error("there is no connection")
 const cut = new Error("the connection was closed before the answer came")
 
 /** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
@@ -50,13 +51,13 @@ class Connection extends Redis {
   override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
     // While a connection is being made the driver's own greeting must pass.
     const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
-    if (!away || this.trouble === undefined || this.options.enableOfflineQueue !== false) {
+    if (!away || this.options.enableOfflineQueue !== false) {
       const { reject } = command
       command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? (this.trouble ?? cut) : error)
       command.promise.catch((error: Error) => this.onFailed(error))
       return super.sendCommand(command, stream)
     }
-    command.reject(this.trouble)
+    command.reject(this.trouble ?? none)
     return command.promise
   }
 }
