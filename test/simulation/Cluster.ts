@@ -392,7 +392,7 @@ export class Cluster {
           this.note(`${what}: ${process.links[link]}`, process.boot)
           return alive(away(name, call))
         }
-        const fate = this.weather.fate()
+        const fate = this.weather.fate(name)
         const { delay, dies, lost } = fate
         if (lost !== undefined || delay[0] + delay[1] > 0) trouble(args)
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {

@@ -9,6 +9,8 @@ import type { VirtualTime } from "./VirtualTime.ts"
 /** Longer than a lease (milliseconds). */
 const LEASE = 31_000
 
+const LETTING_GO = new Set(["acknowledge", "handBack", "hold", "retry", "bury"])
+
 const idOf = (raw: string): string | undefined => {
   try {
     return (JSON.parse(raw) as { headers?: { id?: string } }).headers?.id // a message, or it throws
@@ -88,6 +90,26 @@ export class Records {
           })
         )
       })
+    return this.#onlyOwn(cluster, by, name, this.#watched(cluster, by, name, run))
+  }
+
+  /** Nobody lets go of what another holds. */
+  #onlyOwn<A>({ broker }: Cluster, by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+    if (!LETTING_GO.has(name)) return run
+    return Effect.suspend(() => {
+      const others = [...broker.unacknowledged.values()].filter(({ boot }) => boot !== undefined && boot !== by.boot)
+      return Effect.tap(run, () =>
+        Effect.sync(() => {
+          for (const entry of others)
+            if (broker.unacknowledged.get(entry.tag) !== entry)
+              this.violations.push(`not its own: ${by.boot} lets go of ${entry.tag}, which ${entry.boot} holds (${name})`)
+        })
+      )
+    })
+  }
+
+  #watched<A>(cluster: Cluster, by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+    const { broker } = cluster
     if (name === "claim")
       return Effect.tap(run, () =>
         Effect.sync(() => {

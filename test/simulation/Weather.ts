@@ -18,6 +18,8 @@ export class Weather {
   readonly #dies: number
   readonly #lost: number
   readonly #slow: number
+  /** How often the answer to a submit is lost beside that: money is at stake there. */
+  readonly #uncertain: number
   calm = false
 
   constructor(dice: Dice) {
@@ -25,14 +27,16 @@ export class Weather {
     this.#dies = dice.pick([0, 0.003, 0.01, 0.03])
     this.#lost = dice.pick([0, 0.01, 0.05, 0.15])
     this.#slow = dice.pick([0, 0.02, 0.1])
+    this.#uncertain = dice.pick([0, 0, 0, 0.5])
   }
 
   get text() {
     return `of 1000 calls ${this.#dies * 1000} kill, ${this.#lost * 1000} are lost, ${this.#slow * 1000} are slow`
   }
 
-  fate(): Fate {
+  fate(call: string): Fate {
     if (this.calm) return FAIR
+    if (call === "submit" && this.#dice.chance(this.#uncertain)) return { ...FAIR, lost: this.#dice.pick(["request", "answer"]) }
     const luck = this.#dice.next()
     let at = this.#dies
     if (luck < at) return { ...FAIR, dies: this.#dice.pick(["before", "after"]) }

@@ -28,7 +28,7 @@ const act = (cluster: Cluster, clients: Clients) => {
     hurry: 0.4,
     cut: 1.2,
     mend: 2,
-    freeze: 0.4,
+    freeze: 0.8,
     thaw: 0.6,
     jobs: 1.5,
     submits: 0.8,
@@ -91,9 +91,9 @@ export const simulate = (seed: number, traced = false): Outcome => {
   cluster.start("a")
   if (dice.chance(0.6)) cluster.start("b")
   clients.send()
-  for (let left = dice.between(6, 24); left > 0; left--) {
+  for (let left = dice.between(5, 14); left > 0; left--) {
     act(cluster, clients)
-    time.pass(dice.pick([0, 1, 20, 300, 1000, 2000, 4000, 9000]))
+    time.pass(dice.pick([0, 1, 20, 300, 1000, 2000, 6000]))
     cluster.steps++
   }
 

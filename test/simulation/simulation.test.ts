@@ -37,11 +37,7 @@ describe("whole workers in a world that goes wrong", () => {
 })
 
 describe("the simulation catches", () => {
-  const quick = new Set([
-    "acknowledge before the result is stored",
-    "submit again instead of re-attaching",
-    "hold loses the message"
-  ])
+  const quick = new Set(["submit before the intent is written", "submit again instead of re-attaching", "hold loses the message"])
   for (const mutant of mutants.filter(({ name }) => quick.has(name)))
     it(`"${mutant.name}"`, { timeout: 120_000 }, async () => {
       const { by, seeds } = await tryMutant(root, mutant, 200)
