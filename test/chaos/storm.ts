@@ -64,8 +64,10 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
     )
 
   const strike = Effect.fnUntraced(function* (one: Strike) {
-    if (one.step.startsWith("retry")) yield* trouble({ route: "submit", kind: "busy" })
-    const struck = yield* Effect.timeoutOption(strikes.arm(one), PATIENCE)
+    // Again and again, as the first task that fal refuses may be one that is spared.
+    const refusing = Effect.forever(Effect.andThen(trouble({ route: "submit", kind: "busy" }), Effect.sleep("3 seconds")))
+    const waiting = one.step.startsWith("retry") ? Effect.raceFirst(strikes.arm(one), refusing) : strikes.arm(one)
+    const struck = yield* Effect.timeoutOption(waiting, PATIENCE)
     if (struck._tag === "None") missed.push(`${one.how}: ${one.step}`)
     return struck
   })
