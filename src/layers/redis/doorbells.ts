@@ -11,7 +11,8 @@ export const doorbells = Effect.fnUntraced(function* (where: Where) {
   const scope = yield* Effect.scope
   const lines = new Map<string, { readonly redis: Redis; readonly scope: Scope.Closeable }>()
   const ringing = new Map<string, Promise<unknown>>()
-  let change = Promise.withResolvers<void>()
+  /** One per wait, and gone with it: what a race leaves at a promise that lives on is never freed. */
+  const waits = new Set<() => void>()
 
   const ring = (key: string, redis: Redis) => {
     const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", 5).finally(() => ringing.delete(key))
@@ -34,12 +35,16 @@ export const doorbells = Effect.fnUntraced(function* (where: Where) {
         const redis = yield* Effect.provideService(connect(where, "blocking"), Scope.Scope, own)
         lines.set(key, { redis, scope: own })
       }
-      return () => Promise.race([change.promise, ...[...lines].map(([key, { redis }]) => ring(key, redis))])
+      return () => {
+        const change = Promise.withResolvers<void>()
+        waits.add(change.resolve)
+        const rings = [...lines].map(([key, { redis }]) => ring(key, redis))
+        return Promise.race([change.promise, ...rings]).finally(() => waits.delete(change.resolve))
+      }
     }, Effect.uninterruptible),
     /** The lists are others now: whoever waits must ask again. */
     changed: () => {
-      change.resolve()
-      change = Promise.withResolvers()
+      for (const wake of waits) wake()
     }
   }
 })
