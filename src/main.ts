@@ -34,7 +34,13 @@ const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
 const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
 const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
-const brokerSettings = ["CELERY_BROKER_URL", "REDIS_PASSWORD", "WORKER_NAME"] as const satisfies ReadonlyArray<Settings.Name>
+const brokerSettings = [
+  "CELERY_BROKER_URL",
+  "REDIS_PASSWORD",
+  "WORKER_NAME",
+  "BROKER_FANOUT_PREFIX",
+  "BROKER_FANOUT_PATTERNS"
+] as const satisfies ReadonlyArray<Settings.Name>
 const falSettings = [
   "FAL_KEY",
   "FAL_MODEL",

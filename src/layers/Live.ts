@@ -61,6 +61,9 @@ export const clientSettings = [
   "CELERY_RESULT_BACKEND",
   "REDIS_PASSWORD",
   "WORKER_NAME",
-  "WORKER_QUEUES"
+  "WORKER_QUEUES",
+  "VISIBILITY_TIMEOUT",
+  "RESULT_EXPIRES",
+  "RESULT_CHORD_ORDERED"
 ] as const satisfies ReadonlyArray<Settings.Name>
 export const databaseSettings = ["DATABASE_URL", "DATABASE_POOL"] as const satisfies ReadonlyArray<Settings.Name>
