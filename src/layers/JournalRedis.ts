@@ -3,6 +3,7 @@ import { Generation, GONE, Journal, JournalError, ORPHANED, PRESENT, type State,
 import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import * as kombu from "./redis/kombu.ts"
+import { now } from "./redis/scripts.ts"
 import { broker } from "./redis/where.ts"
 
 /** Longer than fal keeps a result or Celery a message, so an entry outlives every use of it (seconds). */
@@ -13,12 +14,11 @@ const KEEP = 7 * 86_400
  * asking) and when each in it last asked, the index of each state. ARGV what must be written now ('' for nothing), what to write
  * ('' to remove it), seconds to keep it, the task, seconds to count it (0 when it has ended), which index it goes to (0 for none).
  */
-const write = `
-local function now() local t = redis.call('TIME') return tonumber(t[1]) + tonumber(t[2]) / 1000000 end
+const write = `${now}
 local function write()
   if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SETEX', KEYS[1], ARGV[3], ARGV[2]) end
   if ARGV[5] == '0' then redis.call('ZREM', KEYS[2], ARGV[4])
-  else redis.call('ZADD', KEYS[2], string.format('%.6f', now() + tonumber(ARGV[5])), ARGV[4]) end
+  else redis.call('ZADD', KEYS[2], text(now() + tonumber(ARGV[5])), ARGV[4]) end
   for i = 5, #KEYS do redis.call('ZREM', KEYS[i], ARGV[4]) end
   if ARGV[6] ~= '0' then
     local index = KEYS[4 + tonumber(ARGV[6])]
@@ -40,8 +40,8 @@ if limit > 0 and not redis.call('ZSCORE', KEYS[2], task) then
   for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', t - tonumber(ARGV[9]))) do
     redis.call('ZREM', KEYS[3], gone) redis.call('ZREM', KEYS[4], gone)
   end
-  redis.call('ZADD', KEYS[3], 'NX', string.format('%.6f', t), task)
-  redis.call('ZADD', KEYS[4], string.format('%.6f', t), task)
+  redis.call('ZADD', KEYS[3], 'NX', text(t), task)
+  redis.call('ZADD', KEYS[4], text(t), task)
   local taken = redis.call('ZCARD', KEYS[2])
   for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     if other == task then break end
@@ -54,9 +54,8 @@ write()
 return 'written'`
 
 /** KEYS the requests in flight. How many count now. */
-const count = `
-local t = redis.call('TIME')
-return redis.call('ZCOUNT', KEYS[1], '(' .. t[1], '+inf')`
+const count = `${now}
+return redis.call('ZCOUNT', KEYS[1], '(' .. text(now()), '+inf')`
 
 const indexes = states.map(kombu.journalState)
 

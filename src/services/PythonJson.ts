@@ -133,8 +133,7 @@ const textOf: Record<string, (value: unknown) => string | undefined> = {
 
 /**
  * kombu's extended types (celery-wire 1.6) as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID. Floats
- * become numbers.
- * An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
+ * become numbers. An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
  */
 export const plain = (value: unknown): unknown => {
   if (value instanceof Float) return value.value

@@ -29,14 +29,17 @@ const fromSql = (operation: string, { reason }: SqlError): LibraryError => {
   return new LibraryError({ operation, detail: `${said}${code === undefined ? "" : ` [${code}]`}${advice}`, retryable })
 }
 
+/** The SQL error that a failure is, or that a migration's failure wraps. */
+const sqlErrorOf = (failure: unknown): SqlError | undefined =>
+  isSqlError(failure) ? failure : Predicate.hasProperty(failure, "cause") && isSqlError(failure.cause) ? failure.cause : undefined
+
 /** Any failure of work on the database as a `LibraryError`. One that is already stays as it is. */
 export const toLibraryError =
   (operation: string) =>
   (error: unknown): LibraryError => {
     if (error instanceof LibraryError) return error
-    if (isSqlError(error)) return fromSql(operation, error)
-    // A migration's failure wraps the SQL error that is the reason.
-    if (Predicate.hasProperty(error, "cause") && isSqlError(error.cause)) return fromSql(operation, error.cause)
+    const sql = sqlErrorOf(error)
+    if (sql !== undefined) return fromSql(operation, sql)
     return new LibraryError({ operation, detail: error instanceof Error ? error.message : String(error), retryable: false })
   }
 
@@ -45,20 +48,13 @@ const count = (operation: string, error: string) =>
 
 /** Any failure, counted by its SQLSTATE or Node's code for it. */
 const failed = (operation: string) => (error: unknown) => {
-  const sql = isSqlError(error)
-    ? error
-    : Predicate.hasProperty(error, "cause") && isSqlError(error.cause)
-      ? error.cause
-      : undefined
+  const sql = sqlErrorOf(error)
   const kind = sql === undefined ? "other" : (textOf(sql.reason.cause, "code") ?? sql.reason._tag)
   return Effect.andThen(count(operation, kind), Effect.fail(toLibraryError(operation)(error)))
 }
 
 /** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect: so do migrations. */
-const lostMidway = (defect: unknown) =>
-  isSqlError(defect) || (Predicate.hasProperty(defect, "cause") && isSqlError(defect.cause))
-    ? Effect.fail(defect)
-    : Effect.die(defect)
+const lostMidway = (defect: unknown) => (sqlErrorOf(defect) === undefined ? Effect.die(defect) : Effect.fail(defect))
 
 const tooLate = (operation: string, limit: Duration.Duration) => () =>
   Effect.andThen(

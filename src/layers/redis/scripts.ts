@@ -2,7 +2,7 @@
  * Each script is one step at the server, so a crash finds all of it done or nothing. Times are the server's own, in seconds,
  * so that workers with different clocks agree. Numbers keep their fraction by `string.format`.
  */
-const now = `
+export const now = `
 local function now() local t = redis.call('TIME') return tonumber(t[1]) + tonumber(t[2]) / 1000000 end
 local function text(number) return string.format('%.6f', number) end`
 
@@ -189,8 +189,8 @@ redis.call('RPUSH', KEYS[5], ARGV[3])
 return 1`
 
 /**
- * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to be written to: without a
- * binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
+ * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to
+ * be written to: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
  */
 export const reply = `
 local written = 0
