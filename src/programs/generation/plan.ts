@@ -3,26 +3,23 @@ import { combinations, type Five, templateIdOf } from "./Parameters.ts"
 type Wish = { readonly [K in keyof Five]: ReadonlyArray<Five[K]> | null }
 const keys = ["gender", "age_range", "body_type", "pose", "style"] as const
 
-/** Orders so that every prefix spreads over the values: next comes what has been shown least so far. */
-const spread = (all: ReadonlyArray<Five>): ReadonlyArray<Five> => {
+/** So many of them, ordered so that every prefix spreads over the values: next comes what has been shown least so far. */
+const spread = (all: ReadonlyArray<Five>, count: number): ReadonlyArray<Five> => {
   const shown = new Map<string, number>()
-  const timesShown = (five: Five) => keys.map((key) => shown.get(`${key}=${five[key]}`) ?? 0)
-  const left = [...all]
+  // The squares of how often its values were shown, summed: the value shown most often weighs most.
+  const left = all.map((five) => ({ five, weight: 0 }))
   const out: Array<Five> = []
-  while (left.length > 0) {
-    let best = 0
-    let least = Number.POSITIVE_INFINITY
-    left.forEach((five, at) => {
-      // The square makes the value shown most often weigh most.
-      const weight = timesShown(five).reduce((sum, times) => sum + times * times, 0)
-      if (weight < least) {
-        least = weight
-        best = at
-      }
-    })
-    const [chosen] = left.splice(best, 1)
-    for (const key of keys) shown.set(`${key}=${chosen![key]}`, (shown.get(`${key}=${chosen![key]}`) ?? 0) + 1)
-    out.push(chosen!)
+  while (left.length > 0 && out.length < count) {
+    const least = left.reduce((best, { weight }, at) => (weight < left[best]!.weight ? at : best), 0)
+    const [chosen] = left.splice(least, 1)
+    const { five } = chosen! // `least` is a place in `left`
+    for (const key of keys) {
+      const value = five[key]
+      const times = shown.get(`${key}=${value}`) ?? 0
+      shown.set(`${key}=${value}`, times + 1)
+      for (const other of left) if (other.five[key] === value) other.weight += 2 * times + 1
+    }
+    out.push(five)
   }
   return out
 }
@@ -52,9 +49,14 @@ export const plan = {
     count: number,
     missingOnly: boolean
   ): ReadonlyArray<Five> => {
-    const missing = spread(candidates.filter((five) => !present.has(templateIdOf(five))))
-    if (missingOnly) return missing.slice(0, count)
-    const all = [...missing, ...spread(candidates.filter((five) => present.has(templateIdOf(five))))]
+    const some = (inLibrary: boolean, most: number) =>
+      spread(
+        candidates.filter((five) => present.has(templateIdOf(five)) === inLibrary),
+        most
+      )
+    const missing = some(false, count)
+    if (missingOnly) return missing
+    const all = [...missing, ...some(true, count - missing.length)]
     return Array.from({ length: count }, (_, at) => all[at % all.length]!)
   }
 }
