@@ -659,7 +659,8 @@ describe("with TASK_TRACK_STARTED", () => {
 
   it.effect("a task is STARTED before anything is paid", () =>
     Effect.gen(function* () {
-      const { away, ledger, result, seconds, send, start } = yield* makeWorld
+      const { away, ledger, result, script, seconds, send, start } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 5000 })
       yield* start(tracking)
       away.results = true
       const id = yield* send()
