@@ -14,9 +14,13 @@ const trim = ({ vitals }: Place) => {
 
 /** Flags the ids, here and, beside the broker, for workers that start later. That the broker is away does not hinder it here. */
 export const merge = Effect.fnUntraced(function* (place: Place, ids: ReadonlyArray<string>) {
-  const until = (yield* Clock.currentTimeMillis) + REVOKED_FOR
-  const fresh = new Map(ids.filter((id) => !place.vitals.revoked.has(id)).map((id) => [id, until]))
-  for (const [id, at] of fresh) place.vitals.revoked.set(id, at)
+  const now = yield* Clock.currentTimeMillis
+  const { revoked } = place.vitals
+  const fresh = new Map(ids.filter((id) => (revoked.get(id) ?? 0) <= now).map((id) => [id, now + REVOKED_FOR]))
+  for (const [id, until] of fresh) {
+    revoked.delete(id) // one that has run out is new again, and comes last
+    revoked.set(id, until)
+  }
   trim(place)
   yield* Effect.ignore(place.fleet.remember("ids", fresh))
 })

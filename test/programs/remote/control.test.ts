@@ -75,6 +75,20 @@ describe("revoke", () => {
     })
   )
 
+  it.effect("of an id once more, after the first order for it has run out, counts again", () =>
+    Effect.gen(function* () {
+      const { ask, result, seconds, send, start } = yield* makeFleet
+      yield* start()
+      yield* ask("revoke", { task_id: "twice" })
+      yield* seconds(3 * 3600 + 60)
+      assert.deepStrictEqual(yield* ask("revoked"), [])
+      yield* ask("revoke", { task_id: "twice" })
+      yield* send({ id: "twice" })
+      yield* seconds(20)
+      assert.strictEqual((yield* result("twice"))?.status, "REVOKED")
+    })
+  )
+
   it.effect("by stamp is remembered by a worker that starts later, for a week", () =>
     Effect.gen(function* () {
       const { air, ask, pushRaw, result, seconds, send, start, success } = yield* makeFleet
