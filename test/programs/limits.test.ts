@@ -51,6 +51,8 @@ describe("FAL_MAX_CONCURRENT", () => {
       yield* world.seconds(120)
       yield* world.success(long)
       yield* world.success(waits)
+      assert.isAbove((yield* world.metric('tasks_held_total{task="generate_model",reason="no room at fal"}')) ?? 0, 10)
+      assert.strictEqual(yield* world.metric('queue_wait_seconds_count{task="generate_model"}'), 2, "each counts once")
     })
   )
 

@@ -112,14 +112,6 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return "reusable"
     }
 
-    // What comes again came first at a time that nobody has kept.
-    if (message.envelope.headers["redelivered"] !== true) {
-      const since = Math.max(
-        delivery.seenSince,
-        Option.getOrElse(message.eta, () => 0)
-      )
-      yield* metrics.observe("queue_wait_seconds", { task: program.name }, Math.max(0, startedAt - since) / 1000)
-    }
     yield* emit(() => TaskEvent.received(message, request))
     request.startedAt = startedAt / 1000
     vitals.requests.set(message.id, request)
@@ -127,6 +119,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     yield* emit(() => TaskEvent.started(message.id))
     const hard = seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
     return yield* Effect.exit(Effect.andThen(settle.started(message), run(program, message, delivery, request, hard))).pipe(
+      Effect.tap((exit) => observeWait(delivery, message, program.name, exit, startedAt)),
       Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, hard)),
       Effect.ensuring(Effect.sync(() => vitals.requests.delete(message.id)))
     )
@@ -134,6 +127,22 @@ export const makePerform = Effect.fnUntraced(function* <R>(
 
   type End = Effect.Success<ReturnType<typeof run>>
   type Broken = Effect.Error<ReturnType<typeof run>>
+
+  /** Known only at the end: what was put aside for a moment did not start yet, and one task is to count once. */
+  const observeWait = Effect.fnUntraced(function* (
+    delivery: Claimed,
+    message: Message.Message,
+    name: string,
+    exit: Exit.Exit<End, Broken>,
+    startedAt: number
+  ) {
+    // What comes again came first at a time that nobody has kept.
+    if (message.envelope.headers["redelivered"] === true) return
+    if (Option.getOrUndefined(Exit.findErrorOption(exit))?._tag === "NotYet") return
+    const due = Option.getOrElse(message.eta, () => 0)
+    const waited = startedAt - Math.max(delivery.seenSince, due)
+    yield* metrics.observe("queue_wait_seconds", { task: name }, Math.max(0, waited) / 1000)
+  })
 
   const conclude = Effect.fnUntraced(function* (
     delivery: Delivery,
