@@ -43,6 +43,7 @@ if limit > 0 and not redis.call('ZSCORE', KEYS[2], task) then
   redis.call('ZADD', KEYS[3], 'NX', text(t), task)
   redis.call('ZADD', KEYS[4], text(t), task)
   local taken = redis.call('ZCARD', KEYS[2])
+  if taken >= limit then return 'full' end -- however long the line is
   for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     if other == task then break end
     if tonumber(redis.call('ZSCORE', KEYS[4], other)) > t - tonumber(ARGV[8]) then taken = taken + 1 end
