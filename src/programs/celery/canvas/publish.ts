@@ -5,7 +5,7 @@ import { derivedId } from "../../derivedId.ts"
 import * as NewMessage from "../NewMessage.ts"
 import { packing } from "../pack.ts"
 import { safeArgsRepr, safeRepr } from "../pythonRepr.ts"
-import { iso } from "../Time.ts"
+import { iso, moment } from "../Time.ts"
 import type { Seed } from "./freeze.ts"
 import * as Signature from "./Signature.ts"
 
@@ -27,8 +27,6 @@ const instant = (value: unknown): string | null => {
     return null // a type only a newer kombu knows: the task is sent without it
   }
 }
-
-const at = (time: string) => Date.parse(/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time}Z`)
 
 const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null =>
   value === null || value === undefined
@@ -136,7 +134,7 @@ const messageOf = (
     },
     {
       ...propertiesIn(given, stamps ?? []),
-      ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(at(until) - now) || 0)) })
+      ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(moment(until) - now) || 0)) })
     },
     options.compression
   )
