@@ -16,6 +16,9 @@ export const revocation = (vitals: Vitals["Service"], request: Request, now: num
   return false
 }
 
+/** A place whose task has not come this long after its time is given up (milliseconds). */
+const UNCLAIMED = 3_600_000
+
 /**
  * When this task may start under its kind's rate limit (Unix milliseconds); now, when there is none. A task that has to wait
  * gets a place of its own, so that those behind it queue up in order, and keeps it when it comes back.
@@ -28,6 +31,11 @@ export const permit = (vitals: Vitals["Service"], task: string, id: string, now:
     if (place > now) return place
     limit.places.delete(id)
     return now
+  }
+  // Another worker may have taken one that waited here: its place is nobody's.
+  for (const [other, at] of limit.places) {
+    if (at > now - UNCLAIMED) break
+    limit.places.delete(other)
   }
   const start = Math.max(now, limit.next)
   limit.next = start + limit.interval
