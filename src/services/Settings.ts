@@ -10,7 +10,8 @@ const natural = (name: string, fallback: number, minimum = 1, maximum = 1_000_00
     Config.withDefault(fallback)
   )
 const text = (name: string, fallback: string) => Config.String(name).pipe(Config.withDefault(fallback))
-const MOST_CHILDREN = 64
+/** As many children as a pool may have. */
+export const MOST_CHILDREN = 64
 const range = (text: string) => {
   const [max = 0, min = 1] = text
     .split(",")

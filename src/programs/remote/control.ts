@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
+import { MOST_CHILDREN } from "../../services/Settings.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { command, type Command, Count, list, maybe, nok, None, ok, refuse, SILENCE, Some } from "./Command.ts"
 import { aliases, type Desk } from "./Desk.ts"
-import { MOST } from "./makeDesk.ts"
 import { orders } from "./orders.ts"
 
 const Limit = Schema.Union([Schema.Finite, Schema.FiniteFromString])
@@ -63,14 +63,14 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
     Effect.gen(function* () {
       if (desk.autoscaler !== undefined) return nok(`${command} is not supported with autoscale. Adjust autoscale range instead.`)
       if (yield* desk.pool.resize(by)) return ok(done)
-      return yield* refuse("ValueError", `the pool can have 1 to ${MOST} children and has ${desk.pool.size()}`)
+      return yield* refuse("ValueError", `the pool can have 1 to ${MOST_CHILDREN} children and has ${desk.pool.size()}`)
     })
 
   const autoscale = Effect.fnUntraced(function* (max: number | null, min: number | null) {
     if (desk.autoscaler === undefined) return yield* refuse("ValueError", "Autoscale not enabled")
     for (const bound of [max, min])
-      if (bound !== null && (bound < 1 || bound > MOST))
-        return yield* refuse("ValueError", `the pool can have 1 to ${MOST} children`)
+      if (bound !== null && (bound < 1 || bound > MOST_CHILDREN))
+        return yield* refuse("ValueError", `the pool can have 1 to ${MOST_CHILDREN} children`)
     const now = yield* desk.autoscaler.update(max, min)
     yield* Effect.logInfo("autoscale range set by remote control", now)
     return ok(`autoscale now max=${now.max} min=${now.min}`)

@@ -7,9 +7,6 @@ import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { conf } from "./conf.ts"
 import type { Crew, Desk } from "./Desk.ts"
 
-/** As many children as the settings allow. */
-export const MOST = 64
-
 /** What changes size when it is told to. */
 interface Resizable extends Omit<Crew, "resize"> {
   readonly resize: (by: number) => Effect.Effect<void>
@@ -50,7 +47,7 @@ export const makeDesk = Effect.fnUntraced(function* (
       renew: pool.renew,
       resize: Effect.fnUntraced(function* (by) {
         const size = pool.size() + by
-        if (size < 1 || size > MOST) return false
+        if (size < 1 || size > Settings.MOST_CHILDREN) return false
         yield* pool.resize(by)
         return true
       })
