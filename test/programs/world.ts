@@ -12,6 +12,7 @@ import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import type * as NewMessage from "../../src/programs/celery/NewMessage.ts"
+import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Generator } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
@@ -175,6 +176,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(Journal, through(shared.journal, plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
+      Context.add(UsualTimes, makeUsual()),
       Context.add(Stop, { ...Stop.defaultValue(), hurry })
     )
     const running = worker.pipe(Effect.scoped, Effect.provideContext(context), Effect.provide(env))
