@@ -35,9 +35,9 @@ export class Clients {
     this.#cluster = cluster
   }
 
-  send() {
+  send(wanted?: "picture") {
     const { dice } = this.#cluster
-    const kind = dice.weighted({
+    const chosen = dice.weighted({
       picture: 10,
       version: 2,
       unsaved: 1,
@@ -54,6 +54,7 @@ export class Clients {
       unknown: 0.5,
       unreadable: 0.5
     })
+    const kind = wanted ?? chosen
     const id = `${kind}${++this.#count}`
     const seed = this.#count * 1000
     const { now } = this.#cluster.time

@@ -393,7 +393,7 @@ export class Cluster {
           return alive(away(name, call))
         }
         const fate = this.weather.fate(name)
-        const { delay, dies, lost } = fate
+        const { delay, dies, lost, stops } = fate
         if (lost !== undefined || delay[0] + delay[1] > 0) trouble(args)
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
           if (dies === "before" || this.#isPoison(name, args)) {
@@ -420,11 +420,17 @@ export class Cluster {
             const { requestId } = exit.value as Ticket // what `submit` gives
             this.records.answered.set(requestId, { by: process, at: this.time.now })
           }
+          if (stops) this.#soon(() => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           return Effect.andThen(pause(delay[1]), alive(exit))
         })
         return Effect.andThen(pause(delay[0]), alive(back))
       })
+  }
+
+  /** In a while, and by nobody: a worker's fiber cannot stop the worker it is part of. */
+  #soon(doing: () => void) {
+    Effect.runForkWith(this.#own)(Effect.delay(Effect.sync(doing), 20))
   }
 
   #isPoison(name: string, args: ReadonlyArray<unknown>) {

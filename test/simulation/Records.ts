@@ -139,7 +139,9 @@ export class Records {
             const holder = cluster.processes.find(({ boot }) => boot === entry.boot)
             if (holder?.alive === true && !holder.running && holder.untroubled)
               this.violations.push(`not handed back: ${id} by ${holder.boot}, which was told to stop`)
-            if (holder?.running === true && cluster.time.now - holder.troubledAt > LEASE)
+            // One that stands still cannot refresh its lease.
+            const awake = holder?.running === true && holder.warm.isOpen()
+            if (awake && cluster.time.now - holder.troubledAt > LEASE)
               this.violations.push(`robbed: ${holder.boot} of ${id} by ${by.boot}, though it lives`)
           }
         })

@@ -8,9 +8,11 @@ export interface Fate {
   readonly dies: "before" | "after" | undefined
   /** The request never arrives, or its answer never does: the caller is told so. */
   readonly lost: "request" | "answer" | undefined
+  /** Its process gets SIGTERM twice while the answer is under way. */
+  readonly stops: boolean
 }
 
-const FAIR: Fate = { delay: [0, 0], dies: undefined, lost: undefined }
+const FAIR: Fate = { delay: [0, 0], dies: undefined, lost: undefined, stops: false }
 
 /** How often things go wrong in one run: some are calm, some are rough, in some everything is slow. */
 export class Weather {
@@ -20,6 +22,10 @@ export class Weather {
   readonly #slow: number
   /** How often the answer to a submit is lost beside that: money is at stake there. */
   readonly #uncertain: number
+  /** Whether that goes on when all else is well again. */
+  readonly #stubborn: boolean
+  /** How often a submit's answer is slow and its process told to hurry away meanwhile. */
+  readonly #stops: number
   calm = false
 
   constructor(dice: Dice) {
@@ -27,7 +33,9 @@ export class Weather {
     this.#dies = dice.pick([0, 0.003, 0.01, 0.03])
     this.#lost = dice.pick([0, 0.01, 0.05, 0.15])
     this.#slow = dice.pick([0, 0.02, 0.1])
-    this.#uncertain = dice.pick([0, 0, 0, 0.5])
+    this.#stubborn = dice.chance(0.08)
+    this.#uncertain = this.#stubborn ? 0.7 : dice.pick([0, 0, 0, 0.5])
+    this.#stops = dice.pick([0, 0, 0, 0, 0.5])
   }
 
   get text() {
@@ -35,8 +43,10 @@ export class Weather {
   }
 
   fate(call: string): Fate {
+    if (call === "submit" && (this.#stubborn || !this.calm) && this.#dice.chance(this.#uncertain))
+      return { ...FAIR, lost: this.#dice.pick(["request", "answer", "answer"]) }
     if (this.calm) return FAIR
-    if (call === "submit" && this.#dice.chance(this.#uncertain)) return { ...FAIR, lost: this.#dice.pick(["request", "answer"]) }
+    if (call === "submit" && this.#dice.chance(this.#stops)) return { ...FAIR, delay: [0, 3000], stops: true }
     const luck = this.#dice.next()
     let at = this.#dies
     if (luck < at) return { ...FAIR, dies: this.#dice.pick(["before", "after"]) }

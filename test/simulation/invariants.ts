@@ -61,10 +61,14 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     for (const [at, row] of paid.slice(1).entries()) {
       const before = paid[at]!
       const known = records.attached.has(before.requestId)
-      const soon = row.acceptedAt - before.acceptedAt < GRACE
+      // From intent to intent: a process that stood still between its intent and its POST makes it however late.
+      const intents = (records.intents.get(id) ?? []).filter(({ at }) => at <= row.acceptedAt)
+      const again = intents.findLast(({ resubmits }) => resubmits > 0)?.at ?? row.acceptedAt
+      const first = intents.findLast(({ at, resubmits }) => resubmits === 0 && at <= again)?.at ?? before.acceptedAt
+      const soon = again - first < GRACE
       const answer = records.answered.get(before.requestId)
       const told = answer?.by.alive === true && answer.by.troubledAt < answer.at
-      const uncounted = (records.intents.get(id) ?? []).every(({ resubmits }) => resubmits === 0)
+      const uncounted = intents.every(({ resubmits }) => resubmits === 0)
       if (at > 0 || known || told || soon || uncounted) {
         paidTwice++
         const reasons = [

@@ -29,6 +29,7 @@ const act = (cluster: Cluster, clients: Clients) => {
     cut: 1.2,
     mend: 2,
     freeze: 0.8,
+    robbery: running.length > 1 ? 0.25 : 0,
     thaw: 0.6,
     jobs: 1.5,
     submits: 0.8,
@@ -59,8 +60,20 @@ const act = (cluster: Cluster, clients: Clients) => {
       return anyOf((process) => cluster.freeze(process))
     case "thaw":
       return anyOf((process) => cluster.thaw(process))
+    case "robbery": {
+      // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
+      cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
+      clients.send("picture")
+      cluster.time.pass(1000)
+      return anyOf((process) => {
+        cluster.freeze(process)
+        cluster.time.pass(46_000)
+        cluster.thaw(process)
+      })
+    }
     case "jobs": {
-      const after = dice.pick([200, 1000, 3000, 8000, 30_000])
+      // The last is past the soft limit and well within what is left after it.
+      const after = dice.pick([200, 1000, 3000, 8000, 30_000, 65_000])
       const ends = dice.weighted({ picture: 6, flagged: 1, refused: 1, failed: 3, never: 0.3 })
       cluster.note(`fal: the next job ends ${ends} after ${after} ms`)
       return cluster.run(
