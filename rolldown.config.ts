@@ -4,7 +4,7 @@ import { defineConfig } from "rolldown"
 const withoutNewBuffer = {
   name: "without-new-buffer",
   transform: (code: string, id: string) =>
-    id.includes("seek-bzip") ? code.replaceAll("new Buffer(", "Buffer.alloc(") : undefined
+    id.includes("seek-bzip") ? { code: code.replaceAll("new Buffer(", "Buffer.alloc("), map: null } : undefined
 }
 
 /**

@@ -70,7 +70,7 @@ describeWith(["redis", "postgres"], "the way to Redis", (servers) => {
         yield* eventually(
           "cut",
           Effect.sync(() => left.map((count) => count())),
-          ([a]) => a === 0
+          (counts) => counts.every((count) => count === 0)
         )
         assert.isBelow(yield* consumes(stage), 5_000)
         for (const id of ids) assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")

@@ -42,6 +42,8 @@ const kindOf = (error: Error): string =>
 
 const none = new Error("there is no connection")
 const cut = new Error("the connection was closed before the answer came")
+/** Each command gets an error of its own: the driver writes into one that ends a transaction. */
+const anew = (error: Error) => Object.assign(new Error(error.message), "code" in error ? { code: error.code } : {})
 
 /** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
 class Connection extends Redis {
@@ -53,11 +55,11 @@ class Connection extends Redis {
     const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
     if (!away || this.options.enableOfflineQueue !== false) {
       const { reject } = command
-      command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? (this.trouble ?? cut) : error)
+      command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? anew(this.trouble ?? cut) : error)
       command.promise.catch((error: Error) => this.onFailed(error))
       return super.sendCommand(command, stream)
     }
-    command.reject(this.trouble ?? none)
+    command.reject(anew(this.trouble ?? none))
     return command.promise
   }
 }
