@@ -122,6 +122,8 @@ export class Cluster {
   readonly trace: Array<string> | undefined
   steps = 0
   kills = 0
+  /** Whoever makes this call next stands still before it for so long (milliseconds). */
+  ambush: { readonly call: string; readonly millis: number } | undefined
   /** Kills its process at every look at a request of this seed. */
   readonly poison = new Set<number>()
   readonly broker
@@ -387,6 +389,11 @@ export class Cluster {
         this.steps++
         const what = this.trace === undefined ? name : `${name}${describe(args)}`
         const idle = name === "awaitMessage"
+        if (this.ambush?.call === name) {
+          this.freeze(process)
+          this.#soon(this.ambush.millis, () => this.thaw(process))
+          this.ambush = undefined
+        }
         if (process.links[link] !== "up" && !idle) {
           trouble(args)
           this.note(`${what}: ${process.links[link]}`, process.boot)
@@ -420,7 +427,7 @@ export class Cluster {
             const { requestId } = exit.value as Ticket // what `submit` gives
             this.records.answered.set(requestId, { by: process, at: this.time.now })
           }
-          if (stops) this.#soon(() => (this.stop(process), this.hurry(process)))
+          if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           return Effect.andThen(pause(delay[1]), alive(exit))
         })
@@ -429,8 +436,8 @@ export class Cluster {
   }
 
   /** In a while, and by nobody: a worker's fiber cannot stop the worker it is part of. */
-  #soon(doing: () => void) {
-    Effect.runForkWith(this.#own)(Effect.delay(Effect.sync(doing), 20))
+  #soon(millis: number, doing: () => void) {
+    Effect.runForkWith(this.#own)(Effect.delay(Effect.sync(doing), millis))
   }
 
   #isPoison(name: string, args: ReadonlyArray<unknown>) {

@@ -63,13 +63,9 @@ const act = (cluster: Cluster, clients: Clients) => {
     case "robbery": {
       // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
       cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
+      cluster.ambush = { call: dice.pick(["intend", "advance", "progress", "progress", "progress"]), millis: 46_000 }
       clients.send("picture")
-      cluster.time.pass(1000)
-      return anyOf((process) => {
-        cluster.freeze(process)
-        cluster.time.pass(46_000)
-        cluster.thaw(process)
-      })
+      return cluster.time.pass(47_000)
     }
     case "jobs": {
       // The last is past the soft limit and well within what is left after it.
