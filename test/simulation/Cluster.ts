@@ -70,6 +70,8 @@ export const settings = {
   SHUTDOWN_GRACE: "20"
 }
 
+const provider = ConfigProvider.fromUnknown(settings)
+
 /** `SHUTDOWN_GRACE` in milliseconds. */
 export const GRACE = Number(settings.SHUTDOWN_GRACE) * 1000
 
@@ -142,11 +144,9 @@ export class Cluster {
     this.#seed = seed
     this.dice = new Dice(seed)
     this.weather = new Weather(this.dice)
-    this.talks = this.dice.chance(0.25)
+    this.talks = this.dice.chance(0.2)
     this.trace = traced ? [] : undefined
-    this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
-      Context.add(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(settings))
-    )
+    this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(Context.add(ConfigProvider.ConfigProvider, provider))
     const world = this.#build(
       Layer.mergeAll(
         TaskQueueMemory.MemoryBroker.layer,
@@ -222,7 +222,7 @@ export class Cluster {
     const redis = <E>(make: (operation: string) => E) => this.#passage(process, "redis", make)
     const queue = redis((operation) => new QueueError({ operation, cause: "simulated" }))
     const base = this.#references(process, dice).pipe(
-      Context.add(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(settings)),
+      Context.add(ConfigProvider.ConfigProvider, provider),
       Context.add(Stop, {
         begin: Effect.sync(() => void (process.stoppingSince ??= this.time.now)),
         hurry: process.hurry,

@@ -79,6 +79,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: `const MAX_RESUBMITS = 99`
   },
   {
+    name: "a resubmit that failed is forgotten",
+    file: payOnce,
+    from: `advance(taskId, submitted, beforeResubmit(submitted))`,
+    to: `advance(taskId, submitted, undefined)`
+  },
+  {
     name: "the journal is written over whatever it says",
     file: "src/layers/JournalMemory.ts",
     from: `      Equal.equals(Option.fromNullishOr(entries.get(taskId)), previous)`,

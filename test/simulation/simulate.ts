@@ -23,7 +23,7 @@ const act = (cluster: Cluster, clients: Clients) => {
   const what = dice.weighted({
     send: 5,
     start: running.length === 0 ? 8 : running.length < 3 ? 1.5 : 0,
-    kill: 1,
+    kill: 1.4,
     stop: 0.6,
     hurry: 0.4,
     cut: 1.2,
@@ -100,7 +100,8 @@ export const simulate = (seed: number, traced = false): Outcome => {
   cluster.start("a")
   if (dice.chance(0.6)) cluster.start("b")
   clients.send()
-  for (let left = dice.between(5, 14); left > 0; left--) {
+  clients.send()
+  for (let left = dice.between(4, 10); left > 0; left--) {
     act(cluster, clients)
     time.pass(dice.pick([0, 1, 20, 300, 1000, 2000, 6000]))
     cluster.steps++

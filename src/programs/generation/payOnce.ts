@@ -149,6 +149,10 @@ const collect = Effect.fn("generation.collect")(function* (taskId: string, submi
   return generated
 })
 
+/** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
+const beforeResubmit = ({ requestId: _, resubmits, ...about }: Submitted): Intended | undefined =>
+  resubmits === 0 ? undefined : { ...about, _tag: "Intended", resubmits: resubmits - 1 }
+
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Submitted) =>
   Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
@@ -161,7 +165,7 @@ const endedBadly = (taskId: string, submitted: Submitted) =>
       case "AccountProblem":
         return yield* pause(reason)
       case "JobFailed":
-        yield* advance(taskId, submitted, undefined)
+        yield* advance(taskId, submitted, beforeResubmit(submitted))
         return yield* later("fal job failed", `fal: ${reason.type}: ${reason.detail}`, { counted: true })
       case "Cancelled":
         yield* advance(taskId, submitted, undefined)
