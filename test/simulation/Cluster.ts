@@ -401,7 +401,7 @@ export class Cluster {
         }
         const fate = this.weather.fate(name)
         const { delay, dies, lost, stops } = fate
-        if (lost !== undefined || delay[0] + delay[1] > 0) trouble(args)
+        if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(args)
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
           if (dies === "before" || this.#isPoison(name, args)) {
             this.kill(process, `before ${what}`)

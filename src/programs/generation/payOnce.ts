@@ -150,8 +150,8 @@ const collect = Effect.fn("generation.collect")(function* (taskId: string, submi
 })
 
 /** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
-const beforeResubmit = ({ requestId: _, resubmits, ...about }: Submitted): Intended | undefined =>
-  resubmits === 0 ? undefined : { ...about, _tag: "Intended", resubmits: resubmits - 1 }
+const beforeResubmit = ({ at, endpoint, input, resubmits }: Submitted): Intended | undefined =>
+  resubmits === 0 ? undefined : { _tag: "Intended", endpoint, input, at, resubmits: resubmits - 1 }
 
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Submitted) =>
