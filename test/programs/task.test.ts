@@ -366,6 +366,24 @@ describe("fal's answer to a submit is lost", () => {
     })
   )
 
+  it.effect("made again and failed at fal, it has had its one more time: lost once more, it is a FAILURE", () =>
+    Effect.gen(function* () {
+      const { counts, failure, ledger, script, seconds, send, start } = yield* makeWorld
+      const picture = { ends: "picture", after: 1000 } as const
+      yield* script.submits("lost", "accepted", "lost")
+      yield* script.jobs(picture, { ends: "failed", after: 1000, type: "runner_disconnected" }, picture)
+      yield* start()
+      const id = yield* send()
+      yield* seconds(3600)
+      assert.match((yield* failure(id)).message, /lost 2 times/)
+      assert.deepStrictEqual(
+        (yield* ledger).map(({ outcome }) => outcome),
+        ["picture", "failed", "picture"]
+      )
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
   it.effect("a request that fal no longer knows is treated the same way", () =>
     Effect.gen(function* () {
       const { ledger, script, seconds, send, start, success } = yield* makeWorld
