@@ -38,10 +38,10 @@ export const message = (task: Partial<NewMessage.NewTask> = {}) => {
   )
 }
 
-/** Asks again until it is so; fails with the last answer after ten seconds. */
-export const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, good: (answer: A) => boolean) =>
+/** Asks again until it is so; fails with the last answer after so many seconds. */
+export const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, good: (answer: A) => boolean, seconds = 10) =>
   Effect.gen(function* () {
-    for (let left = 500; ; left--) {
+    for (let left = seconds * 50; ; left--) {
       const answer = yield* ask
       if (good(answer)) return answer
       if (left === 0) return yield* Effect.die(new Error(`${what}: still ${JSON.stringify(answer)}`))
