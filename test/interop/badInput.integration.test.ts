@@ -4,9 +4,9 @@ import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { describeWith, freshDatabase, freshRedis, ownRedis } from "../servers/index.ts"
 import { eventually, message, uniqueId } from "../support.ts"
+import { five } from "./pictures.ts"
 import { makeStage, nothing, startProgram } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 const ask = () => {
   const id = uniqueId("picture")
   return { id, message: message({ id, task: "generate_model", kwargs: five }) }

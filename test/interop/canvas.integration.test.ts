@@ -4,9 +4,9 @@ import { spawn } from "node:child_process"
 import { describeWith } from "../servers/index.ts"
 import { eventually } from "../support.ts"
 import { canvases, stockFails } from "./canvases.ts"
+import { five } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 const Answers = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 type Where = { readonly broker: { readonly url: string }; readonly backend: { readonly url: string } }
 

@@ -4,9 +4,8 @@ import { describeWith } from "../servers/index.ts"
 import { freePort } from "../servers/Process.ts"
 import { eventually, message } from "../support.ts"
 import { startCelery } from "./celeryCommand.ts"
+import { five } from "./pictures.ts"
 import { makeStage } from "./stage.ts"
-
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 
 const Workers = Schema.Record(
   Schema.String,

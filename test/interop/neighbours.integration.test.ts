@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message } from "../support.ts"
 import { celery, startStock } from "./celeryCommand.ts"
+import { five } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 const generate = (id: string) => message({ id, task: "generate_model", kwargs: five })
 
 describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on one queue", (servers) => {

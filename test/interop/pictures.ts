@@ -6,7 +6,7 @@ import type { makeStage } from "./stage.ts"
 
 export type Stage = Effect.Success<ReturnType<typeof makeStage>>
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
+export const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 export const ask = (id: string) => message({ id, task: "generate_model", kwargs: five })
 
 /** A task whose picture fal is making at this moment, its request id written down. */

@@ -3,9 +3,8 @@ import { Effect } from "effect"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message } from "../support.ts"
 import { celery, startCelery } from "./celeryCommand.ts"
+import { five } from "./pictures.ts"
 import { askPython, makeStage } from "./stage.ts"
-
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 
 /** Celery's transport options, and what they are in our settings. */
 const tenants = {

@@ -5,29 +5,12 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { describeWith } from "../servers/index.ts"
 import { freePort, temporaryFolder } from "../servers/Process.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, uniqueId } from "../support.ts"
+import { ask, inFlight, paidAndSaved, type Stage } from "./pictures.ts"
 import { makeStage, nothing, startProgram } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
-const ask = (id: string) => message({ id, task: "generate_model", kwargs: five })
-type Stage = Effect.Success<ReturnType<typeof makeStage>>
-
-/** A task whose picture fal is making at this moment, its request id written down. */
-const inFlight = Effect.fnUntraced(function* (stage: Stage) {
-  const id = uniqueId("picture")
-  yield* stage.push(ask(id))
-  yield* eventually(
-    "the request id is in the journal",
-    Effect.promise(() => stage.raw.broker.get(`model-generator.journal:${id}`)),
-    (entry) => entry?.includes('"Submitted"') === true
-  )
-  return id
-})
-
 const paidAndSavedOnce = Effect.fnUntraced(function* (stage: Stage) {
-  assert.strictEqual((yield* stage.fal.ledger).length, 1)
-  assert.strictEqual((yield* stage.models).length, 1)
-  yield* eventually("nothing is left", stage.left, ({ queued, unacked }) => queued + unacked === 0)
+  yield* paidAndSaved(stage, 1)
   assert.deepStrictEqual(yield* stage.left, nothing)
 })
 

@@ -2,9 +2,9 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeWith } from "../servers/index.ts"
 import { eventually } from "../support.ts"
+import { five } from "./pictures.ts"
 import { askPython, makeStage, nothing } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 const template = "female_25-35_average_front-standing_professional"
 const keys = [
   "status",

@@ -4,9 +4,9 @@ import { fixture } from "../programs/celery/fixtures.ts"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message } from "../support.ts"
 import { celery, startCelery } from "./celeryCommand.ts"
+import { five } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
-const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
 const generate = (id: string, over: object = {}) => message({ id, task: "generate_model", kwargs: five, ...over })
 
 /** What the CLI printed of a stock 5.3.6 worker, under our worker's name. */
