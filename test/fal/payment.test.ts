@@ -1,6 +1,6 @@
 /** Ways to pay twice, hazard by hazard of the reference's table, each told by the simulator's ledger. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber } from "effect"
 import { Fleet } from "../../src/services/Fleet.ts"
 import { message } from "../support.ts"
 import { empty, five } from "../programs/world.ts"
@@ -264,15 +264,9 @@ describe.concurrent("what is not a picture", () => {
       const { pass, send, simulator, start, success } = yield* stage({ locked: true })
       yield* start({ name: "celery@one" }).pipe(
         Effect.provideService(Fleet, {
-          hear: Effect.succeed(Stream.never),
+          ...Fleet.defaultValue(),
           publish: (key, body) =>
-            Effect.sync(() => void (/paused|resumed/.test(key) && told.push([key, (body as { reason: unknown }).reason]))), // as we say it
-          reply: () => Effect.succeed(false),
-          ask: () => Effect.succeed([]),
-          join: () => Effect.void,
-          leave: Effect.void,
-          remember: () => Effect.void,
-          remembered: () => Effect.succeed(new Map())
+            Effect.sync(() => void (/paused|resumed/.test(key) && told.push([key, (body as { reason: unknown }).reason]))) // as we say it
         })
       )
       const id = yield* send()
