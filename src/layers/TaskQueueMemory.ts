@@ -59,7 +59,7 @@ const make = Effect.gen(function* () {
   const wire = yield* MemoryWire
   /** What this worker knows it holds. */
   const mine = new Set<string>()
-  let spare = 0
+  let claims = 0
 
   /** One step at the broker. */
   const command = <A>(name: string, run: (now: number) => A) => wire.send(name, Effect.map(Clock.currentTimeMillis, run))
@@ -138,8 +138,7 @@ const make = Effect.gen(function* () {
       for (const { key, queue } of kombu.lists(queues)) {
         const raw = listAt(key).pop()
         if (raw === undefined) continue
-        const own = kombu.tagOf(raw)
-        const tag = own !== undefined && !broker.unacknowledged.has(own) ? own : `spare-${me.boot}-${spare++}`
+        const tag = `${me.boot}-${++claims}`
         const delivery = { tag, queue, raw }
         broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined, since: now })
         return Option.some({ ...delivery, seenSince: came(key, raw) ?? now })

@@ -93,15 +93,16 @@ const make = Effect.gen(function* () {
     ).pipe(Effect.asVoid),
     claim: Effect.gen(function* () {
       claiming++
+      const tag = randomUUID()
       const lists = kombu.lists(queues)
       const reply = yield* attempt("claim", () =>
         claim(
           [...holding, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
-          [me.boot, randomUUID(), ...lists.map(({ queue }) => queue)]
+          [me.boot, tag, ...lists.map(({ queue }) => queue)]
         )
       )
       if (!Array.isArray(reply)) return Option.none()
-      const [tag, queue, raw, waited] = reply as [string, string, string, string] // what the script returns
+      const [queue, raw, waited] = reply as [string, string, string] // what the script returns
       mine.add(tag)
       const now = yield* Clock.currentTimeMillis
       return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })

@@ -8,6 +8,7 @@ export class QueueError extends Schema.TaggedError<QueueError>()("QueueError", {
 
 /** One receipt of a message: `raw` is the envelope exactly as it lay in the queue. */
 export interface Delivery {
+  /** Of this receipt alone: what is said of an earlier one, late or again, cannot touch it. */
   readonly tag: string
   readonly queue: string
   readonly raw: string

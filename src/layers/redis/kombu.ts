@@ -85,16 +85,6 @@ export const restored = (raw: string, crashed: boolean): { readonly raw: string;
   }
 }
 
-/** The tag the message's own publisher gave it. */
-export const tagOf = (raw: string): string | undefined => {
-  try {
-    const tag = record(record(PythonJson.parse(raw))?.["properties"])?.["delivery_tag"]
-    return typeof tag === "string" && tag !== "" ? tag : undefined
-  } catch {
-    return undefined
-  }
-}
-
 export const priorityOf = (raw: string): number => restored(raw, false).priority
 
 /** An entry of `unacked`, `[envelope, exchange, routing key]`: the message, and where its sender put it. */

@@ -31,8 +31,8 @@ local function came(raw, marks)
 end`
 
 /**
- * KEYS unacked, unacked_index, held, then each list and its marks. ARGV boot, a spare tag, then each list's queue. Returns tag,
- * queue, message, and how long it has been seen to wait.
+ * KEYS unacked, unacked_index, held, then each list and its marks. ARGV boot, a tag for this claim, then each list's queue.
+ * Returns queue, message, and how long it has been seen to wait.
  */
 export const claim = `${now}${marks}
 for i = 4, #KEYS, 2 do
@@ -40,15 +40,12 @@ for i = 4, #KEYS, 2 do
   if raw then
     local t, queue = now(), ARGV[i / 2 + 1]
     local seen = came(raw, KEYS[i + 1]) or t
-    local tag, exchange, key, shown = ARGV[2], '', queue, cjson.encode(raw)
+    local exchange, key, shown = '', queue, cjson.encode(raw)
     local readable, message = pcall(cjson.decode, raw)
     if readable and type(message) == 'table' then
       shown = raw
       local properties = message.properties
       if type(properties) == 'table' then
-        local own = properties.delivery_tag
-        -- a tag already held belongs to another message: never write over that one
-        if type(own) == 'string' and own ~= '' and redis.call('HEXISTS', KEYS[1], own) == 0 then tag = own end
         local info = properties.delivery_info
         if type(info) == 'table' then
           if type(info.exchange) == 'string' then exchange = info.exchange end
@@ -56,10 +53,10 @@ for i = 4, #KEYS, 2 do
         end
       end
     end
-    redis.call('HSET', KEYS[1], tag, '[' .. shown .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']')
-    redis.call('ZADD', KEYS[2], text(t), tag)
-    redis.call('HSET', KEYS[3], tag, ARGV[1])
-    return { tag, queue, raw, text(t - seen) }
+    redis.call('HSET', KEYS[1], ARGV[2], '[' .. shown .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']')
+    redis.call('ZADD', KEYS[2], text(t), ARGV[2])
+    redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
+    return { queue, raw, text(t - seen) }
   end
 end
 return false`
