@@ -8,6 +8,8 @@ export interface Mutant {
 
 const settle = "src/programs/worker/settle.ts"
 const payOnce = "src/programs/generation/payOnce.ts"
+const submit = "src/programs/generation/submit.ts"
+const collect = "src/programs/generation/collect.ts"
 const queue = "src/layers/TaskQueueMemory.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -29,7 +31,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "submit before the intent is written",
-    file: payOnce,
+    file: submit,
     from: `  const made = intend(taskId, before, intended).pipe(
     Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
     Effect.andThen(generator.submit(endpoint, input)),`,
@@ -38,13 +40,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "the request id is not written",
-    file: payOnce,
-    from: `      return Effect.as(advance(taskId, intended, submitted), submitted)`,
+    file: submit,
+    from: `      return Effect.as(Entry.advance(taskId, intended, submitted), submitted)`,
     to: `      return Effect.succeed(submitted)`
   },
   {
     name: "a stop may come between a submit and its request id",
-    file: payOnce,
+    file: submit,
     from: `    ),
     Effect.uninterruptible
   )`,
@@ -54,35 +56,36 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submit again instead of re-attaching",
     file: payOnce,
-    from: `      return bought(yield* finish(taskId, found))`,
-    to: `      return bought(yield* finish(taskId, yield* submit(taskId, found, found.endpoint, found.input, found.resubmits)))`
+    from: `      return bought(yield* collect(taskId, found))`,
+    to: `      yield* Entry.advance(taskId, found, undefined)
+      return bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))`
   },
   {
     name: "retry without the journal",
-    file: payOnce,
+    file: collect,
     from: `      default:
         return yield* later("fal unreachable"`,
     to: `      default:
-        yield* advance(taskId, submitted, undefined)
+        yield* Entry.advance(taskId, submitted, undefined)
         return yield* later("fal unreachable"`
   },
   {
     name: "no grace for a submit whose answer was lost",
-    file: payOnce,
+    file: submit,
     from: `Duration.toSeconds(FAL_UNCERTAIN_GRACE)),`,
     to: `Duration.toSeconds(FAL_UNCERTAIN_GRACE) * 0),`
   },
   {
     name: "submits with lost answers are made again for ever",
-    file: payOnce,
+    file: submit,
     from: `const MAX_RESUBMITS = 1`,
     to: `const MAX_RESUBMITS = 99`
   },
   {
     name: "a resubmit that failed is forgotten",
-    file: payOnce,
-    from: `advance(taskId, submitted, beforeResubmit(submitted))`,
-    to: `advance(taskId, submitted, undefined)`
+    file: collect,
+    from: `Entry.advance(taskId, submitted, beforeResubmit(submitted))`,
+    to: `Entry.advance(taskId, submitted, undefined)`
   },
   {
     name: "the journal is written over whatever it says",

@@ -1,0 +1,102 @@
+import { Effect, Schedule } from "effect"
+import { Generator, type GeneratorError } from "../../services/Generator.ts"
+import type { Journal } from "../../services/Journal.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import { costOf } from "../commands/price.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import type { Failure } from "../Task.ts"
+import * as Entry from "./Entry.ts"
+import { later, pause } from "./putOff.ts"
+import { grace } from "./submit.ts"
+import { type Usual, UsualTimes, waitUntilEnded } from "./wait.ts"
+
+/** The picture of a request that has ended, written down as paid. */
+const bring = Effect.fn("generation.collect")(function* (taskId: string, submitted: Entry.Submitted, tookMs: number) {
+  const generator = yield* Generator
+  const metrics = yield* Metrics
+  const picture = yield* generator.result(Entry.ticketOf(submitted)).pipe(
+    Effect.retry({
+      while: (error) => error.reason._tag === "Unreachable",
+      schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
+    })
+  )
+  const labels = { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : "used" }
+  const units = picture.billableUnits ?? 1
+  yield* metrics.count("billable_units_total", labels, units)
+  const price = costOf(submitted.endpoint, 1).per_picture
+  if (price !== null) yield* metrics.count("spent_dollars_total", labels, units * price)
+  if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
+  const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
+  yield* Entry.advance(taskId, submitted, generated)
+  yield* metrics.count("generations_total", { outcome: "picture" })
+  return generated
+})
+
+/** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
+const beforeResubmit = ({ at, endpoint, input, resubmits }: Entry.Submitted): Entry.Intended | undefined =>
+  resubmits === 0 ? undefined : { _tag: "Intended", endpoint, input, at, resubmits: resubmits - 1 }
+
+/** How a request that fal accepted can end other than in a picture. */
+const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
+  Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
+    const metrics = yield* Metrics
+    const { reason } = error
+    yield* metrics.count("generations_total", { outcome: reason._tag })
+    switch (reason._tag) {
+      case "Refused":
+        return yield* TaskFailure.contentRefused(reason.detail)
+      case "AccountProblem":
+        return yield* pause(reason)
+      case "JobFailed":
+        yield* Entry.advance(taskId, submitted, beforeResubmit(submitted))
+        return yield* later("fal job failed", `fal: ${reason.type}: ${reason.detail}`, { counted: true })
+      case "Cancelled":
+        yield* Entry.advance(taskId, submitted, undefined)
+        return yield* TaskFailure.generationError(`the request to fal was cancelled: ${reason.detail}`)
+      case "Unknown": {
+        // It may have been paid: from here on it is like a submit whose answer was lost.
+        const { requestId: _, ...about } = submitted
+        yield* Entry.advance(taskId, submitted, { ...about, _tag: "Intended" })
+        return yield* later("result lost", `fal no longer knows request ${submitted.requestId}`, {
+          counted: false,
+          atLeast: yield* grace
+        })
+      }
+      default:
+        return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: false })
+    }
+  })
+
+const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number, inference: number | null) {
+  const metrics = yield* Metrics
+  yield* metrics.observe("fal_wait_seconds", { endpoint }, took)
+  if (inference === null) return
+  yield* metrics.observe("fal_inference_seconds", { endpoint }, inference)
+  yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inference))
+})
+
+/** Waits for what was bought, until it has ended one way or the other. */
+export const collect = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
+    Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
+    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs)),
+    Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))
+  )
+})
+
+/** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
+const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
+
+/** Asks fal to cancel, then watches until it has ended. `true` when a picture came out of it after all. */
+export const recall = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
+  const generator = yield* Generator
+  yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, submitted.at).pipe(
+    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs)),
+    Effect.as(true),
+    // One that fal does not speak of may still be running, and counts for a while.
+    Effect.catchTag("GeneratorError", ({ reason }) =>
+      Effect.as(reason._tag === "Unreachable" || reason._tag === "AccountProblem" ? Effect.void : Entry.close(taskId), false)
+    )
+  )
+})

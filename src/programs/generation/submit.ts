@@ -1,0 +1,100 @@
+import { Clock, Duration, Effect, Option, type Schema } from "effect"
+import type { CircuitBreaker } from "effect/persistence"
+import { Generator } from "../../services/Generator.ts"
+import { Journal } from "../../services/Journal.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
+import { type Failure, NotYet } from "../Task.ts"
+import * as Entry from "./Entry.ts"
+import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
+import { later, pause } from "./putOff.ts"
+
+const MAX_RESUBMITS = 1
+/** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
+export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
+  Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
+  Effect.orDie
+)
+
+/** The intent, once the fleet has room for one more request and has not made too many in this minute. */
+const intend = Effect.fnUntraced(function* (taskId: string, before: Entry.Intended | undefined, intent: Entry.Intended) {
+  const journal = yield* Journal
+  const answer = yield* Effect.mapError(journal.intend(taskId, Option.fromNullishOr(before), intent), Entry.away)
+  if (answer === "full") return yield* new NotYet({ reason: "no room at fal", after: 1 })
+  if (answer === "contended") return yield* Entry.contended
+  yield* Effect.tapError(withinRate, () => Entry.advance(taskId, intent, before))
+})
+
+/** Intent, one POST, request id: nothing can come between the last two but the death of the process. */
+const submitNow = Effect.fn("generation.submit")(function* (
+  taskId: string,
+  before: Entry.Intended | undefined,
+  endpoint: string,
+  input: Schema.JsonObject,
+  resubmits: number
+) {
+  const generator = yield* Generator
+  const metrics = yield* Metrics
+  const intended = { _tag: "Intended", endpoint, input, at: yield* Clock.currentTimeMillis, resubmits } as const
+  const resubmitting = Effect.andThen(
+    metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),
+    Effect.logWarning("a submit whose answer was lost is made again", { taskId, seed: input["seed"] })
+  )
+  const made = intend(taskId, before, intended).pipe(
+    Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
+    Effect.andThen(generator.submit(endpoint, input)),
+    Effect.flatMap((ticket) => {
+      const submitted = { ...intended, _tag: "Submitted", requestId: ticket.requestId } as const
+      return Effect.as(Entry.advance(taskId, intended, submitted), submitted)
+    })
+  )
+  return yield* whileUp(made).pipe(
+    Effect.catchTag(
+      "GeneratorError",
+      Effect.fnUntraced(function* ({ reason }): Effect.fn.Return<never, Failure, Journal | CircuitBreaker.CircuitBreaker> {
+        if (reason._tag === "Uncertain") {
+          yield* metrics.count("generations_uncertain_total", {})
+          yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", { taskId, detail: reason.detail })
+          return yield* later("uncertain", `fal's answer to the submit was lost: ${reason.detail}`, {
+            counted: false,
+            atLeast: yield* grace
+          })
+        }
+        yield* Entry.advance(taskId, intended, before)
+        if (reason._tag === "AccountProblem") return yield* pause(reason)
+        if (reason._tag === "Refused") return yield* TaskFailure.contentRefused(reason.detail)
+        if (reason._tag === "Busy") return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true })
+        // While fal takes nobody's, it is no fault of this task's.
+        return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
+      })
+    ),
+    Effect.uninterruptible
+  )
+})
+
+/** A request of which fal has seen nothing yet. */
+export const submit = (taskId: string, endpoint: string, input: Schema.JsonObject) =>
+  inTurn(submitNow(taskId, undefined, endpoint, input, 0))
+
+/**
+ * One whose answer was lost: after its grace it is made again, as often as it may be, else given up. The same input, so that
+ * its seed can be found in fal's history.
+ */
+export const resubmit = Effect.fnUntraced(function* (taskId: string, lost: Entry.Intended) {
+  const waited = ((yield* Clock.currentTimeMillis) - lost.at) / 1000
+  const left = (yield* grace) - waited
+  if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
+  const { FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN").pipe(Effect.orDie)
+  if (FAL_UNCERTAIN === "fail" || lost.resubmits >= MAX_RESUBMITS) {
+    const metrics = yield* Metrics
+    const times = lost.resubmits === 0 ? "once" : `${lost.resubmits + 1} times`
+    yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
+    yield* Effect.logError("a submit whose answer was lost is given up: look for it in fal's history", {
+      taskId,
+      seed: lost.input["seed"]
+    })
+    return yield* TaskFailure.generationError(`fal's answer to the submit was lost ${times}: not asked again`)
+  }
+  return yield* inTurn(submitNow(taskId, lost, lost.endpoint, lost.input, lost.resubmits + 1))
+})
