@@ -1,12 +1,8 @@
 /** Runs some seeds in a thread of its own and tells what came of each slice of them. */
-import { syncBuiltinESMExports } from "node:module"
-import os from "node:os"
+import "./bare.ts"
 import { type MessagePort, parentPort, workerData } from "node:worker_threads"
+import { add, nothing, type Report } from "./Report.ts"
 import { simulate } from "./simulate.ts"
-
-// Heartbeats tell the machine's load: no part of a run, and slow to ask for.
-os.loadavg = () => [0, 0, 0]
-syncBuiltinESMExports()
 
 export interface Order {
   readonly from: number
@@ -15,29 +11,6 @@ export interface Order {
   /** Whether the first seed that fails is enough. */
   readonly untilFailure: boolean
 }
-export interface Report {
-  readonly seeds: number
-  readonly steps: number
-  readonly kills: number
-  readonly tasks: number
-  readonly lost: number
-  readonly savedTwice: number
-  readonly paidTwice: number
-  readonly failures: ReadonlyArray<{ readonly seed: number; readonly violations: ReadonlyArray<string> }>
-}
-
-export const nothing: Report = { seeds: 0, steps: 0, kills: 0, tasks: 0, lost: 0, savedTwice: 0, paidTwice: 0, failures: [] }
-
-export const add = (one: Report, other: Report): Report => ({
-  seeds: one.seeds + other.seeds,
-  steps: one.steps + other.steps,
-  kills: one.kills + other.kills,
-  tasks: one.tasks + other.tasks,
-  lost: one.lost + other.lost,
-  savedTwice: one.savedTwice + other.savedTwice,
-  paidTwice: one.paidTwice + other.paidTwice,
-  failures: [...one.failures, ...other.failures]
-})
 
 /** One seed's report. A run that cannot go on is a failure of its own. */
 export const reportOf = (seed: number): Report => {

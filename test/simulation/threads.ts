@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
-import { add, nothing, type Order, type Report } from "./thread.ts"
+import { add, nothing, type Report } from "./Report.ts"
+import type { Order } from "./thread.ts"
 
 /** More room for what a run throws away, which is all of it. */
 const resourceLimits = { maxYoungGenerationSizeMb: 64 }
