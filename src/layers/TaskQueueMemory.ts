@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
+import { Clock, Context, Effect, Exit, Latch, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
 import {
   type Buried,
@@ -14,7 +14,6 @@ import * as kombu from "./redis/kombu.ts"
 
 interface Unacknowledged extends Delivery {
   readonly boot: string | undefined
-  readonly since: number
   readonly due: number | undefined
 }
 
@@ -48,16 +47,13 @@ export const MemoryWire = Context.Reference<{
   readonly send: <A>(command: string, run: Effect.Effect<A>) => Effect.Effect<A, QueueError>
 }>("model-generator/layers/MemoryWire", { defaultValue: () => ({ send: (_, run) => run }) })
 
-/** A claim whose answer was lost is noticed by its own worker after so many milliseconds. */
-const ASTRAY = 10_000
-
 const make = Effect.gen(function* () {
   const { WORKER_QUEUES } = yield* Settings.of("WORKER_QUEUES")
   let queues: ReadonlyArray<string> = WORKER_QUEUES
   const me = yield* WorkerIdentity
   const broker = yield* MemoryBroker
   const wire = yield* MemoryWire
-  /** What this worker knows it holds. */
+  /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   const mine = new Set<string>()
   let claims = 0
 
@@ -108,13 +104,13 @@ const make = Effect.gen(function* () {
     const { priority, raw } = kombu.restored(entry.raw, crashed)
     push(entry.queue, priority, raw, "next")
   }
-  const schedule = (entry: Delivery, due: number, since: number) =>
-    broker.unacknowledged.set(entry.tag, { tag: entry.tag, queue: entry.queue, raw: entry.raw, boot: undefined, due, since })
+  const schedule = ({ queue, raw, tag }: Delivery, due: number) =>
+    broker.unacknowledged.set(tag, { tag, queue, raw, boot: undefined, due })
 
   /** Why an entry should go back to its queue now, if it should. */
-  const releasable = ({ boot, due, since, tag }: Unacknowledged, now: number) => {
+  const releasable = ({ boot, due, tag }: Unacknowledged, now: number) => {
     if (due !== undefined) return due <= now ? "due" : undefined
-    if (boot === me.boot) return !mine.has(tag) && since < now - ASTRAY ? "astray" : undefined
+    if (boot === me.boot) return mine.has(tag) ? undefined : "astray"
     return (broker.leases.get(boot ?? "") ?? 0) < now ? "lost" : undefined
   }
 
@@ -134,21 +130,24 @@ const make = Effect.gen(function* () {
         return broker.pushed.await
       })
     ),
-    claim: command("claim", (now) => {
-      for (const { key, queue } of kombu.lists(queues)) {
-        const raw = listAt(key).pop()
-        if (raw === undefined) continue
-        const tag = `${me.boot}-${++claims}`
-        const delivery = { tag, queue, raw }
-        broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined, since: now })
-        return Option.some({ ...delivery, seenSince: came(key, raw) ?? now })
-      }
-      return Option.none<Claimed>()
-    }).pipe(Effect.tap((claimed) => Effect.sync(() => Option.isSome(claimed) && mine.add(claimed.value.tag)))),
+    claim: Effect.suspend(() => {
+      const tag = `${me.boot}-${++claims}`
+      mine.add(tag)
+      return command("claim", (now) => {
+        for (const { key, queue } of kombu.lists(queues)) {
+          const raw = listAt(key).pop()
+          if (raw === undefined) continue
+          const delivery = { tag, queue, raw }
+          broker.unacknowledged.set(tag, { ...delivery, boot: me.boot, due: undefined })
+          return Option.some({ ...delivery, seenSince: came(key, raw) ?? now })
+        }
+        return Option.none<Claimed>()
+      }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
+    }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => {}),
     handBack: (delivery, { crashed }) => letGo("handBack", delivery, (entry) => restore(entry, crashed)),
-    hold: (delivery, at) => letGo("hold", delivery, (entry, now) => schedule(entry, at, now)),
-    retry: (delivery, next, at) => letGo("retry", delivery, (_, now) => schedule(next, at, now)),
+    hold: (delivery, at) => letGo("hold", delivery, (entry) => schedule(entry, at)),
+    retry: (delivery, next, at) => letGo("retry", delivery, () => schedule(next, at)),
     bury: (delivery, letter) =>
       letGo("bury", delivery, (_, now) =>
         listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery.raw, letter, me.name, now))

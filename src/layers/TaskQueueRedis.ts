@@ -1,7 +1,15 @@
-import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Duration, Effect, Exit, Layer, Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Settings from "../services/Settings.ts"
-import { type Delivery, type Outgoing, QueueError, type Released, TaskQueue, WorkerInfo } from "../services/TaskQueue.ts"
+import {
+  type Claimed,
+  type Delivery,
+  type Outgoing,
+  QueueError,
+  type Released,
+  TaskQueue,
+  WorkerInfo
+} from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
 import { doorbells } from "./redis/doorbells.ts"
@@ -12,9 +20,6 @@ import { broker } from "./redis/where.ts"
 
 /** How long a batch is remembered as sent (seconds): longer than any message lives. */
 const ONCE = 7 * 86_400
-
-/** Longer than the answer to a claim is waited for (seconds). */
-const CLAIM = 10
 
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
@@ -47,9 +52,8 @@ const make = Effect.gen(function* () {
   const exhume = script(redis, "mgExhume", scripts.exhume)
   const restore = script(redis, "mgRestore", scripts.restore)
 
+  /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   const mine = new Set<string>()
-  /** Claims on their way. With none, what the broker says we hold and we do not know of came of one whose answer was lost. */
-  let claiming = 0
   const { held, leases, scheduled, unacked, unackedIndex, workers } = kombu
   const holding = [unacked, unackedIndex, held]
 
@@ -91,22 +95,23 @@ const make = Effect.gen(function* () {
       Effect.suspend(() => bells.at(kombu.lists(queues).map(({ key }) => key))),
       (wait) => attempt("awaitMessage", wait)
     ).pipe(Effect.asVoid),
-    claim: Effect.gen(function* () {
-      claiming++
+    claim: Effect.suspend(() => {
       const tag = randomUUID()
-      const lists = kombu.lists(queues)
-      const reply = yield* attempt("claim", () =>
-        claim(
-          [...holding, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
-          [me.boot, tag, ...lists.map(({ queue }) => queue)]
-        )
-      )
-      if (!Array.isArray(reply)) return Option.none()
-      const [queue, raw, waited] = reply as [string, string, string] // what the script returns
       mine.add(tag)
-      const now = yield* Clock.currentTimeMillis
-      return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })
-    }).pipe(Effect.ensuring(Effect.sync(() => claiming--))),
+      const lists = kombu.lists(queues)
+      return Effect.gen(function* () {
+        const reply = yield* attempt("claim", () =>
+          claim(
+            [...holding, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
+            [me.boot, tag, ...lists.map(({ queue }) => queue)]
+          )
+        )
+        if (!Array.isArray(reply)) return Option.none<Claimed>()
+        const [queue, raw, waited] = reply as [string, string, string] // what the script returns
+        const now = yield* Clock.currentTimeMillis
+        return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })
+      }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
+    }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
     handBack: (delivery, { crashed }) =>
       letGo("handBack", delivery, () => {
@@ -154,10 +159,7 @@ const make = Effect.gen(function* () {
     }),
     resign: Effect.asVoid(attempt("resign", () => resign([leases, workers], [me.boot, me.name]))),
     release: attempt("release", async (): Promise<Released> => {
-      const reply = await astray(
-        [unacked, unackedIndex, held, scheduled, leases],
-        [visibility, me.boot, claiming > 0 ? CLAIM : 0, ...mine]
-      )
+      const reply = await astray([unacked, unackedIndex, held, scheduled, leases], [visibility, me.boot, ...mine])
       const [next, ...found] = reply as [string, ...ReadonlyArray<string>] // what the script returns
       const released = { due: 0, lost: 0 }
       for (let at = 0; at < found.length; at += 3) {

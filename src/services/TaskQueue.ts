@@ -123,7 +123,7 @@ export class TaskQueue extends Context.Service<
     readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
     /** Ends this worker's lease, so that others need not wait for it to run out. */
     readonly resign: Effect.Effect<void, QueueError>
-    /** Puts back what is due and what dead workers held. */
+    /** Puts back what is due, what dead workers held, and what a claim of ours took whose answer never came. */
     readonly release: Effect.Effect<Released, QueueError>
     /** The queues messages are taken from now: at the start those of the settings. */
     readonly queues: Effect.Effect<ReadonlyArray<string>>

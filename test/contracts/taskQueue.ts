@@ -19,7 +19,10 @@ const infoOf = (me: WorkerIdentity["Service"]): WorkerInfo => ({
 })
 
 export interface Fleet {
-  /** One worker's view of a broker that is empty at the start of each test and shared by the workers of that test. */
+  /**
+   * One worker's view of a broker that is empty at the start of each test and shared by the workers of that test. No answer of the
+   * broker comes in the turn that asks for it, so that a call interrupted at once is one whose answer was lost.
+   */
   readonly worker: (name: string, overrides?: Partial<WorkerIdentity["Service"]>) => Layer.Layer<TaskQueue | WorkerIdentity>
 }
 
@@ -287,6 +290,25 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         assert.strictEqual(readable(again.raw).properties["crashes"], 1)
         assert.strictEqual((yield* two.queue.release).lost, 0)
       })
+    )
+
+    it.live("what a claim took whose answer was lost goes back at once, no crash counted, while other claims are under way", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "lost" }), message({ id: "taken" })])
+          const askAndDie = yield* Effect.forkChild(queue.claim, { startImmediately: true })
+          yield* Fiber.interrupt(askAndDie)
+          const underWay = yield* Effect.forkChild(queue.claim, { startImmediately: true })
+          assert.deepInclude(yield* queue.release, { lost: 1 })
+          const taken = Option.getOrThrow(yield* Fiber.join(underWay))
+          assert.strictEqual(readable(taken.raw).headers["id"], "taken")
+          assert.deepInclude(yield* queue.release, { lost: 0 })
+          const again = yield* claimed(queue)
+          assert.strictEqual(readable(again.raw).headers["id"], "lost")
+          assert.isUndefined(readable(again.raw).properties["crashes"])
+          assert.strictEqual((yield* queue.status).unacknowledged, 2)
+        })
+      )
     )
 
     it.live("who was robbed cannot acknowledge what another holds now", () =>

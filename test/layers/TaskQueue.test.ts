@@ -8,13 +8,16 @@ import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
 import { identity, message, settings } from "../support.ts"
 
+/** As with a network between, answers come later. */
+const later = Layer.succeed(TaskQueueMemory.MemoryWire, { send: (_, run) => Effect.tap(run, () => Effect.yieldNow) })
+
 taskQueueContract(
   "the task queue in this process",
   Effect.map(Layer.build(TaskQueueMemory.MemoryBroker.layer), (broker) => ({
     worker: (name, overrides) =>
       Layer.fresh(TaskQueueMemory.layer).pipe(
         Layer.provideMerge(identity(name, overrides)),
-        Layer.provide(Layer.succeedContext(broker)),
+        Layer.provide([Layer.succeedContext(broker), later]),
         Layer.provide(settings({})),
         Layer.orDie
       )

@@ -135,15 +135,15 @@ if info and string.find(info, ARGV[1], 1, true) then redis.call('HDEL', KEYS[2],
 return 1`
 
 /**
- * KEYS unacked, unacked_index, held, scheduled, leases. ARGV visibility, boot, how long a claim of ours may be unknown to us,
- * then the tags this worker knows it holds.
+ * KEYS unacked, unacked_index, held, scheduled, leases. ARGV visibility, boot, then the tags this worker holds or has just asked
+ * for.
  * Returns when the next message falls due ('' for never), then triples: tag, why, entry. 'lost': its worker is dead; 'astray': a
  * claim of ours whose answer was lost; 'overdue': a stock worker has held it too long; 'due': its time has come.
  */
 export const astray = `${now}
 local t = now()
 local out, known, taken = { '' }, {}, {}
-for i = 4, #ARGV do known[ARGV[i]] = true end
+for i = 3, #ARGV do known[ARGV[i]] = true end
 local function add(tag, why)
   if taken[tag] then return end
   taken[tag] = true
@@ -156,8 +156,7 @@ local held = redis.call('HGETALL', KEYS[3])
 for i = 1, #held, 2 do
   local tag, boot = held[i], held[i + 1]
   if boot == ARGV[2] then
-    local since = redis.call('ZSCORE', KEYS[2], tag)
-    if not known[tag] and (not since or tonumber(since) <= t - tonumber(ARGV[3])) then add(tag, 'astray') end
+    if not known[tag] then add(tag, 'astray') end
   else
     local lease = redis.call('ZSCORE', KEYS[5], boot)
     if not lease or tonumber(lease) < t then add(tag, 'lost') end
