@@ -9,6 +9,7 @@ export const layer = Layer.effect(
     const limit = settings.FAL_MAX_CONCURRENT
     const counts = (Duration.toSeconds(settings.TASK_TIME_LIMIT) + ORPHANED) * 1000
     const entries = new Map<string, Generation>()
+    const closed = new Set<string>()
     /** Requests in flight, and until when they count. */
     const open = new Map<string, number>()
     /** Who waits for room, in the order of first asking, and when each last asked. */
@@ -19,6 +20,7 @@ export const layer = Layer.effect(
     const write = (taskId: string, next: Option.Option<Generation>, now: number) => {
       if (Option.isSome(next)) entries.set(taskId, next.value)
       else entries.delete(taskId)
+      closed.delete(taskId)
       if (Option.isSome(next) && next.value._tag !== "Generated") open.set(taskId, now + counts)
       else open.delete(taskId)
     }
@@ -51,11 +53,15 @@ export const layer = Layer.effect(
           write(taskId, next, now)
           return true
         }),
-      close: (taskId) => Effect.sync(() => void open.delete(taskId)),
+      close: (taskId) =>
+        Effect.sync(() => {
+          open.delete(taskId)
+          closed.add(taskId)
+        }),
       inFlight: Effect.map(Clock.currentTimeMillis, inFlight),
       counts: Effect.sync(() => {
         const counts: Record<State, number> = { Intended: 0, Submitted: 0, Generated: 0 }
-        for (const { _tag } of entries.values()) counts[_tag]++
+        for (const [taskId, { _tag }] of entries) if (!closed.has(taskId)) counts[_tag]++
         return counts
       })
     })

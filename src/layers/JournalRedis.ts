@@ -54,6 +54,9 @@ redis.call('ZREM', KEYS[3], task) redis.call('ZREM', KEYS[4], task)
 write()
 return 'written'`
 
+/** KEYS the requests in flight, the index of each state. ARGV the task. */
+const close = `for _, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[1]) end`
+
 /** KEYS the requests in flight. How many count now. */
 const count = `${now}
 return redis.call('ZCOUNT', KEYS[1], '(' .. text(now()), '+inf')`
@@ -77,6 +80,7 @@ export const layer = Layer.effect(
     const scripts = {
       advance: script(redis, "mgAdvance", advance),
       intend: script(redis, "mgIntend", intend),
+      close: script(redis, "mgClose", close),
       count: script(redis, "mgInFlight", count)
     }
     const counts = Duration.toSeconds(settings.TASK_TIME_LIMIT) + ORPHANED
@@ -108,7 +112,9 @@ export const layer = Layer.effect(
       advance: Effect.fn("Journal.advance")((taskId, previous, next) =>
         Effect.map(move("advance", taskId, previous, next), (answer) => answer === "written")
       ),
-      close: Effect.fn("Journal.close")((taskId) => Effect.asVoid(attempt("close", () => redis.zrem(kombu.inFlight, taskId)))),
+      close: Effect.fn("Journal.close")((taskId) =>
+        Effect.asVoid(attempt("close", () => scripts.close([kombu.inFlight, ...indexes], [taskId])))
+      ),
       inFlight: Effect.map(
         attempt("inFlight", () => scripts.count([kombu.inFlight], [])),
         Number

@@ -18,7 +18,7 @@ const about = {
 export const Intended = Schema.TaggedStruct("Intended", about)
 /** fal accepted it: whoever finds this re-attaches and never submits. */
 export const Submitted = Schema.TaggedStruct("Submitted", { ...about, requestId: Schema.String })
-/** The picture exists and is paid for; what remains is to save it. */
+/** The picture exists and is paid for; what remains is to save it, unless it is flagged. */
 export const Generated = Schema.TaggedStruct("Generated", {
   ...about,
   requestId: Schema.String,
@@ -62,9 +62,9 @@ export class Journal extends Context.Service<
       previous: Option.Option<Generation>,
       next: Option.Option<Generation>
     ) => Effect.Effect<boolean, JournalError>
-    /** How many generations stand in each state. */
+    /** How many generations stand in each state, of those that have not ended without a picture. */
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
-    /** Its request has ended without a picture and is no longer in flight. What is written stays, and forbids another. */
+    /** It has ended without a picture: no longer in flight, and not among the counts. What is written stays, and forbids another. */
     readonly close: (taskId: string) => Effect.Effect<void, JournalError>
     /** Requests of the whole fleet that fal may be working on. */
     readonly inFlight: Effect.Effect<number, JournalError>

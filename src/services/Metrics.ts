@@ -65,7 +65,10 @@ export const definitions = {
     fal_max_concurrent: { help: "How many of them there may be; 0 is no limit", labels: [] },
     fal_circuit_open: { help: "1 while nothing is submitted because fal takes nothing", labels: [] },
     messages_held: { help: "Messages this worker holds", labels: [] },
-    journal_generations: { help: "Generations in the journal, which keeps each for a week, by state", labels: ["state"] },
+    journal_generations: {
+      help: "Generations in the journal that may yet be of use, by state: it keeps each for a week",
+      labels: ["state"]
+    },
     clock_ahead_seconds: { help: "How far this machine's clock is ahead of Redis's", labels: [] },
     leases: { help: "Workers that have reported to the broker, by whether their lease runs", labels: ["state"] },
     last_beat_timestamp_seconds: { help: "When the lease on held messages was last renewed", labels: [] },

@@ -218,10 +218,11 @@ describe("what can never go well", () => {
     })
   )
 
-  it.effect("a flagged picture: FAILURE, paid and counted as wasted, and never saved", () =>
+  it.effect("a flagged picture: FAILURE, paid and counted as wasted, and never saved; once, though its worker dies over it", () =>
     Effect.gen(function* () {
-      const { counts, failure, ledger, metric, rows, script, seconds, send, start } = yield* makeWorld
+      const { counts, failure, journal, ledger, metric, rows, script, seconds, send, start } = yield* makeWorld
       yield* script.jobs({ ends: "flagged", after: 1000 })
+      yield* start({ death: { at: "acknowledge", when: "before" } })
       yield* start()
       const id = yield* send()
       yield* seconds(120)
@@ -229,6 +230,8 @@ describe("what can never go well", () => {
       assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [1, 0])
       assert.deepStrictEqual(yield* counts, empty)
       assert.strictEqual(yield* metric('billable_units_total{endpoint="fal-ai/flux/dev",use="wasted"}'), 1)
+      assert.strictEqual(yield* metric('generations_total{outcome="flagged"}'), 1)
+      assert.deepStrictEqual(yield* journal.counts, { Intended: 0, Submitted: 0, Generated: 0 })
     })
   )
 })

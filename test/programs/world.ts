@@ -103,6 +103,15 @@ export const makeWorldWith = Effect.fnUntraced(function* (
 
   /** What is away at the moment. Change it at will. */
   const away = { database: false, results: false, journal: false, hangingDatabase: false }
+  /** Calls of the journal's by name, each once: it is made, and its answer lost. */
+  const unanswered: Array<string> = []
+  const losingAnswers: Passage = (name, call) =>
+    Effect.suspend(() => {
+      const at = unanswered.indexOf(name)
+      if (at === -1) return call
+      unanswered.splice(at, 1)
+      return Effect.andThen(call, Effect.fail(new JournalError({ operation: name, cause: "answer lost" }) as never)) // as below
+    })
   /** What the database refuses for good, and who else saves just before us. */
   const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
   const unless =
@@ -119,7 +128,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       )
     ),
     journal: through(
-      journal,
+      through(journal, losingAnswers),
       unless(
         () => away.journal,
         (operation) => new JournalError({ operation, cause: "away" })
@@ -282,6 +291,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     library,
     results,
     away,
+    unanswered,
     database,
     metric: (series: string) => Effect.map(metrics.expose, ({ body }) => valueOf(body, series)),
     seconds: (count: number) => TestClock.adjust(`${count} seconds`)

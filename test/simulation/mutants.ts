@@ -56,9 +56,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submit again instead of re-attaching",
     file: payOnce,
-    from: `      return bought(yield* collect(taskId, found))`,
+    from: `      return yield* bought(yield* collect(taskId, found))`,
     to: `      yield* Entry.advance(taskId, found, undefined)
-      return bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))`
+      return yield* bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))`
   },
   {
     name: "retry without the journal",

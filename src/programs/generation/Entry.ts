@@ -1,4 +1,4 @@
-import { Effect, Option, Schedule } from "effect"
+import { Effect, Equal, Option, Schedule } from "effect"
 import { type Generation, Journal, type JournalError } from "../../services/Journal.ts"
 import type { Ticket } from "../../services/Generator.ts"
 import { later } from "./putOff.ts"
@@ -21,12 +21,21 @@ export const find = Effect.fnUntraced(function* (taskId: string) {
   return Option.getOrUndefined(yield* Effect.mapError(journal.find(taskId), away))
 })
 
-/** Writes `to` in the place of `from`; `undefined` is no entry. Fails, with nothing changed, when another hand was faster. */
+/**
+ * Writes `to` in the place of `from`; `undefined` is no entry. Fails, with nothing changed, when another hand was faster. Our own
+ * hand is none, whose answer was lost the first time.
+ */
 export const advance = Effect.fnUntraced(function* (taskId: string, from: Generation | undefined, to: Generation | undefined) {
   const journal = yield* Journal
-  const move = journal.advance(taskId, Option.fromNullishOr(from), Option.fromNullishOr(to))
+  const next = Option.fromNullishOr(to)
+  let asked = 0
+  const move = Effect.suspend(() => {
+    asked++
+    return journal.advance(taskId, Option.fromNullishOr(from), next)
+  })
   const moved = yield* Effect.mapError(insisting(move), away)
-  if (!moved) return yield* contended
+  if (moved || (asked > 1 && Equal.equals(Option.fromNullishOr(yield* find(taskId)), next))) return
+  return yield* contended
 })
 
 /** It has ended and no longer counts as in flight. That it may have to run out instead is no reason to fail. */

@@ -13,7 +13,10 @@ export interface Bought {
   readonly input: Schema.JsonObject
   readonly tookMs: number
 }
-const bought = ({ input, picture, requestId, tookMs }: Entry.Generated): Bought => ({ requestId, picture, input, tookMs })
+const bought = Effect.fnUntraced(function* ({ input, picture, requestId, tookMs }: Entry.Generated) {
+  if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
+  return { requestId, picture, input, tookMs } satisfies Bought
+})
 
 /** A task that fails is not run again: whatever became of its request, nobody will ask for it. */
 const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, taskId: string) =>
@@ -34,16 +37,16 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
   const found = yield* Entry.find(taskId)
   switch (found?._tag) {
     case "Generated":
-      return bought(found)
+      return yield* bought(found)
     case "Submitted":
       yield* metrics.count("generations_reattached_total", {})
       yield* Entry.advance(taskId, found, found) // in flight again, if it had been forgotten
-      return bought(yield* collect(taskId, found))
+      return yield* bought(yield* collect(taskId, found))
     case "Intended":
-      return bought(yield* collect(taskId, yield* resubmit(taskId, found)))
+      return yield* bought(yield* collect(taskId, yield* resubmit(taskId, found)))
     case undefined:
       yield* beforePaying
-      return bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))
+      return yield* bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))
   }
 }, closing)
 
