@@ -14,8 +14,19 @@ import {
   Unreachable
 } from "../services/Generator.ts"
 
-/** How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same; `"away"` reaches nobody. */
-export type Submission = "accepted" | "lost" | "silent" | "busy" | "away" | "locked" | { readonly refused: string }
+/**
+ * How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same, as is the one that is
+ * `answered` after so many milliseconds; `"away"` reaches nobody.
+ */
+export type Submission =
+  | "accepted"
+  | "lost"
+  | "silent"
+  | "busy"
+  | "away"
+  | "locked"
+  | { readonly answered: number }
+  | { readonly refused: string }
 /** How a job ends, `after` so many milliseconds by the `Clock`. */
 export type Job =
   | { readonly ends: "picture" | "flagged"; readonly after: number }
@@ -114,10 +125,11 @@ export const layer = Layer.effectContext(
         if (submission === "away") return yield* fail(new Unreachable({ detail: "cannot connect (ECONNREFUSED)" }))
         if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
         if (submission === "locked") return yield* locked()
-        if (typeof submission === "object")
+        if (typeof submission === "object" && "refused" in submission)
           return yield* fail(new Refused({ status: 422, detail: submission.refused, billableUnits: 0 }))
         const ticket = yield* accept(endpoint, input)
         if (submission === "lost") return yield* fail(new Uncertain({ detail: "answer lost" }))
+        if (typeof submission === "object") yield* Effect.sleep(submission.answered)
         return submission === "silent" ? yield* Effect.never : ticket
       }),
       progress: Effect.fn("Generator.progress")(function* (ticket) {

@@ -45,6 +45,8 @@ export interface Program<R> {
   readonly run: (task: Task) => Effect.Effect<Result, Failure, R>
   /** After the soft limit: `true` when the work turned out to be done, so that running it again ends at once. */
   readonly salvage?: (task: Task) => Effect.Effect<boolean, Failure, R>
+  /** Nobody wants what it may have left behind: ends it, and accounts for it. Run beside what comes next, for minutes if need be. */
+  readonly abandon?: (task: Task) => Effect.Effect<void, Failure, R>
   /** Limits of this task that differ from the settings. */
   readonly limit?: Duration.Duration
 }

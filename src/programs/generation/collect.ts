@@ -10,8 +10,11 @@ import { later, pause } from "./putOff.ts"
 import { grace } from "./submit.ts"
 import { type Usual, UsualTimes, waitUntilEnded } from "./wait.ts"
 
+/** What a picture that was paid for is good for. */
+type Use = "used" | "wasted"
+
 /** The picture of a request that has ended, written down as paid. */
-const bring = Effect.fn("generation.collect")(function* (taskId: string, submitted: Entry.Submitted, tookMs: number) {
+const bring = Effect.fn("generation.collect")(function* (taskId: string, submitted: Entry.Submitted, tookMs: number, use: Use) {
   const generator = yield* Generator
   const metrics = yield* Metrics
   const picture = yield* generator.result(Entry.ticketOf(submitted)).pipe(
@@ -23,7 +26,7 @@ const bring = Effect.fn("generation.collect")(function* (taskId: string, submitt
   const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
   yield* Entry.advance(taskId, submitted, generated)
   // Only now is it new: another worker that waits for the same request may have counted it.
-  const labels = { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : "used" }
+  const labels = { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : use }
   const units = picture.billableUnits ?? 1
   yield* metrics.count("billable_units_total", labels, units)
   const price = costOf(submitted.endpoint, 1).per_picture
@@ -79,7 +82,7 @@ const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number,
 export const collect = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
   return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
     Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
-    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs)),
+    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs, "used")),
     Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))
   )
 })
@@ -88,11 +91,11 @@ export const collect = Effect.fnUntraced(function* (taskId: string, submitted: E
 const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 
 /** Asks fal to cancel, then watches until it has ended. `true` when a picture came out of it after all. */
-export const recall = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
+export const recall = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted, use: Use) {
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
   return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, submitted.at).pipe(
-    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs)),
+    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs, use)),
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>

@@ -6,7 +6,7 @@ import type { Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
 import { anySeed } from "./generate.ts"
 import * as Parameters from "./Parameters.ts"
-import { payOnce, salvage } from "./payOnce.ts"
+import { abandon, payOnce, salvage } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
@@ -111,4 +111,9 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
   return { value: resultOf(bought, request.save ? yield* save(model) : model, null), children: [] }
 })
 
-export const editModel = { name: "edit_model", run, salvage: (task: Task) => salvage(task.id) }
+export const editModel = {
+  name: "edit_model",
+  run,
+  salvage: (task: Task) => salvage(task.id),
+  abandon: (task: Task) => abandon(task.id)
+}

@@ -5,7 +5,7 @@ import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
 import * as Parameters from "./Parameters.ts"
-import { payOnce, salvage } from "./payOnce.ts"
+import { abandon, payOnce, salvage } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
 
 export const Request = Schema.Struct({
@@ -52,4 +52,9 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
   return { value: resultOf(bought, request.save ? yield* save(model) : model, request.version), children: [] }
 })
 
-export const generateModel = { name: "generate_model", run, salvage: (task: Task) => salvage(task.id) }
+export const generateModel = {
+  name: "generate_model",
+  run,
+  salvage: (task: Task) => salvage(task.id),
+  abandon: (task: Task) => abandon(task.id)
+}

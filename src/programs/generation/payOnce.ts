@@ -1,5 +1,6 @@
-import { Effect, type Schema } from "effect"
+import { Duration, Effect, type Schema } from "effect"
 import type { Picture } from "../../services/Generator.ts"
+import { ORPHANED } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { collect, recall } from "./collect.ts"
@@ -57,5 +58,15 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
 export const salvage = Effect.fn("generation.salvage")(function* (taskId: string) {
   const found = yield* Entry.find(taskId)
   if (found?._tag === "Generated") return true
-  return found?._tag === "Submitted" && (yield* recall(taskId, found))
+  if (found?._tag === "Submitted") return yield* recall(taskId, found, "used")
+  if (found !== undefined) yield* Entry.close(taskId)
+  return false
 }, closing)
+
+/** For a task that will not be run again, and whose picture nobody wants: the same, but what comes out of it is wasted. */
+export const abandon = Effect.fn("generation.abandon")(function* (taskId: string) {
+  const found = yield* Entry.find(taskId)
+  if (found?._tag === "Intended") return yield* Entry.close(taskId)
+  // No longer than it counts as in flight when nobody looks.
+  if (found?._tag === "Submitted") yield* Effect.timeoutOption(recall(taskId, found, "wasted"), Duration.seconds(ORPHANED))
+})

@@ -1,4 +1,4 @@
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Random } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Latch, Option, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -43,33 +43,42 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     yield* metrics.observe("task_duration_seconds", { task: name }, ((yield* Clock.currentTimeMillis) - startedAt) / 1000)
   })
 
+  const taskOf = (message: Message.Message, delivery: Delivery): Task => ({
+    id: message.id,
+    args: message.args,
+    kwargs: message.kwargs,
+    queue: delivery.queue,
+    rootId: message.rootId,
+    retries: message.retries
+  })
+
+  /** Behind the back of a task that has ended for good, though its last run or one before it may have left something at fal. */
+  const abandon = (delivery: Delivery, message: Message.Message, over: Effect.Effect<unknown> = Effect.void) =>
+    Effect.suspend(() => {
+      const ending = programs.get(message.task)?.abandon?.(taskOf(message, delivery)) ?? Effect.void
+      return Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.andThen(over, ending))))
+    })
+
   /** Runs the program within its limits; a revoke with terminate ends it early, and the request to fal with it. */
   const run = (program: Program<R>, message: Message.Message, delivery: Delivery, request: Request, hard: Duration.Duration) => {
-    const task: Task = {
-      id: message.id,
-      args: message.args,
-      kwargs: message.kwargs,
-      queue: delivery.queue,
-      rootId: message.rootId,
-      retries: message.retries
-    }
+    const task = taskOf(message, delivery)
+    // A submit that is on its way is not cut short: what came of it is known when the run is over.
+    const over = Latch.makeUnsafe(false)
+    const abandoned = abandon(delivery, message, over.await)
     const terminated = Deferred.makeUnsafe<{ readonly signal: string }>()
     request.terminate = (signal) => Deferred.succeed(terminated, { signal })
     const salvage: Effect.Effect<Option.Option<Result>, Failure, R> = program.salvage === undefined
       ? Effect.succeedNone
       : Effect.flatMap(program.salvage(task), (done) => (done ? Effect.asSome(program.run(task)) : Effect.succeedNone))
-    return withTimeLimits(program.run(task), {
+    return withTimeLimits(Effect.ensuring(program.run(task), over.open), {
       soft: seconds(message.limits.soft, vitals.timeLimits.get(message.task)?.soft, settings.TASK_SOFT_TIME_LIMIT),
       hard,
       rescue: salvage
     }).pipe(
       Effect.map((result) => ({ _tag: "Done", result }) as const),
       Effect.raceFirst(Effect.map(Deferred.await(terminated), ({ signal }) => ({ _tag: "Terminated", signal }) as const)),
-      Effect.tap((end) =>
-        end._tag === "Terminated" && program.salvage !== undefined
-          ? Effect.forkDetach(Effect.ignore(program.salvage(task)))
-          : Effect.void
-      )
+      Effect.tap((end) => (end._tag === "Terminated" ? abandoned : Effect.void)),
+      Effect.tapErrorTag("HardTimeLimit", () => abandoned)
     )
   }
 
@@ -77,6 +86,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     const startedAt = yield* Clock.currentTimeMillis
     if (Option.isSome(message.expires) && message.expires.value <= startedAt) {
       yield* settle.revoked(delivery, message, "expired", null)
+      yield* abandon(delivery, message)
       return "reusable"
     }
     if (Option.isSome(message.eta) && message.eta.value > startedAt) {
@@ -86,6 +96,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     const request = requestOf(message, delivery)
     if (revocation(vitals, request, startedAt)) {
       yield* settle.revoked(delivery, message, "revoked", null)
+      yield* abandon(delivery, message)
       return "reusable"
     }
     const program = programs.get(message.task)
@@ -174,6 +185,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
           message,
           TaskFailure.internalError(Cause.prettyErrors(exit.cause)[0]?.message ?? "unknown")
         )
+        yield* abandon(delivery, message)
         yield* ended(name, "broken", startedAt)
         return "reusable"
       case "TaskFailure":
@@ -182,7 +194,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         return "reusable"
       case "RetryLater": {
         const exhausted = failure.counted && message.retries - message.uncounted >= settings.TASK_MAX_RETRIES
-        if (exhausted) yield* settle.failed(delivery, message, failure.failure)
+        if (exhausted) yield* Effect.andThen(settle.failed(delivery, message, failure.failure), abandon(delivery, message))
         else yield* settle.retried(delivery, message, name, failure)
         yield* ended(name, exhausted ? "failed" : "retried", startedAt)
         return "reusable"

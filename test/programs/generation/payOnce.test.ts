@@ -1,8 +1,10 @@
 /** The journal at work where its own answers are lost, and what is counted and kept of what was paid. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { makeFleet } from "../remote/fleet.ts"
 import { empty, makeWorld } from "../world.ts"
 
+const none = { Intended: 0, Submitted: 0, Generated: 0 }
 const used = 'billable_units_total{endpoint="fal-ai/flux/dev",use="used"}'
 
 describe("money", () => {
@@ -42,4 +44,107 @@ describe("money", () => {
         assert.deepStrictEqual(yield* counts, empty)
       })
     )
+})
+
+describe("what nobody wants any more", () => {
+  const never = { ends: "never" } as const
+  const wasted = 'billable_units_total{endpoint="fal-ai/flux/dev",use="wasted"}'
+
+  for (const how of ["revoked", "expired"] as const)
+    it.effect(`${how} before it was run again, its request is cancelled and its place free`, () =>
+      Effect.gen(function* () {
+        const { call, counts, journal, ledger, result, script, seconds, send, start } = yield* makeFleet
+        yield* script.jobs(never)
+        const first = yield* start("w1@host")
+        const id = yield* send(how === "expired" ? { expires: "1970-01-01T00:00:10+00:00" } : {})
+        yield* seconds(5)
+        yield* first.kill
+        yield* start("w2@host")
+        if (how === "revoked") yield* call({ method: "revoke", arguments: { task_id: id } })
+        assert.strictEqual(yield* journal.inFlight, 1)
+        yield* seconds(60)
+        assert.strictEqual((yield* result(id))?.status, "REVOKED")
+        assert.strictEqual((yield* ledger)[0]?.outcome, "cancelled")
+        assert.strictEqual(yield* journal.inFlight, 0)
+        assert.deepStrictEqual(yield* journal.counts, none)
+        assert.deepStrictEqual(yield* counts, empty)
+      })
+    )
+
+  it.effect("and was made all the same, is counted as paid and wasted, and not saved", () =>
+    Effect.gen(function* () {
+      const { call, journal, ledger, metric, result, rows, seconds, send, start } = yield* makeFleet
+      const first = yield* start("w1@host")
+      const id = yield* send()
+      yield* seconds(0.5)
+      yield* first.kill
+      yield* start("w2@host")
+      yield* call({ method: "revoke", arguments: { task_id: id } })
+      yield* seconds(60)
+      assert.strictEqual((yield* result(id))?.status, "REVOKED")
+      assert.deepStrictEqual([(yield* ledger)[0]?.outcome, (yield* rows()).length], ["picture", 0])
+      assert.deepStrictEqual([yield* metric(used), yield* metric(wasted)], [undefined, 1])
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
+
+  it.effect("keeps no place though the answer to its submit was lost", () =>
+    Effect.gen(function* () {
+      const { ask, journal, ledger, result, script, seconds, send, start } = yield* makeFleet
+      yield* script.submits("lost")
+      yield* start()
+      const id = yield* send()
+      yield* seconds(5)
+      yield* ask("revoke", { task_id: id })
+      assert.strictEqual(yield* journal.inFlight, 1)
+      yield* seconds(70)
+      assert.strictEqual((yield* result(id))?.status, "REVOKED")
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
+
+  it.effect("is watched to its end though it was terminated in the middle of a slow submit", () =>
+    Effect.gen(function* () {
+      const { ask, journal, ledger, result, script, seconds, send, start } = yield* makeFleet
+      yield* script.jobs(never)
+      yield* script.submits({ answered: 20_000 })
+      yield* start()
+      const id = yield* send()
+      yield* seconds(3)
+      yield* ask("revoke", { task_id: id, terminate: true })
+      yield* seconds(10)
+      assert.strictEqual((yield* result(id))?.status, "REVOKED")
+      yield* seconds(20)
+      assert.strictEqual((yield* ledger)[0]?.outcome, "cancelled")
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
+
+  it.effect("keeps no place when it fails of a fal that was busy the second time", () =>
+    Effect.gen(function* () {
+      const { failure, journal, script, seconds, send, start } = yield* makeWorld
+      yield* script.submits("lost", "busy")
+      yield* start({ env: { TASK_MAX_RETRIES: "0" } })
+      const id = yield* send()
+      yield* seconds(70)
+      assert.match((yield* failure(id)).message, /Concurrent requests limit reached/)
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
+
+  it.effect("is let go at its hard limit, once fal has obeyed", () =>
+    Effect.gen(function* () {
+      const { failure, journal, script, seconds, send, start } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 60_000 })
+      yield* script.ignoreCancels
+      yield* start()
+      const id = yield* send({ limits: { soft: 10, hard: 20 } })
+      yield* seconds(30)
+      assert.strictEqual((yield* failure(id)).type, "TimeLimitExceeded")
+      assert.strictEqual(yield* journal.inFlight, 1)
+      yield* seconds(40)
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
 })
