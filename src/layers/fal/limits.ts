@@ -1,9 +1,13 @@
 import { Effect, Layer, Schedule, Stream } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
 
-/** Five submits in a row that fal did not take: nothing more is sent for 5 s, and twice as long each time it is still so. */
+/**
+ * Five submits in a row that fal did not take: nothing more is sent for 5 s, and twice as long each time it is still so. Nor while
+ * it cannot be known whether it is so: the journal, without which nothing is submitted, is kept in the same place.
+ */
 const policy = {
   tripPolicy: CircuitBreaker.consecutive(5),
+  onStoreError: "fail" as const,
   openDuration: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("1 minute")])
 }
 

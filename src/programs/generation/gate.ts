@@ -9,6 +9,8 @@ const FAL = "fal"
 const DOWN = "fal is down"
 
 const notYet = (reason: string, after: Duration.Duration) => new NotYet({ reason, after: Duration.toSeconds(after) })
+const soon = Duration.seconds(1)
+const brokerAway = notYet("the broker is away", soon)
 
 /** A task waits this long in its slot; then it makes room for others, which may be those that everybody waits for. */
 const PATIENCE = Duration.seconds(5)
@@ -33,9 +35,7 @@ export const withinRate = Effect.gen(function* () {
     .consume({ key: FAL, limit, window: "1 minute", onExceeded: "fail" })
     .pipe(
       Effect.mapError(({ reason }) =>
-        reason._tag === "RateLimitExceeded"
-          ? notYet("rate limit", reason.retryAfter)
-          : notYet("the broker is away", Duration.seconds(1))
+        reason._tag === "RateLimitExceeded" ? notYet("rate limit", reason.retryAfter) : brokerAway
       )
     )
 })
@@ -63,7 +63,7 @@ const isThere = Effect.gen(function* () {
   yield* generator.probe
 }).pipe(
   Effect.catchTag("GeneratorError", ({ reason }) =>
-    reason._tag === "Unreachable" ? Effect.fail(notYet(DOWN, Duration.seconds(1))) : Effect.void
+    reason._tag === "Unreachable" ? Effect.fail(notYet(DOWN, soon)) : Effect.void
   )
 )
 
@@ -83,6 +83,11 @@ export const whileUp = <A, E, R>(submit: Effect.Effect<A, E, R>) =>
   }).pipe(
     Effect.catchIf(
       (error): error is CircuitBreaker.CircuitBreakerError => error instanceof CircuitBreaker.CircuitBreakerError,
-      ({ reason }) => Effect.fail(notYet(DOWN, reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
+      ({ reason }) =>
+        Effect.fail(
+          reason._tag === "CircuitBreakerStoreError"
+            ? brokerAway
+            : notYet(DOWN, reason._tag === "CircuitOpen" ? reason.retryAfter : soon)
+        )
     )
   )

@@ -20,7 +20,11 @@ export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
 /** The intent, once the fleet has room for one more request and has not made too many in this minute. */
 const intend = Effect.fnUntraced(function* (taskId: string, before: Entry.Intended | undefined, intent: Entry.Intended) {
   const journal = yield* Journal
-  const answer = yield* Effect.mapError(journal.intend(taskId, Option.fromNullishOr(before), intent), Entry.away)
+  const answer = yield* journal.intend(taskId, Option.fromNullishOr(before), intent).pipe(
+    // Written without our knowing, it would pass for a submit whose answer was lost, and none was made.
+    Effect.tapError(() => Effect.ignore(Entry.advance(taskId, intent, before))),
+    Effect.mapError(Entry.away)
+  )
   if (answer === "full") return yield* new NotYet({ reason: "no room at fal", after: 1 })
   if (answer === "contended") return yield* Entry.contended
   yield* Effect.tapError(withinRate, () => Entry.advance(taskId, intent, before))

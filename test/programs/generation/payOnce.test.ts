@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makeFleet } from "../remote/fleet.ts"
-import { empty, makeWorld } from "../world.ts"
+import { empty, makeWorld, makeWorldWith } from "../world.ts"
 
 const none = { Intended: 0, Submitted: 0, Generated: 0 }
 const used = 'billable_units_total{endpoint="fal-ai/flux/dev",use="used"}'
@@ -44,6 +44,38 @@ describe("money", () => {
         assert.deepStrictEqual(yield* counts, empty)
       })
     )
+})
+
+describe("an intent of which the journal gave no answer", () => {
+  it.effect("is no lost submit: this process knows that it has made none", () =>
+    Effect.gen(function* () {
+      const { ledger, metric, seconds, send, start, success, unanswered } = yield* makeWorldWith({
+        env: { FAL_UNCERTAIN: "fail" }
+      })
+      yield* start()
+      unanswered.push("intend")
+      const id = yield* send()
+      yield* seconds(20)
+      yield* success(id)
+      assert.deepStrictEqual([unanswered.length, (yield* ledger).length], [0, 1])
+      assert.isUndefined(yield* metric('generations_uncertain_ended_total{how="failed"}'))
+    })
+  )
+
+  it.effect("uses up nothing of what an earlier lost submit may have", () =>
+    Effect.gen(function* () {
+      const { ledger, metric, script, seconds, send, start, success, unanswered } = yield* makeWorld
+      yield* script.submits("lost")
+      yield* start()
+      const id = yield* send()
+      yield* seconds(5)
+      unanswered.push("intend", "intend")
+      yield* seconds(80)
+      yield* success(id)
+      assert.deepStrictEqual([unanswered.length, (yield* ledger).length], [0, 2])
+      assert.strictEqual(yield* metric('generations_uncertain_ended_total{how="resubmitted"}'), 1)
+    })
+  )
 })
 
 describe("what nobody wants any more", () => {
