@@ -70,6 +70,9 @@ export const settings = {
   SHUTDOWN_GRACE: "20"
 }
 
+/** For all workers of all runs: it keeps nothing. */
+const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))
+
 const provider = ConfigProvider.fromUnknown(settings)
 
 /** `SHUTDOWN_GRACE` in milliseconds. */
@@ -137,7 +140,6 @@ export class Cluster {
   readonly #seed: number
   readonly #own
   readonly #world
-  readonly #http
   readonly #observed
 
   constructor(seed: number, traced: boolean) {
@@ -161,7 +163,6 @@ export class Cluster {
       this.#own
     )
     this.#world = world
-    this.#http = this.#build(silentHttp, this.#own)
     this.broker = Context.get(world, TaskQueueMemory.MemoryBroker)
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
     this.air = Context.get(world, FleetMemory.MemoryAir)
@@ -243,7 +244,7 @@ export class Cluster {
     const { hear, ...fleet } = Context.get(own, Fleet)
     const { generator, journal, library, results } = this.#observed
     const context = this.#world.pipe(
-      Context.merge(this.#http),
+      Context.merge(http),
       Context.merge(own),
       Context.merge(base),
       this.talks

@@ -29,14 +29,14 @@ const answer = Effect.fn("remote.command")(function* (commands: Panel, request: 
 })
 
 /** Hears one thing. Whatever it is, the worker is none the worse for it. */
-const hear = Effect.fnUntraced(function* (desk: Desk, commands: Panel, heard: Heard) {
+const hear = Effect.fnUntraced(function* (desk: Desk, commands: () => Panel, heard: Heard) {
   if (heard.about === "event") return yield* desk.gossip.heard(heard)
   desk.lamport.adjust(heard.headers["clock"])
   desk.lamport.forward()
   const request = decode(heard.body)
   if (Option.isNone(request)) return yield* Effect.logWarning("a control message cannot be read")
   if (!isFor(request.value, desk.me.name)) return
-  const body = yield* answer(commands, request.value)
+  const body = yield* answer(commands(), request.value)
   const { reply_to: to, ticket } = request.value
   if (body === SILENCE || to === null || to === undefined) return
   const address: ReplyAddress = { exchange: to.exchange, routingKey: to.routing_key, ticket: ticket ?? null }
@@ -48,7 +48,9 @@ const hear = Effect.fnUntraced(function* (desk: Desk, commands: Panel, heard: He
  * worker knows what was revoked before it came: no task is taken before that.
  */
 export const remoteControl = (desk: Desk, leased: Effect.Effect<void>, informed: Latch.Latch) => {
-  const commands = panel(desk)
+  let built: Panel | undefined
+  // At the first order: its schemas are a good part of a start.
+  const commands = () => (built ??= panel(desk))
   const bound = Effect.map(desk.queue.queues, (queues) =>
     queues.map((queue): Binding => ({ exchange: queue, routingKey: queue, ...desk.bindings.get(queue), queue }))
   )
