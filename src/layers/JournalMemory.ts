@@ -7,7 +7,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
     const limit = settings.FAL_MAX_CONCURRENT
-    const counts = (Duration.toSeconds(settings.TASK_TIME_LIMIT) + ORPHANED) * 1000
+    const counts = (entry: Generation) => ((entry.timeLimit ?? Duration.toSeconds(settings.TASK_TIME_LIMIT)) + ORPHANED) * 1000
     const entries = new Map<string, Generation>()
     const closed = new Set<string>()
     /** Requests in flight, and until when they count. */
@@ -21,7 +21,7 @@ export const layer = Layer.effect(
       if (Option.isSome(next)) entries.set(taskId, next.value)
       else entries.delete(taskId)
       closed.delete(taskId)
-      if (Option.isSome(next) && next.value._tag !== "Generated") open.set(taskId, now + counts)
+      if (Option.isSome(next) && next.value._tag !== "Generated") open.set(taskId, now + counts(next.value))
       else open.delete(taskId)
     }
     const inFlight = (now: number) => {

@@ -83,7 +83,7 @@ export const layer = Layer.effect(
       close: script(redis, "mgClose", close),
       count: script(redis, "mgInFlight", count)
     }
-    const counts = Duration.toSeconds(settings.TASK_TIME_LIMIT) + ORPHANED
+    const counts = (entry: Generation) => (entry.timeLimit ?? Duration.toSeconds(settings.TASK_TIME_LIMIT)) + ORPHANED
 
     const move = Effect.fnUntraced(function* (
       operation: "advance" | "intend",
@@ -92,10 +92,10 @@ export const layer = Layer.effect(
       next: Option.Option<Generation>
     ) {
       const [from, to] = yield* Effect.all([encode(previous), encode(next)])
-      const isOpen = Option.isSome(next) && next.value._tag !== "Generated"
+      const open = Option.isSome(next) && next.value._tag !== "Generated" ? counts(next.value) : 0
       const index = Option.match(next, { onNone: () => 0, onSome: ({ _tag }) => states.indexOf(_tag) + 1 })
       const keys = [kombu.journal(taskId), kombu.inFlight, kombu.line, kombu.lineAsked, ...indexes]
-      const args = [from, to, KEEP, taskId, isOpen ? counts : 0, index, settings.FAL_MAX_CONCURRENT, PRESENT, GONE]
+      const args = [from, to, KEEP, taskId, open, index, settings.FAL_MAX_CONCURRENT, PRESENT, GONE]
       const answer = yield* attempt(operation, () => scripts[operation](keys, args))
       return yield* Effect.mapError(Schema.decodeUnknownEffect(Answer)(answer), (cause) => new JournalError({ operation, cause }))
     })

@@ -31,6 +31,8 @@ export interface Task extends Call {
   readonly queue: string
   readonly rootId: string
   readonly retries: number
+  /** How long it may run at most (seconds). */
+  readonly timeLimit: number
 }
 
 export interface Result {

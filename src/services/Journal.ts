@@ -12,7 +12,9 @@ const about = {
   /** Unix milliseconds of the intent. */
   at: Schema.Finite,
   /** How many submits with a lost answer came before this one. */
-  resubmits: Schema.Int
+  resubmits: Schema.Int,
+  /** How long its task may run (seconds), where that is known: TASK_TIME_LIMIT where it is not. */
+  timeLimit: Schema.optionalKey(Schema.Finite)
 }
 /** A submit is about to be made, or was made and its answer is lost. Found by a later delivery it means: uncertain. */
 export const Intended = Schema.TaggedStruct("Intended", about)

@@ -35,17 +35,22 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     })
   )
 
-  it.live("a request whose worker died counts for as long as a task may run and five minutes more", () =>
+  it.live("a request whose worker died counts for as long as its task may run and five minutes more", () =>
     Effect.gen(function* () {
       const { url } = yield* freshRedis(redis)
       const raw = new Redis(url)
-      const { intend, inFlight } = yield* Effect.provideContext(
+      const { advance, intend, inFlight } = yield* Effect.provideContext(
         Journal,
         yield* Layer.build(at(url, { FAL_MAX_CONCURRENT: "1", TASK_TIME_LIMIT: "100" }))
       )
       yield* intend("dead", Option.none(), intended)
       const until = Number(yield* Effect.promise(() => raw.zscore("model-generator.in-flight", "dead")))
       assert.closeTo(until - Date.now() / 1000, 400, 5)
+      const long = { ...intended, timeLimit: 2000 }
+      yield* advance("long", Option.none(), Option.some(long))
+      const longer = Number(yield* Effect.promise(() => raw.zscore("model-generator.in-flight", "long")))
+      assert.closeTo(longer - Date.now() / 1000, 2300, 5)
+      yield* advance("long", Option.some(long), Option.none())
       assert.strictEqual(yield* intend("next", Option.none(), intended), "full")
       yield* Effect.promise(() => raw.zadd("model-generator.in-flight", Date.now() / 1000 - 1, "dead"))
       assert.strictEqual(yield* inFlight, 0)

@@ -77,6 +77,28 @@ describe("FAL_MAX_CONCURRENT", () => {
     })
   )
 
+  it.effect("a request whose worker died counts for as long as its own task may run, and five minutes more", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      yield* world.script.submits("accepted", "lost")
+      const first = yield* world.start({ env: { WORKER_CONCURRENCY: "3" } })
+      yield* world.send({ limits: { soft: null, hard: 1000 } })
+      yield* world.send({ limits: { soft: null, hard: 2000 } })
+      yield* world.send()
+      yield* world.seconds(0.5)
+      yield* first.kill
+      const counted = []
+      for (const until of [590, 610, 1290, 1310, 2290, 2310]) {
+        yield* world.seconds(until - (counted.length === 0 ? 0 : counted.at(-1)![0]))
+        counted.push([until, yield* world.journal.inFlight] as const)
+      }
+      assert.deepStrictEqual(
+        counted.map(([, inFlight]) => inFlight),
+        [3, 2, 2, 1, 1, 0]
+      )
+    })
+  )
+
   const ends = [
     ["refused by fal", { ends: "refused", after: 1000, type: "no" }],
     ["flagged", { ends: "flagged", after: 1000 }],

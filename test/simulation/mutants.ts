@@ -56,9 +56,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submit again instead of re-attaching",
     file: payOnce,
-    from: `      return yield* bought(yield* collect(taskId, found))`,
-    to: `      yield* Entry.advance(taskId, found, undefined)
-      return yield* bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))`
+    from: `      return yield* bought(yield* collect(task.id, found))`,
+    to: `      yield* Entry.advance(task.id, found, undefined)
+      return yield* bought(yield* collect(task.id, yield* submit(task, endpoint, input)))`
   },
   {
     name: "retry without the journal",

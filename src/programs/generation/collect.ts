@@ -35,9 +35,13 @@ const bring = Effect.fn("generation.collect")(function* (taskId: string, submitt
   return generated
 })
 
+const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended => {
+  const { requestId: _, ...about } = submitted
+  return { ...about, _tag: "Intended", resubmits }
+}
 /** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
-const beforeResubmit = ({ at, endpoint, input, resubmits }: Entry.Submitted): Entry.Intended | undefined =>
-  resubmits === 0 ? undefined : { _tag: "Intended", endpoint, input, at, resubmits: resubmits - 1 }
+const beforeResubmit = (submitted: Entry.Submitted) =>
+  submitted.resubmits === 0 ? undefined : intentOf(submitted, submitted.resubmits - 1)
 
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
@@ -56,15 +60,13 @@ const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
       case "Cancelled":
         yield* Entry.advance(taskId, submitted, undefined)
         return yield* TaskFailure.generationError(`the request to fal was cancelled: ${reason.detail}`)
-      case "Unknown": {
+      case "Unknown":
         // It may have been paid: from here on it is like a submit whose answer was lost.
-        const { requestId: _, ...about } = submitted
-        yield* Entry.advance(taskId, submitted, { ...about, _tag: "Intended" })
+        yield* Entry.advance(taskId, submitted, intentOf(submitted, submitted.resubmits))
         return yield* later("result lost", `fal no longer knows request ${submitted.requestId}`, {
           counted: false,
           atLeast: yield* grace
         })
-      }
       default:
         return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: false })
     }

@@ -101,7 +101,7 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
     enable_safety_checker: true,
     ...(request.strength === null ? {} : { strength: request.strength })
   }
-  const bought = yield* payOnce(task.id, FAL_EDIT_MODEL, input, Effect.void)
+  const bought = yield* payOnce(task, FAL_EDIT_MODEL, input, Effect.void)
   const model = newModel(bought, {
     ...source,
     version: null,
@@ -114,6 +114,6 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
 export const editModel = {
   name: "edit_model",
   run,
-  salvage: (task: Task) => salvage(task.id),
-  abandon: (task: Task) => abandon(task.id)
+  salvage,
+  abandon
 }

@@ -37,7 +37,7 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
     if (Option.isSome(existing))
       return yield* TaskFailure.versionExists(`version: ${templateId} has a version ${request.version} already`)
   })
-  const bought = yield* payOnce(task.id, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, versionIsFree)
+  const bought = yield* payOnce(task, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, versionIsFree)
   const model = newModel(bought, {
     templateId,
     version: request.version,
@@ -55,6 +55,6 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
 export const generateModel = {
   name: "generate_model",
   run,
-  salvage: (task: Task) => salvage(task.id),
-  abandon: (task: Task) => abandon(task.id)
+  salvage,
+  abandon
 }

@@ -5,7 +5,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { collect, recall } from "./collect.ts"
 import * as Entry from "./Entry.ts"
-import { resubmit, submit } from "./submit.ts"
+import { type Payer, resubmit, submit } from "./submit.ts"
 
 export interface Bought {
   readonly requestId: string
@@ -20,8 +20,8 @@ const bought = Effect.fnUntraced(function* ({ input, picture, requestId, tookMs 
 })
 
 /** A task that fails is not run again: whatever became of its request, nobody will ask for it. */
-const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, taskId: string) =>
-  Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? Entry.close(taskId) : Effect.void))
+const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, { id }: Payer) =>
+  Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? Entry.close(id) : Effect.void))
 
 /**
  * One picture for one task, paid once: what the journal knows decides. With a request id it re-attaches and never submits;
@@ -29,25 +29,25 @@ const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, taskId: string) =>
  * request was made yet.
  */
 export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
-  taskId: string,
+  task: Payer,
   endpoint: string,
   input: Schema.JsonObject,
   beforePaying: Effect.Effect<void, E, R>
 ) {
   const metrics = yield* Metrics
-  const found = yield* Entry.find(taskId)
+  const found = yield* Entry.find(task.id)
   switch (found?._tag) {
     case "Generated":
       return yield* bought(found)
     case "Submitted":
       yield* metrics.count("generations_reattached_total", {})
-      yield* Entry.advance(taskId, found, found) // in flight again, if it had been forgotten
-      return yield* bought(yield* collect(taskId, found))
+      yield* Entry.advance(task.id, found, found) // in flight again, if it had been forgotten
+      return yield* bought(yield* collect(task.id, found))
     case "Intended":
-      return yield* bought(yield* collect(taskId, yield* resubmit(taskId, found)))
+      return yield* bought(yield* collect(task.id, yield* resubmit(task, found)))
     case undefined:
       yield* beforePaying
-      return yield* bought(yield* collect(taskId, yield* submit(taskId, endpoint, input)))
+      return yield* bought(yield* collect(task.id, yield* submit(task, endpoint, input)))
   }
 }, closing)
 
@@ -55,18 +55,18 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R>(
  * After the soft limit: asks fal to cancel, then watches until it has ended one way or the other. `true` when a picture came
  * out of it after all, which is then in the journal.
  */
-export const salvage = Effect.fn("generation.salvage")(function* (taskId: string) {
-  const found = yield* Entry.find(taskId)
+export const salvage = Effect.fn("generation.salvage")(function* ({ id }: Payer) {
+  const found = yield* Entry.find(id)
   if (found?._tag === "Generated") return true
-  if (found?._tag === "Submitted") return yield* recall(taskId, found, "used")
-  if (found !== undefined) yield* Entry.close(taskId)
+  if (found?._tag === "Submitted") return yield* recall(id, found, "used")
+  if (found !== undefined) yield* Entry.close(id)
   return false
 }, closing)
 
 /** For a task that will not be run again, and whose picture nobody wants: the same, but what comes out of it is wasted. */
-export const abandon = Effect.fn("generation.abandon")(function* (taskId: string) {
-  const found = yield* Entry.find(taskId)
-  if (found?._tag === "Intended") return yield* Entry.close(taskId)
+export const abandon = Effect.fn("generation.abandon")(function* ({ id }: Payer) {
+  const found = yield* Entry.find(id)
+  if (found?._tag === "Intended") return yield* Entry.close(id)
   // No longer than it counts as in flight when nobody looks.
-  if (found?._tag === "Submitted") yield* Effect.timeoutOption(recall(taskId, found, "wasted"), Duration.seconds(ORPHANED))
+  if (found?._tag === "Submitted") yield* Effect.timeoutOption(recall(id, found, "wasted"), Duration.seconds(ORPHANED))
 })

@@ -5,10 +5,13 @@ import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import { type Failure, NotYet } from "../Task.ts"
+import { type Failure, NotYet, type Task } from "../Task.ts"
 import * as Entry from "./Entry.ts"
 import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
 import { later, pause } from "./putOff.ts"
+
+/** The task that a picture is bought for. */
+export type Payer = Pick<Task, "id" | "timeLimit">
 
 const MAX_RESUBMITS = 1
 /** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
@@ -32,7 +35,7 @@ const intend = Effect.fnUntraced(function* (taskId: string, before: Entry.Intend
 
 /** Intent, one POST, request id: nothing can come between the last two but the death of the process. */
 const submitNow = Effect.fn("generation.submit")(function* (
-  taskId: string,
+  { id: taskId, timeLimit }: Payer,
   before: Entry.Intended | undefined,
   endpoint: string,
   input: Schema.JsonObject,
@@ -40,7 +43,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
 ) {
   const generator = yield* Generator
   const metrics = yield* Metrics
-  const intended = { _tag: "Intended", endpoint, input, at: yield* Clock.currentTimeMillis, resubmits } as const
+  const intended = { _tag: "Intended", endpoint, input, at: yield* Clock.currentTimeMillis, resubmits, timeLimit } as const
   const resubmitting = Effect.andThen(
     metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),
     Effect.logWarning("a submit whose answer was lost is made again", { taskId, seed: input["seed"] })
@@ -78,14 +81,14 @@ const submitNow = Effect.fn("generation.submit")(function* (
 })
 
 /** A request of which fal has seen nothing yet. */
-export const submit = (taskId: string, endpoint: string, input: Schema.JsonObject) =>
-  inTurn(submitNow(taskId, undefined, endpoint, input, 0))
+export const submit = (payer: Payer, endpoint: string, input: Schema.JsonObject) =>
+  inTurn(submitNow(payer, undefined, endpoint, input, 0))
 
 /**
  * One whose answer was lost: after its grace it is made again, as often as it may be, else given up. The same input, so that
  * its seed can be found in fal's history.
  */
-export const resubmit = Effect.fnUntraced(function* (taskId: string, lost: Entry.Intended) {
+export const resubmit = Effect.fnUntraced(function* (payer: Payer, lost: Entry.Intended) {
   const waited = ((yield* Clock.currentTimeMillis) - lost.at) / 1000
   const left = (yield* grace) - waited
   if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
@@ -95,10 +98,10 @@ export const resubmit = Effect.fnUntraced(function* (taskId: string, lost: Entry
     const times = lost.resubmits === 0 ? "once" : `${lost.resubmits + 1} times`
     yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
     yield* Effect.logError("a submit whose answer was lost is given up: look for it in fal's history", {
-      taskId,
+      taskId: payer.id,
       seed: lost.input["seed"]
     })
     return yield* TaskFailure.generationError(`fal's answer to the submit was lost ${times}: not asked again`)
   }
-  return yield* inTurn(submitNow(taskId, lost, lost.endpoint, lost.input, lost.resubmits + 1))
+  return yield* inTurn(submitNow(payer, lost, lost.endpoint, lost.input, lost.resubmits + 1))
 })

@@ -43,13 +43,16 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     yield* metrics.observe("task_duration_seconds", { task: name }, ((yield* Clock.currentTimeMillis) - startedAt) / 1000)
   })
 
+  const hardLimit = (message: Message.Message) =>
+    seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
   const taskOf = (message: Message.Message, delivery: Delivery): Task => ({
     id: message.id,
     args: message.args,
     kwargs: message.kwargs,
     queue: delivery.queue,
     rootId: message.rootId,
-    retries: message.retries
+    retries: message.retries,
+    timeLimit: Duration.toSeconds(hardLimit(message))
   })
 
   /** Behind the back of a task that has ended for good, though its last run or one before it may have left something at fal. */
@@ -128,7 +131,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     vitals.requests.set(message.id, request)
     vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
     yield* emit(() => TaskEvent.started(message.id))
-    const hard = seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
+    const hard = hardLimit(message)
     return yield* Effect.exit(Effect.andThen(settle.started(message), run(program, message, delivery, request, hard))).pipe(
       Effect.tap((exit) => observeWait(delivery, message, program.name, exit, startedAt)),
       Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, hard)),
