@@ -103,12 +103,14 @@ export const makeWorldWith = Effect.fnUntraced(function* (
 
   /** What is away at the moment. Change it at will. */
   const away = { database: false, results: false, journal: false, hangingDatabase: false }
+  /** How long a call of the journal's takes (milliseconds). */
+  const slow = { journal: 0 }
   /** Calls of the journal's by name, each once: it is made, and its answer lost. */
   const unanswered: Array<string> = []
   const losingAnswers: Passage = (name, call) =>
     Effect.suspend(() => {
       const at = unanswered.indexOf(name)
-      if (at === -1) return call
+      if (at === -1) return slow.journal === 0 ? call : Effect.andThen(Effect.sleep(slow.journal), call)
       unanswered.splice(at, 1)
       return Effect.andThen(call, Effect.fail(new JournalError({ operation: name, cause: "answer lost" }) as never)) // as below
     })
@@ -292,6 +294,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     results,
     away,
     unanswered,
+    slow,
     database,
     metric: (series: string) => Effect.map(metrics.expose, ({ body }) => valueOf(body, series)),
     seconds: (count: number) => TestClock.adjust(`${count} seconds`)

@@ -14,6 +14,8 @@ import { later, pause } from "./putOff.ts"
 export type Payer = Pick<Task, "id" | "timeLimit">
 
 const MAX_RESUBMITS = 1
+/** An intent older than this is not acted upon any more (milliseconds): its grace would be over too soon after the POST. */
+const LATEST = 20_000
 /** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
 export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
@@ -31,6 +33,10 @@ const intend = Effect.fnUntraced(function* (taskId: string, before: Entry.Intend
   if (answer === "full") return yield* new NotYet({ reason: "no room at fal", after: 1 })
   if (answer === "contended") return yield* Entry.contended
   yield* Effect.tapError(withinRate, () => Entry.advance(taskId, intent, before))
+  // Whoever stood still meanwhile.
+  if ((yield* Clock.currentTimeMillis) - intent.at <= LATEST) return
+  yield* Entry.advance(taskId, intent, before)
+  return yield* later("late", "it took too long to write down what was about to be bought", { counted: false })
 })
 
 /** Intent, one POST, request id: nothing can come between the last two but the death of the process. */

@@ -62,6 +62,23 @@ describe("an intent of which the journal gave no answer", () => {
     })
   )
 
+  it.effect("is taken back when it was long in coming, so that the grace of a submit is counted from the submit", () =>
+    Effect.gen(function* () {
+      const { ledger, metric, seconds, send, slow, start, success } = yield* makeWorld
+      yield* start()
+      slow.journal = 30_000
+      const id = yield* send()
+      yield* seconds(31) // it has found nothing, and its intent is under way
+      slow.journal = 0
+      yield* seconds(29)
+      assert.deepStrictEqual(yield* ledger, [])
+      yield* seconds(10)
+      yield* success(id)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.isUndefined(yield* metric("generations_uncertain_total"))
+    })
+  )
+
   it.effect("uses up nothing of what an earlier lost submit may have", () =>
     Effect.gen(function* () {
       const { ledger, metric, script, seconds, send, start, success, unanswered } = yield* makeWorld
