@@ -1,4 +1,4 @@
-import { Clock, Effect, Layer, Option, Queue, Schedule, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Queue, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
 import * as Settings from "../services/Settings.ts"
@@ -41,13 +41,6 @@ const make = Effect.gen(function* () {
       if (Option.isSome(one)) Queue.offerUnsafe(queue, one.value)
     })
     yield* attempt("hear", () => line.psubscribe(control, events("worker.*")))
-    // A connection that only listens would never notice that the other end is gone; it subscribes again by itself.
-    yield* attempt("hear", () => line.ping()).pipe(
-      // One that is being made anew already is left to it.
-      Effect.catchTag("FleetError", () => Effect.sync(() => line.status === "ready" && line.disconnect(true))),
-      Effect.repeat(Schedule.spaced("5 seconds")),
-      Effect.forkScoped
-    )
     return Stream.fromQueue(queue)
   })
 

@@ -1,4 +1,4 @@
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Schedule } from "effect"
 import { Redis, type RedisOptions } from "ioredis"
 import { readFileSync } from "node:fs"
 import { counting } from "../counting.ts"
@@ -40,6 +40,18 @@ const kindOf = (error: Error): string =>
   /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
   (/timed? ?out/i.test(error.message) ? "no answer" : /closed|max retries/i.test(error.message) ? "connection lost" : "other")
 
+/**
+ * A server that owes an answer and says nothing for so long is taken for gone (milliseconds). Longer, and a worker whose server
+ * has moved stands still for that long; shorter, and one that only stalls (a fork, a slow fsync) is left too soon. Leaving it
+ * costs little: its greeting is answered when it goes on, and what was under way is asked again. One that takes longer for every
+ * answer cannot be worked with, and health says so.
+ */
+const SILENCE = 2000
+/** How long a wait at the server lasts before it is asked again (seconds); it is silent all the while. */
+export const WAIT = 2
+/** How often something is asked where nobody else asks, so that silence is noticed before an answer is needed (milliseconds). */
+const PULSE = 1000
+
 const none = new Error("there is no connection")
 const cut = new Error("the connection was closed before the answer came")
 /** Each command gets an error of its own: the driver writes into one that ends a transaction. */
@@ -48,9 +60,12 @@ const anew = (error: Error) => Object.assign(new Error(error.message), "code" in
 /** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
 class Connection extends Redis {
   trouble: Error | undefined
+  /** How long an answer may take, once the greeting is over (milliseconds). */
+  silence = SILENCE
   /** Hears of every command that failed at the server or on its way. */
   onFailed: (error: Error) => void = () => {}
   override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
+    this.options.socketTimeout = this.status === "ready" ? this.silence : SILENCE
     // While a connection is being made the driver's own greeting must pass.
     const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
     if (!away || this.options.enableOfflineQueue !== false) {
@@ -65,25 +80,25 @@ class Connection extends Redis {
 }
 
 /**
- * A connection that reconnects by itself for as long as its scope lives. A command waits at most 5 s for its answer, so a
- * frozen server is noticed; `blocking` connections wait for their own time-out instead. One that hears nothing for `silence`
- * after a command (milliseconds) is made anew: its other end may be gone, or no longer be the master.
+ * A connection that reconnects by itself for as long as its scope lives. One that hears nothing for `silence` after a command
+ * (milliseconds) is made anew, also while it greets: its other end may be gone, or no longer be the master. One for commands is
+ * asked something each second, so it is never found dead when it is needed; a `blocking` one waits for its own time-out instead.
  */
 export const connect = Effect.fnUntraced(function* (
   where: Where,
   kind: "commands" | "blocking",
-  silence = kind === "commands" ? 5000 : 7000
+  silence = kind === "commands" ? SILENCE : WAIT * 1000 + SILENCE
 ) {
-  return yield* Effect.acquireRelease(
+  const redis = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       const run = yield* Effect.context<never>()
       const count = yield* counting
       const redis = new Connection({
         ...options(Redacted.value(where.url), where.password, where.master),
         keyPrefix: where.keyPrefix,
-        retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
-        connectTimeout: 5000,
-        socketTimeout: silence,
+        retryStrategy: (attempt) => Math.min(attempt * 100, 500),
+        connectTimeout: SILENCE,
+        maxLoadingRetryTime: 500,
         // A master that became a replica keeps its connections; where the name leads now is found by connecting again.
         reconnectOnError: (error) => error.message.startsWith("READONLY"),
         keepAlive: 30_000,
@@ -97,8 +112,9 @@ export const connect = Effect.fnUntraced(function* (
               autoResendUnfulfilledCommands: false,
               maxRetriesPerRequest: 0 // else what was under way when the connection ended would hear of it by its time-out
             }
-          : { blockingTimeout: 7000, maxRetriesPerRequest: null })
+          : { blockingTimeout: silence, maxRetriesPerRequest: null })
       })
+      redis.silence = silence
       const { db, host, name, port } = redis.options
       const server = `${name ?? `${host}:${port}`}/${db}`
       const failed = (error: Error) => {
@@ -131,6 +147,11 @@ export const connect = Effect.fnUntraced(function* (
     }),
     (redis) => Effect.sync(() => redis.disconnect())
   )
+  if (kind === "commands") {
+    const ask = Effect.sync(() => redis.status === "ready" && redis.ping().catch(() => {}))
+    yield* Effect.forkScoped(Effect.repeat(ask, Schedule.spaced(PULSE)))
+  }
+  return redis
 })
 
 type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number>) => Promise<unknown>

@@ -1,6 +1,6 @@
 import { Effect, Exit, Scope } from "effect"
 import type { Redis } from "ioredis"
-import { connect } from "./connect.ts"
+import { connect, WAIT } from "./connect.ts"
 import type { Where } from "./where.ts"
 
 /**
@@ -15,7 +15,7 @@ export const doorbells = Effect.fnUntraced(function* (where: Where) {
   const waits = new Set<() => void>()
 
   const ring = (key: string, redis: Redis) => {
-    const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", 5).finally(() => ringing.delete(key))
+    const waiting = ringing.get(key) ?? redis.blmove(key, key, "RIGHT", "RIGHT", WAIT).finally(() => ringing.delete(key))
     ringing.set(key, waiting)
     return waiting
   }

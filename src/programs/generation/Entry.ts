@@ -11,9 +11,9 @@ export const away = (error: JournalError) =>
   later("journal", `the journal cannot be reached (${error.operation})`, { counted: false })
 export const contended = later("contended", "another worker has this generation in hand", { counted: false, atLeast: 5 })
 
-// Losing a request id costs money, so this is worth insisting on.
+// Losing a request id costs money, so Redis is asked for as long as it takes.
 const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
-  Effect.retry(call, Schedule.max([Schedule.exponential("100 millis"), Schedule.recurs(8)]))
+  Effect.retry(call, Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")]))
 
 /** What the journal knows of this task's generation. */
 export const find = Effect.fnUntraced(function* (taskId: string) {

@@ -19,7 +19,7 @@ import type { PutBack, Result, RetryLater } from "../Task.ts"
 export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
   call.pipe(
     Effect.tapError((error) => Effect.logWarning(`cannot ${what} yet`, error)),
-    Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])),
+    Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])),
     Effect.orDie
   )
 

@@ -46,6 +46,25 @@ describe("money", () => {
     )
 })
 
+describe("a journal that is away as fal accepts", () => {
+  it.effect("is told the request id as soon as it is back, however late", () =>
+    Effect.gen(function* () {
+      const { away, counts, ledger, rows, script, seconds, send, start, success } = yield* makeWorld
+      yield* script.submits({ answered: 3000 })
+      yield* start()
+      const id = yield* send()
+      yield* seconds(1)
+      away.journal = true
+      yield* seconds(200)
+      away.journal = false
+      yield* seconds(100)
+      yield* success(id)
+      assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [1, 1])
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+})
+
 describe("an intent of which the journal gave no answer", () => {
   it.effect("is no lost submit: this process knows that it has made none", () =>
     Effect.gen(function* () {
