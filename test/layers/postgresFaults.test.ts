@@ -2,11 +2,14 @@ import { Duration, Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { assert, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { connect } from "node:net"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { aModel } from "../contracts/modelLibrary.ts"
 import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
+import { MAX_CLIENTS } from "../servers/Postgres.ts"
 import { proxy } from "../servers/Proxy.ts"
 import { connected } from "./databases.ts"
 
@@ -135,6 +138,31 @@ describeWith(["postgres"], "a save", ({ postgres }) => {
         }).pipe(Effect.provide(libraryAt(url)))
       }),
     60_000
+  )
+
+  it.live(
+    "that PgBouncer turns away at its door (max_client_conn) says so, as worth a retry, and goes through once there is room",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* ownPostgres
+        const { directUrl, url } = yield* migrated(server)
+        const model = aModel()
+        const crowd = Array.from({ length: MAX_CLIENTS }, () => connect(server.pooledPort, "127.0.0.1").on("error", () => {}))
+        const leave = Effect.sync(() => crowd.forEach((socket) => socket.destroy()))
+        yield* Effect.addFinalizer(() => leave)
+        yield* Effect.promise(() => Promise.all(crowd.map((socket) => once(socket, "connect"))))
+        for (const socket of crowd) socket.write(Buffer.of(0)) // who says nothing does not come in
+        yield* Effect.gen(function* () {
+          const { save } = yield* ModelLibrary
+          const error = yield* Effect.flip(save(model))
+          assert.isTrue(error.retryable)
+          assert.include(error.message, "no more connections allowed (max_client_conn)")
+          yield* leave
+          yield* Effect.retry(save(model), untilSaved)
+          assert.lengthOf(yield* rowsAt(directUrl), 1)
+        }).pipe(Effect.provide(libraryAt(url)))
+      }),
+    40_000
   )
 
   it.live(

@@ -70,6 +70,9 @@ const makeCluster = async (folder: string, cache: string) => {
   return data
 }
 
+/** More clients PgBouncer turns away. */
+export const MAX_CLIENTS = 500
+
 const startPgBouncer = (port: number, target: number) => {
   const as = unprivileged()
   const folder = temporaryFolder("pgbouncer", as)
@@ -88,7 +91,7 @@ const startPgBouncer = (port: number, target: number) => {
     auth_type: "scram-sha-256",
     auth_file: users,
     default_pool_size: 5,
-    max_client_conn: 500,
+    max_client_conn: MAX_CLIENTS,
     server_login_retry: 1 // with the default, 15 s, clients wait long after PostgreSQL is back
   }
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`)
