@@ -53,8 +53,10 @@ export const conf = Effect.gen(function* () {
     "RESULT_GLOBAL_KEYPREFIX",
     "RESULT_EXPIRES",
     "RESULT_EXTENDED",
+    "RESULT_CHORD_ORDERED",
     "TASK_TRACK_STARTED",
     "WORKER_CONCURRENCY",
+    "WORKER_AUTOSCALE",
     "WORKER_PREFETCH_MULTIPLIER",
     "WORKER_MAX_TASKS_PER_CHILD",
     "WORKER_MAX_MEMORY_PER_CHILD",
@@ -71,13 +73,15 @@ export const conf = Effect.gen(function* () {
     ...(s.BROKER_FANOUT_PREFIX === "/{db}." ? {} : { fanout_prefix: s.BROKER_FANOUT_PREFIX }),
     ...(s.BROKER_FANOUT_PATTERNS ? {} : { fanout_patterns: false })
   }
+  const backendOptions = {
+    ...(s.RESULT_GLOBAL_KEYPREFIX === "" ? {} : { global_keyprefix: s.RESULT_GLOBAL_KEYPREFIX }),
+    ...(s.RESULT_CHORD_ORDERED ? {} : { result_chord_ordered: false })
+  }
   const changed = {
     broker_url: masked(s.CELERY_BROKER_URL),
     result_backend: masked(s.CELERY_RESULT_BACKEND),
     broker_transport_options: options,
-    ...(s.RESULT_GLOBAL_KEYPREFIX === ""
-      ? {}
-      : { result_backend_transport_options: { global_keyprefix: s.RESULT_GLOBAL_KEYPREFIX } }),
+    ...(Object.keys(backendOptions).length === 0 ? {} : { result_backend_transport_options: backendOptions }),
     result_expires: Duration.toSeconds(s.RESULT_EXPIRES),
     result_extended: s.RESULT_EXTENDED,
     task_acks_late: true,
@@ -87,6 +91,8 @@ export const conf = Effect.gen(function* () {
     task_track_started: s.TASK_TRACK_STARTED,
     task_default_queue: s.WORKER_QUEUES[0] ?? null,
     worker_concurrency: s.WORKER_CONCURRENCY,
+    // An option of its command line in Celery, and by its name no setting.
+    ...(Option.isSome(s.WORKER_AUTOSCALE) ? { worker_autoscale: s.WORKER_AUTOSCALE.value } : {}),
     worker_prefetch_multiplier: s.WORKER_PREFETCH_MULTIPLIER,
     worker_max_tasks_per_child: s.WORKER_MAX_TASKS_PER_CHILD,
     ...(Option.isSome(s.WORKER_MAX_MEMORY_PER_CHILD) ? { worker_max_memory_per_child: s.WORKER_MAX_MEMORY_PER_CHILD.value } : {}),

@@ -15,8 +15,10 @@ export const trouble = (vitals: Vitals["Service"], startedAt: number, now: numbe
   // A worker that a wrong password keeps out must not pass for started, or a rolling restart would replace the next one too.
   if (vitals.lastBeat === 0)
     return vitals.leaseTrouble === "" ? "starting: waiting for the broker's first answer" : vitals.leaseTrouble
-  if (now - vitals.lastBeat > SILENCE)
-    return `no lease for ${Math.round((now - vitals.lastBeat) / 1000)} s: ${vitals.leaseTrouble}`
+  if (now - vitals.lastBeat > SILENCE) {
+    const why = vitals.leaseTrouble === "" ? "the next beat is still on its way" : vitals.leaseTrouble
+    return `no lease for ${Math.round((now - vitals.lastBeat) / 1000)} s: ${why}`
+  }
   if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
     return "has not looked at the queue for 30 s though a slot is free"
   return ""

@@ -61,11 +61,18 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const slots = yield* Semaphore.make(range.max * settings.WORKER_PREFETCH_MULTIPLIER)
   const vitals = yield* Vitals
   const memory = yield* makeMemoryLimit
+  /** Not counted by task id: a message may have come twice, or have none that can be read. */
+  const inHand = new Set<Claimed>()
   const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || scaler !== undefined
     const reserved = waits ? yield* reserve(vitals, delivery) : { release: Effect.void }
     if (scaler !== undefined) yield* scaler.nudge
+    inHand.add(delivery)
+    const letGo = Effect.andThen(
+      reserved.release,
+      Effect.sync(() => inHand.delete(delivery))
+    )
     let free = true
     const run = Effect.gen(function* () {
       const outcome = yield* perform(delivery)
@@ -75,12 +82,9 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     })
     return {
       name: `message ${delivery.tag}`,
-      run: run.pipe(
-        Effect.ensuring(reserved.release),
-        Effect.ensuring(Effect.suspend(() => (free ? slots.release(1) : Effect.void)))
-      ),
+      run: run.pipe(Effect.ensuring(letGo), Effect.ensuring(Effect.suspend(() => (free ? slots.release(1) : Effect.void)))),
       handBack: (options) =>
-        Effect.andThen(reserved.release, Effect.ignore(Effect.retry(queue.handBack(delivery, options), whileHandingBack)))
+        Effect.andThen(letGo, Effect.ignore(Effect.retry(queue.handBack(delivery, options), whileHandingBack)))
     }
   })
 
@@ -102,7 +106,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     yield* Effect.logInfo("the pool changes its size", { children: pool.size() })
   })
   const admit = (children: number) => Semaphore.resize(slots, children * settings.WORKER_PREFETCH_MULTIPLIER)
-  const held = () => vitals.requests.size
+  const held = () => inHand.size
   const scaler = Option.isSome(settings.WORKER_AUTOSCALE)
     ? yield* Autoscaler.make({ range, size: pool.size, held, resize, admit })
     : undefined

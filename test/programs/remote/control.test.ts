@@ -217,6 +217,18 @@ describe("the pool", () => {
     })
   )
 
+  it.effect("counts each message in hand, also when a task came twice", () =>
+    Effect.gen(function* () {
+      const { ask, pushRaw, seconds, start } = yield* makeFleet
+      yield* start("w1@host", { WORKER_AUTOSCALE: "3,1" })
+      const { raw } = message({ id: "twice", task: "generate_model", kwargs: five })
+      yield* Effect.forEach([raw, raw], pushRaw)
+      yield* seconds(0.5)
+      const { autoscaler } = (yield* ask("stats")) as { readonly autoscaler: object }
+      assert.deepStrictEqual(autoscaler, { max: 3, min: 1, current: 2, qty: 2 })
+    })
+  )
+
   it.effect("that scales itself takes other bounds at once, and no other orders about its size", () =>
     Effect.gen(function* () {
       const { ask, ledger, script, seconds, send, start, success } = yield* makeFleet
@@ -361,7 +373,9 @@ describe("whatever is said", () => {
         CELERY_RESULT_BACKEND: "rediss://:s3cret@backend/1?ssl_keyfile=s3cret",
         FAL_KEY: "s3cret",
         DATABASE_URL: "postgresql://me:s3cret@database/x",
-        REDIS_PASSWORD: "s3cret"
+        REDIS_PASSWORD: "s3cret",
+        RESULT_CHORD_ORDERED: "false",
+        WORKER_AUTOSCALE: "3,1"
       })
       for (const [method, args] of [
         ["conf", {}],
@@ -372,7 +386,9 @@ describe("whatever is said", () => {
         assert.notInclude(JSON.stringify(yield* ask(method, args)), "s3cret")
       assert.deepInclude(yield* ask("conf"), {
         broker_url: "redis://me:********@broker:6380/4",
-        result_backend: "rediss://:********@backend/1"
+        result_backend: "rediss://:********@backend/1",
+        result_backend_transport_options: { result_chord_ordered: false },
+        worker_autoscale: { max: 3, min: 1 }
       })
       assert.deepInclude(((yield* ask("stats")) as { readonly broker: object }).broker, {
         hostname: "broker",
