@@ -1,4 +1,4 @@
-import { type Duration, type Effect, Schema } from "effect"
+import { Context, type Duration, Effect, Schema } from "effect"
 import { TaskFailure } from "./celery/TaskFailure.ts"
 
 /** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
@@ -41,10 +41,17 @@ export interface Result {
   readonly children: ReadonlyArray<Schema.Json>
 }
 
+/** What a program that `waits` does when its turn has come: from then on its task has begun, and is no longer put aside. */
+export const Begin = Context.Reference<Effect.Effect<unknown>>("model-generator/programs/Begin", {
+  defaultValue: () => Effect.void
+})
+
 /** What happens when a task of this name is run. */
 export interface Program<R> {
   readonly name: string
   readonly run: (task: Task) => Effect.Effect<Result, Failure, R>
+  /** It may be `NotYet` its turn, and says by `Begin` when it is. Any other begins when it is run. */
+  readonly waits?: boolean
   /** After the soft limit: `true` when the work turned out to be done, so that running it again ends at once. */
   readonly salvage?: (task: Task) => Effect.Effect<boolean, Failure, R>
   /** Nobody wants what it may have left behind: ends it, and accounts for it. Run beside what comes next, for minutes if need be. */

@@ -117,7 +117,7 @@ const all = {
   ),
   TASK_SOFT_TIME_LIMIT: seconds("TASK_SOFT_TIME_LIMIT", 240),
   TASK_TIME_LIMIT: seconds("TASK_TIME_LIMIT", 300),
-  /** Celery's `task_track_started`: a task that begins to run is STARTED, at the cost of one more step at Redis. */
+  /** Celery's `task_track_started`: a task whose work begins is STARTED; that of a picture begins with its request at fal. */
   TASK_TRACK_STARTED: Config.Boolean("TASK_TRACK_STARTED").pipe(Config.withDefault(false)),
   TASK_MAX_RETRIES: natural("TASK_MAX_RETRIES", 5, 0, 1000),
   TASK_RETRY_BACKOFF: seconds("TASK_RETRY_BACKOFF", 2),

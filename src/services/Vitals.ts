@@ -33,7 +33,7 @@ export interface RateLimit {
 export class Vitals extends Context.Service<
   Vitals,
   {
-    /** Tasks ended since the start, and accepted by name. */
+    /** Tasks ended since the start, and begun by name. */
     processed: number
     readonly totals: Map<string, number>
     /** Messages in hand, by task id: running, or waiting for a slot. */

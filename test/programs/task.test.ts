@@ -678,23 +678,38 @@ describe("a result", () => {
 describe("with TASK_TRACK_STARTED", () => {
   const tracking = { env: { TASK_TRACK_STARTED: "true" }, name: "celery@tracking" }
 
-  it.effect("a task is STARTED before anything is paid", () =>
+  it.effect("a task is STARTED while fal works on it", () =>
     Effect.gen(function* () {
-      const { away, ledger, result, script, seconds, send, start } = yield* makeWorld
+      const { ledger, result, script, seconds, send, start } = yield* makeWorld
       yield* script.jobs({ ends: "picture", after: 5000 })
       yield* start(tracking)
-      away.results = true
       const id = yield* send()
       yield* seconds(1)
-      assert.deepStrictEqual([yield* result(id), (yield* ledger).length], [undefined, 0])
-      away.results = false
-      yield* seconds(2)
       const started = yield* result(id)
       assert.deepInclude(started, { status: "STARTED", traceback: null, children: [], date_done: null })
       assert.match(JSON.stringify(started?.result), /^\{"pid":\d+,"hostname":"celery@tracking"\}$/)
       assert.strictEqual((yield* ledger).length, 1)
       yield* seconds(10)
       assert.strictEqual((yield* result(id))?.status, "SUCCESS")
+    })
+  )
+
+  it.effect("what cannot be stored of a start holds nothing up: the picture is bought, and the limits count", () =>
+    Effect.gen(function* () {
+      const { away, failure, ledger, script, seconds, send, start, success } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 5000 }, { ends: "never" })
+      yield* start({ ...tracking, env: { ...tracking.env, TASK_SOFT_TIME_LIMIT: "20", WORKER_CONCURRENCY: "2" } })
+      away.results = true
+      const [good, bad] = [yield* send(), yield* send()]
+      yield* seconds(30)
+      assert.deepStrictEqual(
+        (yield* ledger).map(({ outcome }) => outcome),
+        ["picture", "cancelled"]
+      )
+      away.results = false
+      yield* seconds(5)
+      yield* success(good)
+      assert.strictEqual((yield* failure(bad)).type, "SoftTimeLimitExceeded")
     })
   )
 

@@ -171,9 +171,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "nothing is saved of a picture past the soft limit",
-    file: "src/programs/worker/perform.ts",
-    from: `      rescue: salvage`,
-    to: `      rescue: Effect.succeedNone`
+    file: "src/programs/worker/run.ts",
+    from: `{ ...limits, rescue }`,
+    to: `{ ...limits, rescue: Effect.succeedNone }`
   },
   {
     name: "what cannot be read is thrown away",

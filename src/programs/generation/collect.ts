@@ -4,7 +4,7 @@ import type { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { costOf } from "../commands/price.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import type { Failure } from "../Task.ts"
+import { Begin, type Failure } from "../Task.ts"
 import * as Entry from "./Entry.ts"
 import { later, pause } from "./putOff.ts"
 import { grace } from "./submit.ts"
@@ -80,8 +80,9 @@ const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number,
   yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inference))
 })
 
-/** Waits for what was bought, until it has ended one way or the other. */
+/** Waits for what was bought, until it has ended one way or the other. With a request at fal the task has begun. */
 export const collect = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
+  yield* yield* Begin
   return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
     Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
     Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs, "used")),

@@ -113,6 +113,7 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
 
 export const editModel = {
   name: "edit_model",
+  waits: true,
   run,
   salvage,
   abandon

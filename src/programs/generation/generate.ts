@@ -54,6 +54,7 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
 
 export const generateModel = {
   name: "generate_model",
+  waits: true,
   run,
   salvage,
   abandon

@@ -20,18 +20,14 @@ export const revocation = (vitals: Vitals["Service"], request: Request, now: num
 const UNCLAIMED = 3_600_000
 
 /**
- * When this task may start under its kind's rate limit (Unix milliseconds); now, when there is none. A task that has to wait
- * gets a place of its own, so that those behind it queue up in order, and keeps it when it comes back.
+ * When this task may start under its kind's rate limit (Unix milliseconds); now, when there is none. It gets a place of its own,
+ * so that those behind it queue up in order, and keeps it until it begins: whatever else it waits for, its turn stays its own.
  */
 export const permit = (vitals: Vitals["Service"], task: string, id: string, now: number): number => {
   const limit = vitals.rateLimits.get(task)
   if (limit === undefined) return now
   const place = limit.places.get(id)
-  if (place !== undefined) {
-    if (place > now) return place
-    limit.places.delete(id)
-    return now
-  }
+  if (place !== undefined) return Math.max(place, now)
   // Another worker may have taken one that waited here: its place is nobody's.
   for (const [other, at] of limit.places) {
     if (at > now - UNCLAIMED) break
@@ -39,8 +35,13 @@ export const permit = (vitals: Vitals["Service"], task: string, id: string, now:
   }
   const start = Math.max(now, limit.next)
   limit.next = start + limit.interval
-  if (start > now) limit.places.set(id, start)
+  limit.places.set(id, start)
   return start
+}
+
+/** It has begun, and its turn is used up. */
+export const leavePlace = (vitals: Vitals["Service"], task: string, id: string): void => {
+  vitals.rateLimits.get(task)?.places.delete(id)
 }
 
 export const signumOf = (signal: string): number => {

@@ -1,4 +1,4 @@
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Latch, Option, Random } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -8,18 +8,22 @@ import * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import { withTimeLimits } from "../pool/TimeLimits.ts"
-import type { Failure, Program, Result, Task } from "../Task.ts"
-import { permit, revocation, signumOf } from "./orders.ts"
+import { Begin, type Program, type Task } from "../Task.ts"
+import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
+import { type End, limitsOf, run } from "./run.ts"
 import { insist, makeSettle, type Outside } from "./settle.ts"
 
 /** A message whose worker died this often while holding it is not run again. */
 const MAX_CRASHES = 3
 
-const seconds = (first: number | null, second: number | null | undefined, setting: Duration.Duration) => {
-  const own = first ?? second ?? null
-  // 0 is no limit of its own, as in Celery.
-  return own === null || own <= 0 ? setting : Duration.seconds(own)
+/** How the program ended. */
+type Ended = Exit.Exit<End, Effect.Error<ReturnType<typeof run>>>
+
+/** It has not begun, or is to begin once more: nothing is told of it. */
+const isAside = (exit: Ended) => {
+  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return true // another will run it
+  const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
+  return failure?._tag === "NotYet" || failure?._tag === "PutBack"
 }
 
 /**
@@ -43,8 +47,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     yield* metrics.observe("task_duration_seconds", { task: name }, ((yield* Clock.currentTimeMillis) - startedAt) / 1000)
   })
 
-  const hardLimit = (message: Message.Message) =>
-    seconds(message.limits.hard, vitals.timeLimits.get(message.task)?.hard, settings.TASK_TIME_LIMIT)
+  const limits = (message: Message.Message) => limitsOf(message.limits, vitals.timeLimits.get(message.task), settings)
   const taskOf = (message: Message.Message, delivery: Delivery): Task => ({
     id: message.id,
     args: message.args,
@@ -52,7 +55,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     queue: delivery.queue,
     rootId: message.rootId,
     retries: message.retries,
-    timeLimit: Duration.toSeconds(hardLimit(message))
+    timeLimit: Duration.toSeconds(limits(message).hard)
   })
 
   /** Behind the back of a task that has ended for good, though its last run or one before it may have left something at fal. */
@@ -62,28 +65,19 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.andThen(over, ending))))
     })
 
-  /** Runs the program within its limits; a revoke with terminate ends it early, and the request to fal with it. */
-  const run = (program: Program<R>, message: Message.Message, delivery: Delivery, request: Request, hard: Duration.Duration) => {
-    const task = taskOf(message, delivery)
-    // A submit that is on its way is not cut short: what came of it is known when the run is over.
-    const over = Latch.makeUnsafe(false)
-    const abandoned = abandon(delivery, message, over.await)
-    const terminated = Deferred.makeUnsafe<{ readonly signal: string }>()
-    request.terminate = (signal) => Deferred.succeed(terminated, { signal })
-    const salvage: Effect.Effect<Option.Option<Result>, Failure, R> = program.salvage === undefined
-      ? Effect.succeedNone
-      : Effect.flatMap(program.salvage(task), (done) => (done ? Effect.asSome(program.run(task)) : Effect.succeedNone))
-    return withTimeLimits(Effect.ensuring(program.run(task), over.open), {
-      soft: seconds(message.limits.soft, vitals.timeLimits.get(message.task)?.soft, settings.TASK_SOFT_TIME_LIMIT),
-      hard,
-      rescue: salvage
-    }).pipe(
-      Effect.map((result) => ({ _tag: "Done", result }) as const),
-      Effect.raceFirst(Effect.map(Deferred.await(terminated), ({ signal }) => ({ _tag: "Terminated", signal }) as const)),
-      Effect.tap((end) => (end._tag === "Terminated" ? abandoned : Effect.void)),
-      Effect.tapErrorTag("HardTimeLimit", () => abandoned)
-    )
-  }
+  /**
+   * Told once, when its work begins: only then has a task been received and started for who listens or counts, and used up its
+   * turn at the rate limit. One put aside before has not been seen by anybody, and comes again as if for the first time. The work
+   * does not wait for STARTED to be stored, only its end does.
+   */
+  const beginning = (message: Message.Message, request: Request) =>
+    Effect.gen(function* () {
+      leavePlace(vitals, message.task, message.id)
+      vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
+      yield* emit(() => TaskEvent.received(message, request))
+      yield* emit(() => TaskEvent.started(message.id))
+      return yield* Effect.forkDetach(settle.started(message), { startImmediately: true })
+    }).pipe(Effect.uninterruptible, Effect.cached)
 
   const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message) {
     const startedAt = yield* Clock.currentTimeMillis
@@ -126,28 +120,28 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return "reusable"
     }
 
-    yield* emit(() => TaskEvent.received(message, request))
     request.startedAt = startedAt / 1000
     vitals.requests.set(message.id, request)
-    vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
-    yield* emit(() => TaskEvent.started(message.id))
-    const hard = hardLimit(message)
-    return yield* Effect.exit(Effect.andThen(settle.started(message), run(program, message, delivery, request, hard))).pipe(
+    const within = limits(message)
+    const begin = yield* beginning(message, request)
+    const running = run(program, taskOf(message, delivery), request, within, (over) => abandon(delivery, message, over)).pipe(
+      Effect.provideService(Begin, begin)
+    )
+    return yield* Effect.exit(program.waits === true ? running : Effect.andThen(begin, running)).pipe(
       Effect.tap((exit) => observeWait(delivery, message, program.name, exit, startedAt)),
-      Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, hard)),
+      // What fails before its turn comes has begun too.
+      Effect.tap((exit) => (isAside(exit) ? Effect.void : Effect.flatMap(begin, Fiber.await))),
+      Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, within.hard)),
       Effect.ensuring(Effect.sync(() => vitals.requests.delete(message.id)))
     )
   })
-
-  type End = Effect.Success<ReturnType<typeof run>>
-  type Broken = Effect.Error<ReturnType<typeof run>>
 
   /** Known only at the end: what was put aside for a moment did not start yet, and one task is to count once. */
   const observeWait = Effect.fnUntraced(function* (
     delivery: Claimed,
     message: Message.Message,
     name: string,
-    exit: Exit.Exit<End, Broken>,
+    exit: Ended,
     startedAt: number
   ) {
     // What comes again came first at a time that nobody has kept.
@@ -162,7 +156,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     delivery: Delivery,
     message: Message.Message,
     name: string,
-    exit: Exit.Exit<End, Broken>,
+    exit: Ended,
     startedAt: number,
     hard: Duration.Duration
   ) {

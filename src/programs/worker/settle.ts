@@ -65,8 +65,13 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   })
 
   return {
-    /** Its program is about to run. Told, as by Celery 5.3, even where the result is to be ignored. */
-    started: (message: Message.Message) => (settings.TASK_TRACK_STARTED ? store(Reply.started(whose(message), me)) : Effect.void),
+    /**
+     * Its work begins. Told, as by Celery 5.3, even where the result is to be ignored; tried once, as its end will say more.
+     */
+    started: (message: Message.Message) =>
+      settings.TASK_TRACK_STARTED
+        ? Effect.ignore(results.store(Reply.started(whose(message), me)), { log: "Warn", message: "cannot store STARTED" })
+        : Effect.void,
 
     /** It had ended well at an earlier delivery, which may have stopped between the result and the chord it counts for. */
     acknowledge: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, before: TaskResult) {

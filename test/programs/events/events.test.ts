@@ -10,7 +10,7 @@ import { Vitals } from "../../../src/services/Vitals.ts"
 import { valueOf } from "../../contracts/metrics.ts"
 import { identity, settings } from "../../support.ts"
 import { fixture } from "../celery/fixtures.ts"
-import { makeFleet } from "../remote/fleet.ts"
+import { makeFleet, makeFleetWith } from "../remote/fleet.ts"
 
 interface Sample {
   readonly type: string
@@ -107,6 +107,31 @@ describe("events", () => {
       yield* send()
       yield* seconds(20)
       assert.isFalse((yield* heard).some(({ channel }) => channel === "task.multi"))
+    })
+  )
+
+  it.effect("tell of a task that waits for room at fal when it begins, once, and only then is it counted or STARTED", () =>
+    Effect.gen(function* () {
+      const { ask, listen, result, script, seconds, send, start, success } = yield* makeFleetWith({ FAL_MAX_CONCURRENT: "1" })
+      yield* script.jobs({ ends: "picture", after: 60_000 }, { ends: "picture", after: 60_000 })
+      yield* start("w1@host", { WORKER_CONCURRENCY: "2", WORKER_SEND_TASK_EVENTS: "true", TASK_TRACK_STARTED: "true" })
+      const heard = yield* listen
+      const [long, waits] = [yield* send(), yield* send()]
+      const totals = Effect.map(ask("stats"), (stats) => (stats as { readonly total: unknown }).total)
+      yield* seconds(55)
+      assert.strictEqual((yield* result(long))?.status, "STARTED")
+      assert.isUndefined(yield* result(waits))
+      assert.deepStrictEqual(yield* totals, { generate_model: 1 })
+      const wrong = yield* send({ kwargs: { gender: "cat" } })
+      yield* seconds(20)
+      assert.strictEqual((yield* result(waits))?.status, "STARTED")
+      yield* seconds(60)
+      yield* success(waits)
+      assert.deepStrictEqual(yield* totals, { generate_model: 3 })
+      const all = (yield* heard).filter(({ channel }) => channel === "task.multi").flatMap(({ body }) => each(body))
+      const of = (id: string) => all.filter(({ uuid }) => uuid === id).map(({ type }) => type)
+      assert.deepStrictEqual(of(waits), ["task-received", "task-started", "task-succeeded"])
+      assert.deepStrictEqual(of(wrong), ["task-received", "task-started", "task-failed"])
     })
   )
 

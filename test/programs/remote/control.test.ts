@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber } from "effect"
 import { message } from "../../support.ts"
 import { empty, five } from "../world.ts"
-import { makeFleet } from "./fleet.ts"
+import { makeFleet, makeFleetWith } from "./fleet.ts"
 
 const ok = (text: string) => ({ ok: text })
 const never = { ends: "never" } as const
@@ -149,6 +149,20 @@ describe("limits", () => {
       for (let n = 0; n < 4; n++) yield* send()
       yield* seconds(2)
       assert.strictEqual((yield* ledger).length, 10)
+    })
+  )
+
+  it.effect("a turn at a rate limit is not lost by a wait for room at fal", () =>
+    Effect.gen(function* () {
+      const { ask, ledger, script, seconds, send, start } = yield* makeFleetWith({ FAL_MAX_CONCURRENT: "1" })
+      yield* start("w1@host", { WORKER_CONCURRENCY: "2" })
+      yield* script.jobs(slow(100_000))
+      yield* ask("rate_limit", { task_name: "generate_model", rate_limit: "1/m" })
+      for (let n = 0; n < 2; n++) yield* send()
+      yield* seconds(98) // the second had its turn at 60 s, and another would be at 120 s
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* seconds(14)
+      assert.strictEqual((yield* ledger).length, 2)
     })
   )
 

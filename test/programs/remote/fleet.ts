@@ -4,12 +4,13 @@ import { TestClock } from "effect/testing"
 import * as FleetMemory from "../../../src/layers/FleetMemory.ts"
 import { type Answer, Fleet } from "../../../src/services/Fleet.ts"
 import { identity, uniqueId } from "../../support.ts"
-import { makeWorld } from "../world.ts"
+import { makeWorldWith } from "../world.ts"
 
 type Body = Readonly<Record<string, unknown>>
 
-export const makeFleet = Effect.gen(function* () {
-  const world = yield* makeWorld
+/** A fleet with what all of it shares set by `env`. */
+export const makeFleetWith = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>) {
+  const world = yield* makeWorldWith({ env })
   const air = Context.get(yield* Layer.build(FleetMemory.MemoryAir.layer), FleetMemory.MemoryAir)
   const voice = (name: string) =>
     Effect.map(
@@ -68,3 +69,4 @@ export const makeFleet = Effect.gen(function* () {
     Effect.andThen(PubSub.publish(air.said, { about: "event", routingKey, headers: { hostname: "other@host" }, body }), settled)
   return { ...world, air, start, call, ask, listen, tell, voice, settled }
 })
+export const makeFleet = makeFleetWith({})
