@@ -12,7 +12,8 @@ export const layer = Layer.sync(ModelLibrary, () => {
         const versions = versionsOf(model.templateId)
         const free = model.version !== null && !versions.includes(model.version)
         const id = `00000000-0000-4000-8000-${String(rows.length + 1).padStart(12, "0")}`
-        const row = { ...model, id, version: free ? model.version : Math.max(0, ...versions) + 1 }
+        const metadata = JSON.parse(JSON.stringify(model.metadata)) as typeof model.metadata // as JSONB has it: no -0
+        const row = { ...model, metadata, id, version: free ? model.version : Math.max(0, ...versions) + 1 }
         rows.push(row)
         return row
       }),
