@@ -29,6 +29,18 @@ describe("the rule of imports", () => {
     })
   }
 
+  it("nothing that a worker runs imports a command", () => {
+    const commands = "src/programs/commands/"
+    const wrong = sources
+      .filter((file) => room(file) === "programs" && !file.startsWith(commands))
+      .flatMap((file) =>
+        imports(file)
+          .filter((path) => path.startsWith(commands))
+          .map((path) => `${file} imports ${path}`)
+      )
+    assert.deepStrictEqual(wrong, [])
+  })
+
   it("services know no driver", () => {
     const drivers = /from "(ioredis|@fal-ai\/client|@effect\/sql-pg|prom-client|undici|@electric-sql\/pglite|sharp)/
     assert.deepStrictEqual(

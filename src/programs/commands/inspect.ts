@@ -1,10 +1,11 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Fleet } from "../../services/Fleet.ts"
+import { explain } from "../explain.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
-import { explain, Failed, inJson } from "./outcome.ts"
+import { Failed, inJson } from "./outcome.ts"
 
 const Reply = Schema.Record(
   Schema.String,

@@ -1,50 +1,13 @@
 import { Cause, Config, Data, Effect, Exit, Predicate, type Runtime } from "effect"
 import { CliError } from "effect/cli"
 import { BadSettings } from "../../services/Settings.ts"
+import { explain } from "../explain.ts"
 import { MemoryExceeded } from "../worker/memory.ts"
 
 /** The command did what it could and the answer is no. Its message is all there is to say; "" when that has been said. */
 export class Failed extends Data.TaggedError("Failed")<{ readonly message: string }> {}
 /** The flags contradict each other, which the parser cannot see. */
 export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly message: string }> {}
-
-const messageOf = (value: unknown): string => {
-  if (value instanceof AggregateError) return messageOf(value.errors[0]) // Node's, when a name has several addresses
-  // Of a transaction that Redis refused: the reason is that of the command it refused.
-  if (Predicate.hasProperty(value, "previousErrors") && Array.isArray(value.previousErrors) && value.previousErrors.length > 0)
-    return messageOf(value.previousErrors[0])
-  const message = Predicate.hasProperty(value, "message") && typeof value.message === "string" ? value.message : String(value)
-  return message === "" && Predicate.hasProperty(value, "code") ? String(value.code) : message
-}
-
-const taken = (cause: unknown) => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
-
-/** An expected error in one line for a person: what is wrong and what to do about it. */
-export const explain = (error: unknown): string => {
-  if (!Predicate.hasProperty(error, "_tag")) return messageOf(error)
-  const cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined
-  const operation = Predicate.hasProperty(error, "operation") ? String(error.operation) : ""
-  switch (error._tag) {
-    case "QueueError":
-      return `the queue cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_BROKER_URL and REDIS_PASSWORD right?`
-    case "ResultStoreError":
-      return `the results cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_RESULT_BACKEND and REDIS_PASSWORD right?`
-    case "LibraryError":
-      return `the database: ${messageOf(error)}`
-    case "ServeError":
-      return taken(cause)
-        ? `the metrics port is taken (${messageOf(cause)}): another worker on this machine? Set METRICS_PORT to a free one`
-        : `the metrics port cannot be opened (${messageOf(cause)}): look at METRICS_HOST and METRICS_PORT`
-    case "SimulatorError":
-      return taken(cause)
-        ? `the port is taken (${messageOf(cause)}): choose another with --port, or 0 for any`
-        : `the simulator cannot listen: ${messageOf(cause)}`
-    case "ConfigError":
-      return messageOf(error).split("\n")[0] ?? "a setting is wrong"
-    default:
-      return messageOf(error)
-  }
-}
 
 const isWrongUse = (error: unknown) =>
   CliError.isCliError(error) || error instanceof WrongUse || error instanceof BadSettings || error instanceof Config.ConfigError

@@ -3,8 +3,8 @@ import { Generator } from "../../services/Generator.ts"
 import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { type QueueStatus, TaskQueue } from "../../services/TaskQueue.ts"
+import { explain } from "../explain.ts"
 import { within } from "../supervision/within.ts"
-import { explain } from "./outcome.ts"
 
 /** What has not answered by then, the making of connections included, counts as down (milliseconds). */
 const PATIENCE = 2500

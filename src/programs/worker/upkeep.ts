@@ -4,7 +4,7 @@ import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import { explain } from "../commands/outcome.ts"
+import { explain } from "../explain.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { VERSION } from "../version.ts"
 
