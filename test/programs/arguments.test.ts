@@ -2,6 +2,7 @@ import type * as Task from "../../src/programs/Task.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import * as Message from "../../src/programs/celery/Message.ts"
+import { UTC } from "../../src/programs/celery/Time.ts"
 import * as Arguments from "../../src/programs/generation/Arguments.ts"
 import * as Batch from "../../src/programs/generation/batch.ts"
 import * as Edit from "../../src/programs/generation/edit.ts"
@@ -257,7 +258,7 @@ describe("any valid parameters", () => {
         ) as Record<string, unknown> // an object
         const positions = Generate.names.map((name) => plain[name])
         for (const call of [{ kwargs: plain }, { args: positions }, { args: [plain] }]) {
-          const sent = yield* Message.decode(message({ task: "generate_model", ...call }).raw)
+          const sent = yield* Message.decode(message({ task: "generate_model", ...call }).raw, UTC)
           const request = Result.getOrThrow(yield* generate(sent))
           assert.deepStrictEqual(request as unknown, plain)
           assert.isAtMost(Parameters.templateIdOf(request).length, 100)

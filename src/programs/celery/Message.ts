@@ -110,11 +110,11 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
 
 /**
  * Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. Times
- * without an offset are of `zone`, or UTC.
+ * without an offset are of `zone`.
  */
 export const decode = Effect.fnUntraced(function* (
   raw: string,
-  zone?: DateTime.TimeZone
+  zone: DateTime.TimeZone
 ): Effect.fn.Return<Message, Unreadable | Undeliverable> {
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}

@@ -3,7 +3,7 @@ import { DateTime } from "effect"
 /** Python's ISO 8601, in UTC. */
 export const iso = (millis: number) => new Date(millis).toISOString().replace("Z", "000+00:00")
 
-const UTC = DateTime.zoneMakeNamedUnsafe("UTC")
+export const UTC = DateTime.zoneMakeNamedUnsafe("UTC")
 
 /** ISO 8601 as Unix milliseconds, or NaN. Without an offset it is a time of `zone`: where the clocks go back, the earlier. */
 export const moment = (text: string, zone: DateTime.TimeZone = UTC): number => {

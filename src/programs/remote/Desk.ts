@@ -1,4 +1,4 @@
-import type { Effect } from "effect"
+import type { DateTime, Effect } from "effect"
 import type { Fleet } from "../../services/Fleet.ts"
 import type { TaskQueue } from "../../services/TaskQueue.ts"
 import type { Vitals } from "../../services/Vitals.ts"
@@ -25,6 +25,8 @@ export interface Desk {
   /** What changes the pool's size by itself, when it is set to. */
   readonly autoscaler: Autoscaler | undefined
   readonly limits: Limits
+  /** Of times without an offset in messages. */
+  readonly timezone: DateTime.TimeZone
   /** How its queues are bound that are not bound as themselves. */
   readonly bindings: Map<string, { readonly exchange: string; readonly type: string; readonly routingKey: string }>
   /** Rate limits as they were ordered, for whoever asks. */

@@ -58,7 +58,7 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
     if (first !== undefined && first !== me.name) return []
     const waiting = yield* desk.queue.scheduled(MOST_SCHEDULED)
     return yield* Effect.forEach(waiting, ({ delivery, due }) =>
-      Effect.map(Effect.option(Message.decode(delivery.raw)), (message) =>
+      Effect.map(Effect.option(Message.decode(delivery.raw, desk.timezone)), (message) =>
         Option.toArray(
           Option.map(message, (read) => ({
             eta: iso(Math.round(due)),

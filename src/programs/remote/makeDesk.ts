@@ -20,7 +20,8 @@ export const makeDesk = Effect.fnUntraced(function* (
     "TASK_TIME_LIMIT",
     "TASK_MAX_RETRIES",
     "WORKER_MAX_TASKS_PER_CHILD",
-    "WORKER_PREFETCH_MULTIPLIER"
+    "WORKER_PREFETCH_MULTIPLIER",
+    "TIMEZONE"
   )
   const { pool, ...given } = parts
   const shown = yield* conf
@@ -37,6 +38,7 @@ export const makeDesk = Effect.fnUntraced(function* (
       quota: settings.WORKER_MAX_TASKS_PER_CHILD,
       prefetch: settings.WORKER_PREFETCH_MULTIPLIER
     },
+    timezone: settings.TIMEZONE,
     bindings: new Map(),
     rates: new Map(),
     conf: shown,

@@ -40,7 +40,8 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     "WORKER_MAX_TASKS_PER_CHILD",
     "WORKER_QUEUES",
     "FAL_MAX_CONCURRENT",
-    "SHUTDOWN_GRACE"
+    "SHUTDOWN_GRACE",
+    "TIMEZONE"
   )
   const queue = yield* TaskQueue
   const me = yield* WorkerIdentity
@@ -66,7 +67,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || scaler !== undefined
-    const reserved = waits ? yield* reserve(vitals, delivery) : { release: Effect.void }
+    const reserved = waits ? yield* reserve(vitals, delivery, settings.TIMEZONE) : { release: Effect.void }
     if (scaler !== undefined) yield* scaler.nudge
     inHand.add(delivery)
     const letGo = Effect.andThen(

@@ -4,19 +4,19 @@ import { brotliCompressSync, deflateSync, inflateSync, zstdCompressSync } from "
 import * as Message from "../../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
 import * as TaskEvent from "../../../src/programs/celery/TaskEvent.ts"
+import { UTC } from "../../../src/programs/celery/Time.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
 import { message, uniqueId } from "../../support.ts"
 import { fixture, messages, versions } from "./fixtures.ts"
 
-const decode = (raw: string) => Effect.result(Message.decode(raw))
+const decode = (raw: string) => Effect.result(Message.decode(raw, UTC))
 const read = (raw: string) => Effect.map(decode(raw), Result.getOrThrow)
 const at = (text: string) => Option.some(Date.parse(text))
 
 describe("a time without an offset", () => {
   const etaIn = (zone: string | undefined, eta: string) =>
-    Effect.map(
-      Message.decode(message({ eta }).raw, zone === undefined ? undefined : DateTime.zoneMakeNamedUnsafe(zone)),
-      (read) => new Date(Option.getOrThrow(read.eta)).toISOString()
+    Effect.map(Message.decode(message({ eta }).raw, zone === undefined ? UTC : DateTime.zoneMakeNamedUnsafe(zone)), (read) =>
+      new Date(Option.getOrThrow(read.eta)).toISOString()
     )
 
   it.effect("is UTC, or of the worker's zone in summer and in winter", () =>

@@ -4,6 +4,7 @@ import * as Message from "../../../src/programs/celery/Message.ts"
 import type * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
 import * as Reply from "../../../src/programs/celery/Reply.ts"
 import * as TaskFailure from "../../../src/programs/celery/TaskFailure.ts"
+import { UTC } from "../../../src/programs/celery/Time.ts"
 import { message } from "../../support.ts"
 import { type Document, documents, fixture, versions } from "./fixtures.ts"
 
@@ -92,7 +93,7 @@ describe("a reply", () => {
 describe("with result_extended and task_track_started", () => {
   const captured = fixture<ReadonlyArray<{ readonly data: string }>>("results-extended-5.3.6").map(({ data }) => data)
   const tidy = (document: object) => JSON.stringify({ ...document, task_id: "", date_done: null })
-  const read = (task: Partial<NewMessage.NewTask>) => Message.decode(message({ queue: "celery", ...task }).raw)
+  const read = (task: Partial<NewMessage.NewTask>) => Message.decode(message({ queue: "celery", ...task }).raw, UTC)
 
   it.effect("our STARTED and our SUCCESS are theirs, word for word and in their order", () =>
     Effect.gen(function* () {

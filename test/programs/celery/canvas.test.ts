@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
 import * as Canvas from "../../../src/programs/celery/Canvas.ts"
 import * as Message from "../../../src/programs/celery/Message.ts"
+import { UTC } from "../../../src/programs/celery/Time.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
 import type { Outgoing } from "../../../src/services/TaskQueue.ts"
 import { type CapturedResult, documents, fixture, messages } from "./fixtures.ts"
@@ -67,7 +68,7 @@ const childrenOf = (version: Version, name: string, status = "SUCCESS") =>
 
 /** What a producer of that version sent first for a canvas. */
 const sent = (version: Version, name: string, at = 0) =>
-  Message.decode(messages(version).filter((one) => one.name === name)[at]!.raw)
+  Message.decode(messages(version).filter((one) => one.name === name)[at]!.raw, UTC)
 
 for (const version of ["5.3.6", "5.6.3"] as const) {
   describe(`what a stock ${version} worker sends after a task, we send`, () => {
@@ -91,7 +92,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
     it.effect("the last link, with nothing left of the chain", () =>
       Effect.gen(function* () {
         const [second, third] = published(version, "chain")
-        same(after(yield* Message.decode(second!), 12).messages, [third!])
+        same(after(yield* Message.decode(second!, UTC), 12).messages, [third!])
       })
     )
 
@@ -107,7 +108,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
           return JSON.stringify({ ...envelope, body: Buffer.from(JSON.stringify(inner)).toString("base64") })
         }
         same(next.messages, theirs.slice(0, 2).map(old))
-        const first = yield* Message.decode(next.messages[0]!.raw)
+        const first = yield* Message.decode(next.messages[0]!.raw, UTC)
         assert.deepStrictEqual(next.sizes, [{ group: first.group!, size: 2 }])
         const children = childrenOf(version, "group-in-chain").find((one) => Array.isArray(one) && one.length > 0)
         assert.deepStrictEqual(normal(next.children), normal(children))
@@ -116,7 +117,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
 
     const body = (scenario: string, last: string, values: ReadonlyArray<unknown>) =>
       Effect.gen(function* () {
-        const header = yield* Message.decode(last)
+        const header = yield* Message.decode(last, UTC)
         const parts = values.map((result, at) => ({ taskId: `task ${at}`, status: "SUCCESS", result }))
         const chord = { group: header.group!, body: header.embed.chord }
         const end = Canvas.afterChord(chord, parts, Option.none(), sender(header))
@@ -133,7 +134,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
       it.effect(`the errbacks of ${scenario}`, () =>
         Effect.gen(function* () {
           const [theirs] = published(version, scenario)
-          const errback = yield* Message.decode(theirs!)
+          const errback = yield* Message.decode(theirs!, UTC)
           const id = String(errback.args[0])
           const signature = {
             task: errback.task,
@@ -172,7 +173,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
         same(end.next.messages, published(version, name))
         assert.deepStrictEqual(
           end.stranded.map(({ id }) => id),
-          [String((yield* Message.decode(end.next.messages[0]!.raw)).args[0])]
+          [String((yield* Message.decode(end.next.messages[0]!.raw, UTC)).args[0])]
         )
       })
     )
@@ -239,7 +240,7 @@ describe("whatever a canvas says", () => {
               }
         const damage = where === "tasks" || where === "body" ? { kwargs: { [where]: value } } : { [where]: value }
         const ended = {
-          ...(yield* Message.decode(messages("5.3.6")[0]!.raw)),
+          ...(yield* Message.decode(messages("5.3.6")[0]!.raw, UTC)),
           embed: { chain: [nest(kind, nest(inner, leaf, {}), damage)] }
         }
         const next = Canvas.afterSuccess(ended, 1, sender(ended))
