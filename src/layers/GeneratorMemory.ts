@@ -2,17 +2,15 @@ import { Clock, Context, Effect, Layer, type Schema } from "effect"
 import {
   AccountProblem,
   Busy,
-  Cancelled,
   Generator,
   GeneratorError,
-  JobFailed,
-  type Picture,
   Refused,
   type Ticket,
   Uncertain,
   Unknown,
   Unreachable
 } from "../services/Generator.ts"
+import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf } from "./fal/Execution.ts"
 
 /**
  * How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same, as is the one that is
@@ -27,23 +25,8 @@ export type Submission =
   | "locked"
   | { readonly answered: number }
   | { readonly refused: string }
-/** How a job ends, `after` so many milliseconds by the `Clock`. */
-export type Job =
-  | { readonly ends: "picture" | "flagged"; readonly after: number }
-  | { readonly ends: "refused" | "failed"; readonly after: number; readonly type: string }
-  | { readonly ends: "never" }
 /** What a look (progress, result) meets with instead of an answer. */
 export type Trouble = "unreachable" | "unknown" | "locked"
-
-export interface LedgerRow {
-  readonly requestId: string
-  readonly endpoint: string
-  readonly input: Schema.JsonObject
-  readonly acceptedAt: number
-  readonly outcome: "running" | "picture" | "flagged" | "refused" | "failed" | "cancelled"
-  /** 1 for what fal would bill. */
-  readonly units: number
-}
 
 /** The other side of the in-process generator: what will happen, and what has. What is not scripted goes well. */
 export class GeneratorScript extends Context.Service<
@@ -62,34 +45,9 @@ export class GeneratorScript extends Context.Service<
   }
 >()("model-generator/layers/GeneratorScript") {}
 
-interface Execution {
-  readonly requestId: string
-  readonly endpoint: string
-  readonly input: Schema.JsonObject
-  readonly acceptedAt: number
-  readonly job: Job
-  cancelledAt: number | undefined
-}
-
 const USUAL: Job = { ends: "picture", after: 1000 }
 const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }))
 const locked = () => fail(new AccountProblem({ status: 403, detail: "User is locked. Reason: Exhausted balance." }))
-
-const isOver = ({ acceptedAt, cancelledAt, job }: Execution, now: number) =>
-  cancelledAt !== undefined || (job.ends !== "never" && now >= acceptedAt + job.after)
-
-const row = (execution: Execution, now: number): LedgerRow => {
-  const { cancelledAt, job, ...about } = execution
-  const outcome =
-    !isOver(execution, now) || job.ends === "never"
-      ? cancelledAt === undefined
-        ? "running"
-        : "cancelled"
-      : cancelledAt === undefined
-        ? job.ends
-        : "cancelled"
-  return { ...about, outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
-}
 
 /** fal in this process, for tests: time is the `Clock`'s, and all of it can be scripted. */
 export const layer = Layer.effectContext(
@@ -138,24 +96,7 @@ export const layer = Layer.effectContext(
         return execution.job.ends === "never" ? ({ _tag: "Queued", position: 0 } as const) : ({ _tag: "Running" } as const)
       }),
       result: Effect.fn("Generator.result")(function* (ticket) {
-        const { acceptedAt, cancelledAt, endpoint, input, job, requestId } = yield* look("result", ticket)
-        const now = yield* Clock.currentTimeMillis
-        if (cancelledAt !== undefined) return yield* fail(new Cancelled({ detail: "Request was cancelled by the client" }))
-        if (job.ends === "never" || now < acceptedAt + job.after)
-          return yield* fail(new Unreachable({ detail: "Request is still in progress" }))
-        if (job.ends === "refused") return yield* fail(new Refused({ status: 422, detail: job.type, billableUnits: 0 }))
-        if (job.ends === "failed") return yield* fail(new JobFailed({ status: 503, type: job.type, detail: job.type }))
-        const seed = typeof input["seed"] === "number" ? input["seed"] : 7
-        const picture: Picture = {
-          url: `memory://${endpoint}/${requestId}.jpg`,
-          width: 768,
-          height: 1024,
-          contentType: "image/jpeg",
-          seed,
-          flagged: job.ends === "flagged",
-          billableUnits: 1
-        }
-        return picture
+        return yield* resultOf(yield* look("result", ticket), yield* Clock.currentTimeMillis)
       }),
       cancel: Effect.fn("Generator.cancel")(function* ({ requestId }) {
         calls.cancel++
@@ -186,7 +127,9 @@ export const layer = Layer.effectContext(
           looks: (...next) => Effect.sync(() => void troubles.push(...next)),
           ignoreCancels: Effect.sync(() => void (ignoring = true)),
           forget: Effect.sync(() => void (known = false)),
-          ledger: Effect.map(Clock.currentTimeMillis, (now) => [...executions.values()].map((execution) => row(execution, now))),
+          ledger: Effect.map(Clock.currentTimeMillis, (now) =>
+            [...executions.values()].map((execution) => rowOf(execution, now))
+          ),
           calls: Effect.sync(() => ({ ...calls }))
         })
       )

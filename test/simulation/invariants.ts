@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import type { LedgerRow } from "../../src/layers/GeneratorMemory.ts"
+import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
 import { type Cluster, settings } from "./Cluster.ts"

@@ -1,0 +1,66 @@
+import { Effect, type Schema } from "effect"
+import { Cancelled, GeneratorError, JobFailed, type Picture, Refused, Unreachable } from "../../services/Generator.ts"
+
+/** How a job ends, `after` so many milliseconds by the `Clock`. */
+export type Job =
+  | { readonly ends: "picture" | "flagged"; readonly after: number }
+  | { readonly ends: "refused" | "failed"; readonly after: number; readonly type: string }
+  | { readonly ends: "never" }
+
+/** What the fal in this process makes of one accepted submit. */
+export interface Execution {
+  readonly requestId: string
+  readonly endpoint: string
+  readonly input: Schema.JsonObject
+  readonly acceptedAt: number
+  readonly job: Job
+  cancelledAt: number | undefined
+}
+
+/** An execution as its ledger has it. */
+export interface LedgerRow extends Omit<Execution, "job" | "cancelledAt"> {
+  readonly outcome: "running" | "picture" | "flagged" | "refused" | "failed" | "cancelled"
+  /** 1 for what fal would bill. */
+  readonly units: number
+}
+
+const outcomeOf = ({ acceptedAt, cancelledAt, job }: Execution, now: number): LedgerRow["outcome"] => {
+  if (cancelledAt !== undefined) return "cancelled"
+  return job.ends === "never" || now < acceptedAt + job.after ? "running" : job.ends
+}
+
+export const isOver = (execution: Execution, now: number) => outcomeOf(execution, now) !== "running"
+
+export const rowOf = (execution: Execution, now: number): LedgerRow => {
+  const { cancelledAt: _, job: __, ...about } = execution
+  const outcome = outcomeOf(execution, now)
+  return { ...about, outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
+}
+
+/** What its result would be, asked for now. */
+export const resultOf = (execution: Execution, now: number): Effect.Effect<Picture, GeneratorError> => {
+  const { endpoint, input, job, requestId } = execution
+  const outcome = outcomeOf(execution, now)
+  const type = "type" in job ? job.type : ""
+  const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }))
+  switch (outcome) {
+    case "running":
+      return fail(new Unreachable({ detail: "Request is still in progress" }))
+    case "cancelled":
+      return fail(new Cancelled({ detail: "Request was cancelled by the client" }))
+    case "refused":
+      return fail(new Refused({ status: 422, detail: type, billableUnits: 0 }))
+    case "failed":
+      return fail(new JobFailed({ status: 503, type, detail: type }))
+    default:
+      return Effect.succeed({
+        url: `memory://${endpoint}/${requestId}.jpg`,
+        width: 768,
+        height: 1024,
+        contentType: "image/jpeg",
+        seed: typeof input["seed"] === "number" ? input["seed"] : 7,
+        flagged: outcome === "flagged",
+        billableUnits: 1
+      })
+  }
+}
