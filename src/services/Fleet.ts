@@ -50,8 +50,9 @@ export const MAX_REVOKED = 50_000
 export const REVOKED_FOR = 3 * 3_600_000
 export const STAMP_REVOKED_FOR = 7 * 86_400_000
 
-/** What an order to revoke names: task ids, or stamps as `["header","value"]`. */
+/** What an order to revoke names: task ids, or stamps as `stamp` writes them. */
 export type Revocable = "ids" | "stamps"
+export const stamp = (header: string, value: string) => JSON.stringify([header, value])
 
 /**
  * What workers say to and hear from each other beside the task queue: kombu's fan-out for control messages and events, and

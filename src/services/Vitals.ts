@@ -1,4 +1,5 @@
 import { Context, type Effect, Layer } from "effect"
+import type { Revocable } from "./Fleet.ts"
 
 /** A message in this worker's hands, as Celery's remote control shows it (celery-wire 8.2). */
 export interface Request {
@@ -48,10 +49,8 @@ export class Vitals extends Context.Service<
     leaseTrouble: string
     /** All slots are taken, so there is no reason to look. */
     full: boolean
-    /** Task ids not to be run, and until when that is remembered (Unix milliseconds). */
-    readonly revoked: Map<string, number>
-    /** Stamps not to be run: header name to values. */
-    readonly revokedStamps: Map<string, Set<string>>
+    /** Task ids, and stamps, not to be run, and until when that is remembered (Unix milliseconds). */
+    readonly revoked: Readonly<Record<Revocable, Map<string, number>>>
     readonly rateLimits: Map<string, RateLimit>
     /** Limits of a kind of task that replace the settings, in seconds; null leaves the setting. */
     readonly timeLimits: Map<string, { readonly soft: number | null; readonly hard: number | null }>
@@ -66,8 +65,7 @@ export class Vitals extends Context.Service<
     lastBeat: 0,
     leaseTrouble: "",
     full: false,
-    revoked: new Map(),
-    revokedStamps: new Map(),
+    revoked: { ids: new Map(), stamps: new Map() },
     rateLimits: new Map(),
     timeLimits: new Map()
   }))

@@ -102,7 +102,7 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
     command("reserved", [], None, () => Effect.sync(() => requests(false).map(info(false)))),
     command("scheduled", [], None, () => scheduled),
     command("revoked", [], None, () =>
-      Effect.map(Clock.currentTimeMillis, (now) => [...vitals.revoked].filter(([, until]) => until > now).map(([id]) => id))
+      Effect.map(Clock.currentTimeMillis, (now) => [...vitals.revoked.ids].filter(([, until]) => until > now).map(([id]) => id))
     ),
     command("registered", [], Registered, ({ builtins, taskinfoitems }) =>
       Effect.sync(() => registered(taskinfoitems?.length ? taskinfoitems : ["rate_limit"], builtins === true))

@@ -1,58 +1,49 @@
-import { Clock, Effect, Option, Schema } from "effect"
-import { MAX_REVOKED, REVOKED_FOR, STAMP_REVOKED_FOR } from "../../services/Fleet.ts"
+import { Clock, Effect } from "effect"
+import { MAX_REVOKED, REVOKED_FOR, type Revocable, stamp, STAMP_REVOKED_FOR } from "../../services/Fleet.ts"
 import type { Desk } from "./Desk.ts"
 
 type Place = Pick<Desk, "vitals" | "fleet">
 
-/** The oldest go first when there are too many, as in a stock worker. */
-const trim = ({ vitals }: Place) => {
-  for (const id of vitals.revoked.keys()) {
-    if (vitals.revoked.size <= MAX_REVOKED) return
-    vitals.revoked.delete(id)
+/** One that has run out is new again, and comes last. The oldest go first when there are too many, as in a stock worker. */
+const flag = (known: Map<string, number>, fresh: ReadonlyMap<string, number>) => {
+  for (const [one, until] of fresh) {
+    known.delete(one)
+    known.set(one, until)
+  }
+  for (const one of known.keys()) {
+    if (known.size <= MAX_REVOKED) return
+    known.delete(one)
   }
 }
 
-/** Flags the ids, here and, beside the broker, for workers that start later. That the broker is away does not hinder it here. */
-export const merge = Effect.fnUntraced(function* (place: Place, ids: ReadonlyArray<string>) {
-  const now = yield* Clock.currentTimeMillis
-  const { revoked } = place.vitals
-  const fresh = new Map(ids.filter((id) => (revoked.get(id) ?? 0) <= now).map((id) => [id, now + REVOKED_FOR]))
-  for (const [id, until] of fresh) {
-    revoked.delete(id) // one that has run out is new again, and comes last
-    revoked.set(id, until)
-  }
-  trim(place)
-  yield* Effect.ignore(place.fleet.remember("ids", fresh))
-})
-
-/** More values of one stamp than this are forgotten, the oldest first. */
-const MOST_STAMPS = MAX_REVOKED
-const Stamp = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.String]))
-const readStamp = Schema.decodeOption(Stamp)
-
-const flagStamp = ({ vitals }: Place, header: string, value: string) => {
-  const known = vitals.revokedStamps.get(header) ?? new Set()
-  vitals.revokedStamps.set(header, known.add(value))
-  for (const oldest of known) if (known.size > MOST_STAMPS) known.delete(oldest)
-}
-
-/** Flags the stamps in the same way. Mingle has no word for them, so that only the broker tells those that start later. */
-export const mergeStamps = Effect.fnUntraced(function* (
-  place: Place,
-  stamps: ReadonlyArray<readonly [header: string, values: ReadonlyArray<string>]>
+/** Flags them, here and, beside the broker, for workers that start later. That the broker is away does not hinder it here. */
+const revoke = Effect.fnUntraced(function* (
+  { fleet, vitals }: Place,
+  what: Revocable,
+  all: ReadonlyArray<string>,
+  lasts: number
 ) {
-  const until = (yield* Clock.currentTimeMillis) + STAMP_REVOKED_FOR
-  const pairs = stamps.flatMap(([header, values]) => values.map((value) => [header, value] as const))
-  for (const [header, value] of pairs) flagStamp(place, header, value)
-  yield* Effect.ignore(place.fleet.remember("stamps", new Map(pairs.map((pair) => [JSON.stringify(pair), until]))))
+  const now = yield* Clock.currentTimeMillis
+  const known = vitals.revoked[what]
+  const fresh = new Map(all.filter((one) => (known.get(one) ?? 0) <= now).map((one) => [one, now + lasts]))
+  flag(known, fresh)
+  yield* Effect.ignore(fleet.remember(what, fresh))
 })
+
+export const merge = (place: Place, ids: ReadonlyArray<string>) => revoke(place, "ids", ids, REVOKED_FOR)
+
+/** Mingle has no word for stamps, so that only the broker tells those that start later. */
+export const mergeStamps = (place: Place, stamps: ReadonlyArray<readonly [header: string, values: ReadonlyArray<string>]>) =>
+  revoke(
+    place,
+    "stamps",
+    stamps.flatMap(([header, values]) => values.map((value) => stamp(header, value))),
+    STAMP_REVOKED_FOR
+  )
 
 /** What was flagged before this worker started. */
-export const recall = Effect.fnUntraced(function* (place: Place) {
-  for (const [id, until] of yield* place.fleet.remembered("ids")) place.vitals.revoked.set(id, until)
-  trim(place)
-  for (const stamp of (yield* place.fleet.remembered("stamps")).keys())
-    Option.map(readStamp(stamp), ([header, value]) => flagStamp(place, header, value))
+export const recall = Effect.fnUntraced(function* ({ fleet, vitals }: Place) {
+  for (const what of ["ids", "stamps"] as const) flag(vitals.revoked[what], yield* fleet.remembered(what))
 })
 
 /**
@@ -62,7 +53,7 @@ export const recall = Effect.fnUntraced(function* (place: Place) {
 export const mine = (place: Place) =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     Object.fromEntries(
-      [...place.vitals.revoked]
+      [...place.vitals.revoked.ids]
         .filter(([, until]) => until > now)
         .map(([id, until]) => [id, [Math.floor((until - REVOKED_FOR) / 1000) + 0.5, id]])
     )

@@ -1,19 +1,19 @@
 import { constants } from "node:os"
+import { stamp } from "../../services/Fleet.ts"
 import type { Request, Vitals } from "../../services/Vitals.ts"
 
 /** What remote control has ordered about tasks, asked at the moment a task would start. */
 
 /** Was it revoked, by its id or by one of its stamps? */
 export const revocation = (vitals: Vitals["Service"], request: Request, now: number): boolean => {
-  const until = vitals.revoked.get(request.id)
-  if (until !== undefined && until > now) return true
-  if (vitals.revokedStamps.size === 0) return false
-  for (const [header, values] of vitals.revokedStamps) {
-    const stamp = request.stamps[header]
-    const stamps = Array.isArray(stamp) ? stamp : [stamp]
-    if (stamps.some((value) => values.has(String(value)))) return true
-  }
-  return false
+  const { ids, stamps } = vitals.revoked
+  if ((ids.get(request.id) ?? 0) > now) return true
+  return (
+    stamps.size > 0 &&
+    Object.entries(request.stamps).some(([header, values]) =>
+      [values].flat().some((value) => (stamps.get(stamp(header, String(value))) ?? 0) > now)
+    )
+  )
 }
 
 /** A place whose task has not come this long after its time is given up (milliseconds). */

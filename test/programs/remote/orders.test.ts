@@ -1,7 +1,10 @@
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { permit } from "../../../src/programs/worker/orders.ts"
-import { Vitals } from "../../../src/services/Vitals.ts"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { mergeStamps } from "../../../src/programs/remote/revoked.ts"
+import { permit, revocation } from "../../../src/programs/worker/orders.ts"
+import { Fleet, MAX_REVOKED } from "../../../src/services/Fleet.ts"
+import { type Request, Vitals } from "../../../src/services/Vitals.ts"
 
 it.effect("a rate limit keeps no place for tasks that another worker has taken", () =>
   Effect.gen(function* () {
@@ -12,5 +15,44 @@ it.effect("a rate limit keeps no place for tasks that another worker has taken",
     assert.strictEqual(places.size, 10)
     for (let n = 0; n < 2; n++) permit(vitals, "generate_model", `new ${n}`, 2 * 3_600_000)
     assert.deepStrictEqual([...places.keys()], ["new 0", "new 1"])
+  }).pipe(Effect.provide(Vitals.layer))
+)
+
+it.effect("revoked stamps are forgotten after a week, and the oldest beyond 50,000, whatever their headers", () =>
+  Effect.gen(function* () {
+    const place = { vitals: yield* Vitals, fleet: yield* Fleet }
+    const stamped = (stamps: Request["stamps"]): Request => ({
+      id: "id",
+      name: "task",
+      type: "task",
+      args: [],
+      kwargs: {},
+      argsrepr: "()",
+      kwargsrepr: "{}",
+      queue: "generator_queue",
+      priority: 0,
+      redelivered: false,
+      stamps,
+      startedAt: null,
+      terminate: () => Effect.succeed(false)
+    })
+    const isRevoked = (stamps: Request["stamps"]) =>
+      Effect.map(Clock.currentTimeMillis, (now) => revocation(place.vitals, stamped(stamps), now))
+    yield* mergeStamps(place, [["project", ["p1", "7"]]])
+    assert.isTrue(yield* isRevoked({ project: ["p0", "p1"] }))
+    assert.isTrue(yield* isRevoked({ project: 7 }))
+    assert.isFalse(yield* isRevoked({ project: "p0", other: "p1" }))
+    yield* TestClock.adjust("7 days")
+    assert.isFalse(yield* isRevoked({ project: "p1" }))
+
+    yield* mergeStamps(place, [["project", ["p1"]]])
+    assert.isTrue(yield* isRevoked({ project: "p1" }))
+    yield* mergeStamps(
+      place,
+      Array.from({ length: MAX_REVOKED }, (_, n) => [`header ${n}`, ["x"]] as const)
+    )
+    assert.isFalse(yield* isRevoked({ project: "p1" }))
+    assert.isTrue(yield* isRevoked({ "header 0": "x" }))
+    assert.strictEqual(place.vitals.revoked.stamps.size, MAX_REVOKED)
   }).pipe(Effect.provide(Vitals.layer))
 )
