@@ -506,7 +506,7 @@ describe("PostgreSQL is away", () => {
 describe("the soft limit", () => {
   it.effect("cancels the request: FAILURE SoftTimeLimitExceeded after 240 s", () =>
     Effect.gen(function* () {
-      const { counts, failure, ledger, result, script, seconds, send, start } = yield* makeWorld
+      const { counts, failure, ledger, metric, result, script, seconds, send, start } = yield* makeWorld
       yield* script.jobs({ ends: "never" })
       yield* start()
       const id = yield* send()
@@ -519,6 +519,7 @@ describe("the soft limit", () => {
         (yield* ledger).map(({ outcome }) => outcome),
         ["cancelled"]
       )
+      assert.strictEqual(yield* metric('generations_total{outcome="Cancelled"}'), 1)
       assert.deepStrictEqual(yield* counts, empty)
     })
   )

@@ -43,12 +43,19 @@ const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended
 const beforeResubmit = (submitted: Entry.Submitted) =>
   submitted.resubmits === 0 ? undefined : intentOf(submitted, submitted.resubmits - 1)
 
+/** What says nothing of how a request has ended, or whether. */
+const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachable" || _tag === "AccountProblem"
+
+const countEnd = Effect.fnUntraced(function* (reason: GeneratorError["reason"]) {
+  const metrics = yield* Metrics
+  if (!tellsNothing(reason)) yield* metrics.count("generations_total", { outcome: reason._tag })
+})
+
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
-    const metrics = yield* Metrics
     const { reason } = error
-    yield* metrics.count("generations_total", { outcome: reason._tag })
+    yield* countEnd(reason)
     switch (reason._tag) {
       case "Refused":
         return yield* TaskFailure.contentRefused(reason.detail)
@@ -102,7 +109,7 @@ export const recall = Effect.fnUntraced(function* (taskId: string, submitted: En
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
-      Effect.as(reason._tag === "Unreachable" || reason._tag === "AccountProblem" ? Effect.void : Entry.close(taskId), false)
+      Effect.as(tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(reason), Entry.close(taskId)), false)
     )
   )
 })
