@@ -6,11 +6,26 @@ import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
 import * as envelope from "./redis/envelope.ts"
 import * as kombu from "./redis/kombu.ts"
-import * as scripts from "./redis/scripts.ts"
 import { broker } from "./redis/where.ts"
 
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new FleetError({ operation, cause }) })
+
+/**
+ * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to
+ * be written to: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
+ */
+const writeReply = `
+local written = 0
+for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  local key, queue = string.match(member, '^(.-)\\6\\22.-\\6\\22(.*)$')
+  if key == ARGV[1] and queue ~= '' then
+    redis.call('LPUSH', ARGV[3] .. queue, ARGV[2])
+    redis.call('EXPIRE', ARGV[3] .. queue, 300)
+    written = 1
+  end
+end
+return written`
 
 /** What is heard and not yet looked at; of more than this the oldest is forgotten. */
 const UNHEARD = 1000
@@ -24,7 +39,7 @@ const make = Effect.gen(function* () {
   const prefix = where.keyPrefix + settings.BROKER_FANOUT_PREFIX.replaceAll("{db}", String(redis.options.db ?? 0))
   const control = `${prefix}${kombu.pidbox}`
   const events = (routingKey: string) => `${prefix}celeryev${settings.BROKER_FANOUT_PATTERNS ? `/${routingKey}` : ""}`
-  const reply = script(redis, "mgReply", scripts.reply)
+  const reply = script(redis, "mgReply", writeReply)
 
   const heard = (channel: string, raw: string): Option.Option<Heard> =>
     Option.filter(

@@ -1,19 +1,13 @@
-import { Clock, Duration, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Clock, Duration, Effect, Exit, Layer, Option } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Settings from "../services/Settings.ts"
-import {
-  type Claimed,
-  type Delivery,
-  type Outgoing,
-  QueueError,
-  type Released,
-  TaskQueue,
-  WorkerInfo
-} from "../services/TaskQueue.ts"
+import { type Claimed, type Delivery, type Outgoing, QueueError, TaskQueue } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
 import { doorbells } from "./redis/doorbells.ts"
 import * as kombu from "./redis/kombu.ts"
+import { lease } from "./redis/lease.ts"
+import { releasing } from "./redis/release.ts"
 import * as scripts from "./redis/scripts.ts"
 import { status, waiting } from "./redis/status.ts"
 import { broker } from "./redis/where.ts"
@@ -24,37 +18,27 @@ const ONCE = 7 * 86_400
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
 
-const isAlive = (pid: number) => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
 const make = Effect.gen(function* () {
   const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT")
   const me = yield* WorkerIdentity
   let queues: ReadonlyArray<string> = settings.WORKER_QUEUES
-  const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
   const where = yield* broker
   const redis = yield* connect(where, "commands")
   const bells = yield* doorbells(where)
+  const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
+  const release = releasing(redis, me.boot, visibility)
+  const { end, renew } = lease(redis, me)
 
   const claim = script(redis, "mgClaim", scripts.claim)
   const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
   const move = script(redis, "mgMove", scripts.move)
   const hold = script(redis, "mgHold", scripts.hold)
   const publishOnce = script(redis, "mgPublishOnce", scripts.publishOnce)
-  const beat = script(redis, "mgBeat", scripts.beat)
-  const resign = script(redis, "mgResign", scripts.resign)
-  const astray = script(redis, "mgAstray", scripts.astray)
   const exhume = script(redis, "mgExhume", scripts.exhume)
-  const restore = script(redis, "mgRestore", scripts.restore)
 
   /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   const mine = new Set<string>()
-  const { held, leases, scheduled, unacked, unackedIndex, workers } = kombu
+  const { held, scheduled, unacked, unackedIndex } = kombu
   const holding = [unacked, unackedIndex, held]
 
   /** One of the steps that end our hold on a delivery. */
@@ -73,22 +57,6 @@ const make = Effect.gen(function* () {
     for (const message of messages) pipeline.lpush(kombu.list(message.queue, message.priority), message.raw)
     return pipeline.exec()
   }
-
-  /** Where a message goes back to. With no exchange the routing key is the queue; else the exchange's bindings say. */
-  const queueOf = async ({ exchange, routingKey }: kombu.Entry): Promise<string> => {
-    const fallback = routingKey ?? queues[0]!
-    if (exchange === "" || routingKey === undefined) return fallback
-    return kombu.boundTo(await redis.smembers(kombu.bindings(exchange)), routingKey) ?? fallback
-  }
-
-  const beatOnce = (info: WorkerInfo) =>
-    beat(
-      [leases, workers, unackedIndex, held, ...kombu.lists(queues).flatMap(({ key }) => [key, kombu.arrivals(key)])],
-      [me.boot, kombu.LEASE, me.name, JSON.stringify(info), ...mine]
-    )
-
-  /** The life that last had our name is over when it ran on this host under a process id that is ours now, or nobody's. */
-  const outlived = (other: WorkerInfo) => other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
   return TaskQueue.of({
     awaitMessage: Effect.flatMap(
@@ -149,30 +117,9 @@ const make = Effect.gen(function* () {
         ),
         String
       ),
-    beat: Effect.fnUntraced(function* (info) {
-      const reply = yield* attempt("beat", () => beatOnce(info))
-      if (reply === "") return true
-      const other = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))(reply)
-      if (Option.isSome(other) && !outlived(other.value)) return false
-      if (Option.isSome(other)) yield* attempt("beat", () => resign([leases, workers], [other.value.boot, me.name]))
-      return (yield* attempt("beat", () => beatOnce(info))) === ""
-    }),
-    resign: Effect.asVoid(attempt("resign", () => resign([leases, workers], [me.boot, me.name]))),
-    release: attempt("release", async (): Promise<Released> => {
-      const reply = await astray([unacked, unackedIndex, held, scheduled, leases], [visibility, me.boot, ...mine])
-      const [next, ...found] = reply as [string, ...ReadonlyArray<string>] // what the script returns
-      const released = { due: 0, lost: 0 }
-      for (let at = 0; at < found.length; at += 3) {
-        const [tag, why, triple] = [found[at]!, found[at + 1]!, found[at + 2]!]
-        const entry = kombu.entry(triple)
-        const back =
-          why === "due" ? { raw: entry.raw, priority: kombu.priorityOf(entry.raw) } : kombu.restored(entry.raw, why === "lost")
-        const list = kombu.list(await queueOf(entry), back.priority)
-        const done = await restore([unacked, unackedIndex, held, scheduled, list], [tag, triple, back.raw])
-        if (done === 1) released[why === "due" ? "due" : "lost"]++
-      }
-      return { ...released, nextDue: next === "" ? Option.none() : Option.some(Number(next) * 1000) }
-    }),
+    beat: (info) => attempt("beat", () => renew(info, queues, mine)),
+    resign: Effect.asVoid(attempt("resign", end)),
+    release: attempt("release", () => release(mine, queues[0]!)),
     queues: Effect.sync(() => queues),
     consume: (queue) =>
       Effect.sync(() => {

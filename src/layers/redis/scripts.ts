@@ -10,7 +10,7 @@ local function text(number) return string.format('%.6f', number) end`
  * At each beat the newest message of a list is marked with the time, so what was claimed before a mark's message came before
  * that time. A mark whose message somebody else took is passed by when a later one is met, or when the list is empty.
  */
-const marks = `
+export const marks = `
 local function mark(list, marks, t)
   local newest = redis.call('LINDEX', list, 0)
   if not newest then redis.call('DEL', marks) return end
@@ -105,97 +105,8 @@ for i = 2, #KEYS, 2 do
 end
 return ARGV[2]`
 
-/**
- * KEYS leases, workers, unacked_index, held, then each list and its marks. ARGV boot, seconds, name, info, then held tags.
- * Returns '' or, when another life holds this name, its info.
- */
-export const beat = `${now}${marks}
-local t = now()
-local other = redis.call('HGET', KEYS[2], ARGV[3])
-if other then
-  local readable, info = pcall(cjson.decode, other)
-  if readable and type(info) == 'table' and info.boot ~= ARGV[1] then
-    local lease = redis.call('ZSCORE', KEYS[1], tostring(info.boot))
-    if lease and tonumber(lease) > t then return other end
-  end
-end
-redis.call('ZADD', KEYS[1], text(t + tonumber(ARGV[2])), ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
-for i = 5, #ARGV do
-  if redis.call('HGET', KEYS[4], ARGV[i]) == ARGV[1] then redis.call('ZADD', KEYS[3], text(t), ARGV[i]) end
-end
-for i = 5, #KEYS, 2 do mark(KEYS[i], KEYS[i + 1], t) end
-return ''`
-
-/** KEYS leases, workers. ARGV boot, name. */
-export const resign = `
-redis.call('ZREM', KEYS[1], ARGV[1])
-local info = redis.call('HGET', KEYS[2], ARGV[2])
-if info and string.find(info, ARGV[1], 1, true) then redis.call('HDEL', KEYS[2], ARGV[2]) end
-return 1`
-
-/**
- * KEYS unacked, unacked_index, held, scheduled, leases. ARGV visibility, boot, then the tags this worker holds or has just asked
- * for.
- * Returns when the next message falls due ('' for never), then triples: tag, why, entry. 'lost': its worker is dead; 'astray': a
- * claim of ours whose answer was lost; 'overdue': a stock worker has held it too long; 'due': its time has come.
- */
-export const astray = `${now}
-local t = now()
-local out, known, taken = { '' }, {}, {}
-for i = 3, #ARGV do known[ARGV[i]] = true end
-local function add(tag, why)
-  if taken[tag] then return end
-  taken[tag] = true
-  local entry = redis.call('HGET', KEYS[1], tag)
-  if entry then out[#out + 1] = tag out[#out + 1] = why out[#out + 1] = entry
-  else redis.call('ZREM', KEYS[2], tag) redis.call('HDEL', KEYS[3], tag) redis.call('ZREM', KEYS[4], tag) end
-end
-for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(t), 'LIMIT', 0, 100)) do add(tag, 'due') end
-local held = redis.call('HGETALL', KEYS[3])
-for i = 1, #held, 2 do
-  local tag, boot = held[i], held[i + 1]
-  if boot == ARGV[2] then
-    if not known[tag] then add(tag, 'astray') end
-  else
-    local lease = redis.call('ZSCORE', KEYS[5], boot)
-    if not lease or tonumber(lease) < t then add(tag, 'lost') end
-  end
-end
-for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', text(t - tonumber(ARGV[1])), 'LIMIT', 0, 100)) do
-  if redis.call('HEXISTS', KEYS[3], tag) == 0 and not redis.call('ZSCORE', KEYS[4], tag) then add(tag, 'overdue') end
-end
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', text(t - 3600))
-local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-if first[2] then out[1] = first[2] end
-return out`
-
 /** KEYS dead letters, list. ARGV the letter, what to push ('' for nothing). */
 export const exhume = `
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
 if ARGV[2] ~= '' then redis.call('LPUSH', KEYS[2], ARGV[2]) end
 return 1`
-
-/** KEYS unacked, unacked_index, held, scheduled, list. ARGV tag, the entry as it was seen, what to push. */
-export const restore = `
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1]) redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1]) redis.call('ZREM', KEYS[4], ARGV[1])
-redis.call('RPUSH', KEYS[5], ARGV[3])
-return 1`
-
-/**
- * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to
- * be written to: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
- */
-export const reply = `
-local written = 0
-for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local key, queue = string.match(member, '^(.-)\\6\\22.-\\6\\22(.*)$')
-  if key == ARGV[1] and queue ~= '' then
-    redis.call('LPUSH', ARGV[3] .. queue, ARGV[2])
-    redis.call('EXPIRE', ARGV[3] .. queue, 300)
-    written = 1
-  end
-end
-return written`
