@@ -1,51 +1,13 @@
-import { Clock, Context, Effect, Exit, Latch, Layer, Option } from "effect"
+import { Clock, Effect, Exit, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import {
-  type Buried,
-  type Claimed,
-  type Delivery,
-  type Outgoing,
-  type QueueError,
-  TaskQueue,
-  type WorkerInfo
-} from "../services/TaskQueue.ts"
+import { type Claimed, type Delivery, type Outgoing, TaskQueue } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import { listsOf, MemoryBroker, MemoryWire, type Unacknowledged } from "./memory/Broker.ts"
+import { status } from "./memory/status.ts"
 import * as kombu from "./redis/kombu.ts"
 
-interface Unacknowledged extends Delivery {
-  readonly boot: string | undefined
-  readonly due: number | undefined
-}
-
-/** What Redis is to the workers of a fleet, in this process: it outlives them, and they share it. */
-export class MemoryBroker extends Context.Service<
-  MemoryBroker,
-  {
-    readonly lists: Map<string, Array<string>>
-    readonly unacknowledged: Map<string, Unacknowledged>
-    readonly leases: Map<string, number>
-    readonly workers: Map<string, WorkerInfo>
-    readonly sent: Map<string, string>
-    /** Per list, when a message that was its newest at a beat was seen: the oldest last. */
-    readonly arrivals: Map<string, Array<{ readonly raw: string; readonly at: number }>>
-    readonly pushed: Latch.Latch
-  }
->()("model-generator/layers/MemoryBroker") {
-  static readonly layer = Layer.sync(MemoryBroker, () => ({
-    lists: new Map(),
-    unacknowledged: new Map(),
-    leases: new Map(),
-    workers: new Map(),
-    sent: new Map(),
-    arrivals: new Map(),
-    pushed: Latch.makeUnsafe(false)
-  }))
-}
-
-/** How a command reaches the broker and its answer comes back: at once and always, unless a test puts a worse one here. */
-export const MemoryWire = Context.Reference<{
-  readonly send: <A>(command: string, run: Effect.Effect<A>) => Effect.Effect<A, QueueError>
-}>("model-generator/layers/MemoryWire", { defaultValue: () => ({ send: (_, run) => run }) })
+/** For who gives several workers the one broker, or a bad way to it. */
+export { MemoryBroker, MemoryWire }
 
 const make = Effect.gen(function* () {
   const { WORKER_QUEUES } = yield* Settings.of("WORKER_QUEUES")
@@ -59,38 +21,9 @@ const make = Effect.gen(function* () {
 
   /** One step at the broker. */
   const command = <A>(name: string, run: (now: number) => A) => wire.send(name, Effect.map(Clock.currentTimeMillis, run))
-  const listAt = (key: string) => {
-    const list = broker.lists.get(key) ?? []
-    broker.lists.set(key, list)
-    return list
-  }
-  const push = (queue: string, priority: number, raw: string, end: "next" | "last") => {
-    const list = listAt(kombu.list(queue, priority))
-    if (end === "next") list.push(raw)
-    else list.unshift(raw)
-    broker.pushed.openUnsafe()
-  }
+  const { came, exhume, listAt, mark, push } = listsOf(broker)
   const publish = (messages: ReadonlyArray<Outgoing>) => {
     for (const message of messages) push(message.queue, message.priority, message.raw, "last")
-  }
-  const mark = (key: string, at: number) => {
-    const marks = broker.arrivals.get(key) ?? []
-    const raw = listAt(key)[0]
-    if (raw === undefined) broker.arrivals.delete(key)
-    else if (marks[0]?.raw !== raw) broker.arrivals.set(key, [{ raw, at }, ...marks])
-  }
-  const came = (key: string, raw: string) => {
-    const marks = broker.arrivals.get(key) ?? []
-    const mine = marks.findLastIndex((one) => one.raw === raw)
-    const seen = marks[mine] ?? marks.at(-1)
-    if (mine >= 0) broker.arrivals.set(key, marks.slice(0, mine))
-    return seen?.at
-  }
-  const exhume = ({ queue, text }: Buried) => {
-    const letters = listAt(kombu.dead(queue))
-    const at = letters.indexOf(text)
-    if (at >= 0) letters.splice(at, 1)
-    return at >= 0
   }
   /** Ends our hold, if it is ours still. */
   const letGo = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
@@ -112,13 +45,6 @@ const make = Effect.gen(function* () {
     if (due !== undefined) return due <= now ? "due" : undefined
     if (boot === me.boot) return mine.has(tag) ? undefined : "astray"
     return (broker.leases.get(boot ?? "") ?? 0) < now ? "lost" : undefined
-  }
-
-  const oldest = (queue: string, now: number) => {
-    const seen = kombu
-      .lists([queue])
-      .flatMap(({ key }) => (listAt(key).length > 0 ? (broker.arrivals.get(key)?.at(-1)?.at ?? []) : []))
-    return seen.length === 0 ? Option.none() : Option.some((now - Math.min(...seen)) / 1000)
   }
 
   return TaskQueue.of({
@@ -229,37 +155,7 @@ const make = Effect.gen(function* () {
         return true
       }),
     drop: (letter) => command("drop", () => exhume(letter)),
-    status: command("status", (now) => {
-      const held = [...broker.unacknowledged.values()]
-      return {
-        queues: queues.map((queue) => {
-          const [p0, p3, p6, p9] = kombu.steps.map((step) => listAt(kombu.list(queue, step)).length) as [
-            number,
-            number,
-            number,
-            number
-          ] // one per step
-          return {
-            queue,
-            ready: { "0": p0, "3": p3, "6": p6, "9": p9 },
-            dead: listAt(kombu.dead(queue)).length,
-            oldestSeconds: oldest(queue, now)
-          }
-        }),
-        clockAheadSeconds: 0,
-        unacknowledged: held.length,
-        scheduled: held.filter((entry) => entry.due !== undefined).length,
-        workers: [...broker.workers.values()].map((info) => {
-          const lease = broker.leases.get(info.boot) ?? 0
-          return {
-            ...info,
-            alive: lease > now,
-            beatSecondsAgo: Math.max(0, now / 1000 - (lease / 1000 - kombu.LEASE)),
-            holds: held.filter((entry) => entry.boot === info.boot).length
-          }
-        })
-      }
-    }),
+    status: command("status", (now) => status(broker, queues, now)),
     ping: command("ping", () => {})
   })
 })

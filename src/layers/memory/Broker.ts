@@ -1,0 +1,80 @@
+import { Context, type Effect, Latch, Layer, Option } from "effect"
+import type { Buried, Delivery, QueueError, WorkerInfo } from "../../services/TaskQueue.ts"
+import * as kombu from "../redis/kombu.ts"
+
+export interface Unacknowledged extends Delivery {
+  readonly boot: string | undefined
+  readonly due: number | undefined
+}
+
+/** What Redis is to the workers of a fleet, in this process: it outlives them, and they share it. */
+export class MemoryBroker extends Context.Service<
+  MemoryBroker,
+  {
+    readonly lists: Map<string, Array<string>>
+    readonly unacknowledged: Map<string, Unacknowledged>
+    readonly leases: Map<string, number>
+    readonly workers: Map<string, WorkerInfo>
+    readonly sent: Map<string, string>
+    /** Per list, when a message that was its newest at a beat was seen: the oldest last. */
+    readonly arrivals: Map<string, Array<{ readonly raw: string; readonly at: number }>>
+    readonly pushed: Latch.Latch
+  }
+>()("model-generator/layers/MemoryBroker") {
+  static readonly layer = Layer.sync(MemoryBroker, () => ({
+    lists: new Map(),
+    unacknowledged: new Map(),
+    leases: new Map(),
+    workers: new Map(),
+    sent: new Map(),
+    arrivals: new Map(),
+    pushed: Latch.makeUnsafe(false)
+  }))
+}
+
+/** How a command reaches the broker and its answer comes back: at once and always, unless a test puts a worse one here. */
+export const MemoryWire = Context.Reference<{
+  readonly send: <A>(command: string, run: Effect.Effect<A>) => Effect.Effect<A, QueueError>
+}>("model-generator/layers/MemoryWire", { defaultValue: () => ({ send: (_, run) => run }) })
+
+/** Its lists, and when their messages came. */
+export const listsOf = (broker: MemoryBroker["Service"]) => {
+  const listAt = (key: string) => {
+    const list = broker.lists.get(key) ?? []
+    broker.lists.set(key, list)
+    return list
+  }
+  const push = (queue: string, priority: number, raw: string, end: "next" | "last") => {
+    const list = listAt(kombu.list(queue, priority))
+    if (end === "next") list.push(raw)
+    else list.unshift(raw)
+    broker.pushed.openUnsafe()
+  }
+  const mark = (key: string, at: number) => {
+    const marks = broker.arrivals.get(key) ?? []
+    const raw = listAt(key)[0]
+    if (raw === undefined) broker.arrivals.delete(key)
+    else if (marks[0]?.raw !== raw) broker.arrivals.set(key, [{ raw, at }, ...marks])
+  }
+  const came = (key: string, raw: string) => {
+    const marks = broker.arrivals.get(key) ?? []
+    const mine = marks.findLastIndex((one) => one.raw === raw)
+    const seen = marks[mine] ?? marks.at(-1)
+    if (mine >= 0) broker.arrivals.set(key, marks.slice(0, mine))
+    return seen?.at
+  }
+  const exhume = ({ queue, text }: Buried) => {
+    const letters = listAt(kombu.dead(queue))
+    const at = letters.indexOf(text)
+    if (at >= 0) letters.splice(at, 1)
+    return at >= 0
+  }
+  const oldest = (queue: string, now: number) => {
+    const seen = kombu
+      .lists([queue])
+      .flatMap(({ key }) => (listAt(key).length > 0 ? (broker.arrivals.get(key)?.at(-1)?.at ?? []) : []))
+    return seen.length === 0 ? Option.none() : Option.some((now - Math.min(...seen)) / 1000)
+  }
+
+  return { came, exhume, listAt, mark, oldest, push }
+}
