@@ -1,6 +1,6 @@
 import { Clock, Effect, Exit, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import { type Claimed, type Delivery, type Outgoing, TaskQueue } from "../services/TaskQueue.ts"
+import { type Claimed, type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { listsOf, MemoryBroker, MemoryWire, type Unacknowledged } from "./memory/Broker.ts"
 import { status } from "./memory/status.ts"
@@ -39,6 +39,9 @@ const make = Effect.gen(function* () {
   }
   const schedule = ({ queue, raw, tag }: Delivery, due: number) =>
     broker.unacknowledged.set(tag, { tag, queue, raw, boot: undefined, due })
+
+  /** As on Redis, but for process ids that are nobody's: there are no processes here. */
+  const outlived = (other: WorkerInfo) => other.host === me.host && other.pid === me.pid
 
   /** Why an entry should go back to its queue now, if it should. */
   const releasable = ({ boot, due, tag }: Unacknowledged, now: number) => {
@@ -90,7 +93,10 @@ const make = Effect.gen(function* () {
     beat: (info) =>
       command("beat", (now) => {
         const other = broker.workers.get(info.name)
-        if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) return false
+        if (other !== undefined && other.boot !== me.boot && (broker.leases.get(other.boot) ?? 0) > now) {
+          if (!outlived(other)) return false
+          broker.leases.delete(other.boot)
+        }
         broker.leases.set(me.boot, now + kombu.LEASE * 1000)
         broker.workers.set(info.name, info)
         for (const { key } of kombu.lists(queues)) mark(key, now)

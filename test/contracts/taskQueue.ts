@@ -345,6 +345,20 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       })
     )
 
+    it.live("a life that ended under our name, host and process id is followed at once", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const one = yield* queueOf(worker("celery@same"))
+        const two = yield* queueOf(worker("celery@same"))
+        yield* one.queue.publish([message()])
+        yield* one.beat
+        yield* claimed(one.queue)
+        assert.strictEqual((yield* two.queue.release).lost, 0)
+        assert.isTrue(yield* two.beat)
+        assert.strictEqual((yield* two.queue.release).lost, 1)
+      })
+    )
+
     it.live("status tells who is there and what each holds", () =>
       Effect.gen(function* () {
         const { worker } = yield* fleet

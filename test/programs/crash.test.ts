@@ -145,12 +145,30 @@ describe("a worker that dies", () => {
   )
 })
 
+describe("the same worker, started again", () => {
+  it.effect("goes on at once with what it held, and does not wait for its own lease", () =>
+    Effect.gen(function* () {
+      const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 3000 })
+      const first = yield* start({ name: "celery@one" })
+      const id = yield* send()
+      yield* seconds(1)
+      yield* first.kill
+      yield* start({ name: "celery@one" })
+      yield* seconds(4)
+      yield* success(id)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+})
+
 describe("a name that another living worker has", () => {
   it.effect("is waited for no longer than a lease lasts; then the second one ends, saying what to change", () =>
     Effect.gen(function* () {
       const { seconds, start } = yield* makeWorld
       const first = yield* start({ name: "celery@one" })
-      const second = yield* start({ name: "celery@one" })
+      const second = yield* start({ name: "celery@one", host: "elsewhere" })
       yield* seconds(30)
       assert.include(second.vitals.leaseTrouble, "another worker called celery@one is alive on this broker")
       assert.isUndefined(second.fiber.pollUnsafe())

@@ -166,6 +166,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const start = Effect.fnUntraced(function* (
     options: {
       readonly name?: string
+      readonly host?: string
       readonly env?: Readonly<Record<string, string>>
       readonly death?: Death
       readonly chance?: number
@@ -175,7 +176,9 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     const hurry = yield* Deferred.make<void>()
     const env = settings({ ...fleet, ...options.env })
     const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
-      Layer.provideMerge(identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis })),
+      Layer.provideMerge(
+        identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis, host: options.host ?? "test" })
+      ),
       Layer.provide(Layer.succeedContext(world)),
       Layer.provide(env),
       Layer.orDie

@@ -89,18 +89,31 @@ export class Process {
   stoppingSince: number | undefined
   /** When something last came between it and its lease. */
   troubledAt = Number.NEGATIVE_INFINITY
+  /** Between which times something kept it from fal or Redis; the last may go on. */
+  readonly hindrances: Array<{ readonly from: number; to: number }> = []
+  /** Until when its lease lasts, by what the broker has heard. */
+  leasedUntil = Number.NEGATIVE_INFINITY
+  /** When it last asked for its lease and had an answer or none; undefined while it waits for one. */
+  askedAt: number | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 
   readonly name: string
   readonly boot: string
+  readonly host: string
 
-  constructor(name: string, boot: string) {
+  constructor(name: string, boot: string, host: string, startedAt: number) {
     this.name = name
     this.boot = boot
+    this.host = host
+    this.askedAt = startedAt
   }
 
   get running() {
     return this.alive && this.fiber?.pollUnsafe() === undefined
+  }
+
+  get awake() {
+    return this.running && this.warm.isOpen()
   }
 
   /** Nothing ever came between it and Redis. */
@@ -127,8 +140,8 @@ export class Cluster {
   readonly trace: Array<string> | undefined
   steps = 0
   kills = 0
-  /** Whoever makes this call next stands still before it for so long (milliseconds). */
-  ambush: { readonly call: string; readonly millis: number } | undefined
+  /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
+  readonly ambushes: Array<{ readonly call: string; readonly does: number | "request" | "answer" | "death" }> = []
   /** Kills its process at every look at a request of this seed. */
   readonly poison = new Set<number>()
   readonly broker
@@ -216,7 +229,10 @@ export class Cluster {
 
   /** Starts a worker under this name. */
   start(name: string): Process {
-    const process = new Process(`celery@${name}`, `${name}.${this.processes.length + 1}`)
+    const namesakes = this.processes.filter((other) => other.running && other.name === `celery@${name}`)
+    // What starts where its namesake ended finds host and process id unchanged, as a container does; a machine has it once.
+    const host = namesakes.length === 0 ? name : `${name}-${this.processes.length + 1}`
+    const process = new Process(`celery@${name}`, `${name}.${this.processes.length + 1}`, host, this.time.now)
     this.processes.push(process)
     this.note("starts", process.boot)
     const dice = new Dice(this.#seed, 100 + this.processes.length)
@@ -231,12 +247,15 @@ export class Cluster {
       }),
       Context.add(UsualTimes, makeUsual()),
       Context.add(TaskQueueMemory.MemoryWire, {
-        send: (command, run) => queue(command, this.records.command(this, process, command, run), [])
+        send: (command, run) => {
+          const sent = queue(command, this.records.command(this, process, command, run), [])
+          return command === "beat" ? this.#asking(process, sent) : sent
+        }
       })
     )
     const own = this.#build(
       Layer.mergeAll(Layer.fresh(TaskQueueMemory.layer), Layer.fresh(Vitals.layer), Layer.fresh(FleetMemory.layer)).pipe(
-        Layer.provideMerge(identity(process.name, { boot: process.boot, host: name, startedAt: this.time.now })),
+        Layer.provideMerge(identity(process.name, { boot: process.boot, host, pid: 1, startedAt: this.time.now })),
         Layer.orDie
       ),
       Context.merge(this.#world, base)
@@ -298,6 +317,18 @@ export class Cluster {
     return process
   }
 
+  #asking<A, E>(process: Process, beat: Effect.Effect<A, E>) {
+    return Effect.suspend(() => {
+      process.askedAt = undefined
+      return Effect.ensuring(
+        beat,
+        Effect.sync(() => {
+          process.askedAt = this.time.now
+        })
+      )
+    })
+  }
+
   /** kill -9, or the machine is lost. */
   kill(process: Process, why = "") {
     if (!process.running) return
@@ -336,13 +367,15 @@ export class Cluster {
   freeze(process: Process) {
     this.note("stands still", process.boot)
     process.troubledAt = this.time.now
+    if (process.warm.isOpen()) process.hindrances.push({ from: this.time.now, to: Infinity })
     process.warm.closeUnsafe()
   }
 
   thaw(process: Process) {
-    if (process.warm.isOpen()) return
+    if (process.warm.isOpen() || !process.alive) return
     this.note("goes on", process.boot)
     process.troubledAt = this.time.now
+    for (const hindrance of process.hindrances) hindrance.to = Math.min(hindrance.to, this.time.now)
     process.warm.openUnsafe()
     this.time.settle()
   }
@@ -368,21 +401,20 @@ export class Cluster {
     // The error is of the service's own kind, which a passage for all services cannot say.
     const fail = (operation: string, arrived?: boolean) => Effect.fail(failure(operation, arrived) as never)
     const pause = (millis: number) => (millis === 0 ? Effect.void : Effect.sleep(millis))
-    const trouble = (args: ReadonlyArray<unknown>) => {
+    const trouble = (millis: number) => {
       if (link === "redis") process.troubledAt = this.time.now
-      const [ticket] = args
-      if (link === "fal" && typeof ticket === "object" && ticket !== null && "requestId" in ticket)
-        this.records.disturbed.add(String(ticket.requestId))
+      if (link !== "postgres") process.hindrances.push({ from: this.time.now, to: this.time.now + millis })
     }
     const away = <A, E>(name: string, call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
       if (process.links[link] === "refused") return fail(name, false)
       const arrives = this.dice.chance(0.2)
       return Effect.andThen(arrives ? Effect.exit(call) : Effect.void, Effect.andThen(Effect.sleep(PATIENCE[link]), fail(name)))
     }
-    const alive = <A, E>(effect: Effect.Effect<A, E>) =>
+    const alive = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.suspend(() => {
         if (!process.alive) return Effect.never
-        return process.warm.isOpen() ? effect : Effect.andThen(process.warm.await, effect)
+        // It may be killed where it stands.
+        return process.warm.isOpen() ? effect : Effect.andThen(process.warm.await, alive(effect))
       })
     return (name, call, args) =>
       Effect.suspend(() => {
@@ -390,19 +422,22 @@ export class Cluster {
         this.steps++
         const what = this.trace === undefined ? name : `${name}${describe(args)}`
         const idle = name === "awaitMessage"
-        if (this.ambush?.call === name) {
+        const does = this.#ambushed(name)
+        if (typeof does === "number") {
           this.freeze(process)
-          this.#soon(this.ambush.millis, () => this.thaw(process))
-          this.ambush = undefined
+          this.#soon(does, () => this.thaw(process))
         }
         if (process.links[link] !== "up" && !idle) {
-          trouble(args)
+          trouble(process.links[link] === "silent" ? PATIENCE[link] : 0)
           this.note(`${what}: ${process.links[link]}`, process.boot)
           return alive(away(name, call))
         }
+        if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
-        const { delay, dies, lost, stops } = fate
-        if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(args)
+        const { delay, stops } = fate
+        const dies = does === "death" ? "after" : fate.dies
+        const lost = does === "request" || does === "answer" ? does : fate.lost
+        if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
           if (dies === "before" || this.#isPoison(name, args)) {
             this.kill(process, `before ${what}`)
@@ -434,6 +469,11 @@ export class Cluster {
         })
         return Effect.andThen(pause(delay[0]), alive(back))
       })
+  }
+
+  #ambushed(call: string) {
+    const at = this.ambushes.findIndex((ambush) => ambush.call === call)
+    return at === -1 ? undefined : this.ambushes.splice(at, 1)[0]?.does
   }
 
   /** In a while, and by nobody: a worker's fiber cannot stop the worker it is part of. */

@@ -1,4 +1,6 @@
 import { Effect, Option } from "effect"
+import * as kombu from "../../src/layers/redis/kombu.ts"
+import type { Ticket } from "../../src/services/Generator.ts"
 import type { Generation } from "../../src/services/Journal.ts"
 import type { Model } from "../../src/services/ModelLibrary.ts"
 import type { TaskResult } from "../../src/services/ResultStore.ts"
@@ -6,8 +8,9 @@ import type { Cluster, Process } from "./Cluster.ts"
 import type { Passage } from "./passage.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 
-/** Longer than a lease (milliseconds). */
-const LEASE = 31_000
+/** A lease, and how soon after an answer a worker asks for it again at the latest (milliseconds). */
+const LEASE = kombu.LEASE * 1000
+const BEAT = 5000
 
 const LETTING_GO = new Set(["acknowledge", "handBack", "hold", "retry", "bury"])
 
@@ -26,16 +29,22 @@ export class Records {
   readonly rows = new Map<string, Model>()
   /** Request ids that were written to the journal, and of which task. */
   readonly attached = new Map<string, string>()
-  readonly intents = new Map<string, Array<{ readonly at: number; readonly resubmits: number }>>()
+  /** With the time the broker heard of it, and the one it bears. */
+  readonly intents = new Map<string, Array<{ readonly at: number; readonly dated: number; readonly resubmits: number }>>()
   /** How often a task's message was found in a dead worker's hands. */
   readonly lost = new Map<string, number>()
   /** How often a worker has sent a task, by id. */
   readonly sent = new Map<string, number>()
-  /** Requests to fal whose looks or cancels met with trouble. */
-  readonly disturbed = new Set<string>()
+  /** Who has looked at a request, by its id. */
+  readonly lookers = new Map<string, Set<Process>>()
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   readonly violations: Array<string> = []
+
+  looks(by: Process, { requestId }: Ticket) {
+    const lookers = this.lookers.get(requestId) ?? new Set()
+    this.lookers.set(requestId, lookers.add(by))
+  }
 
   readonly results: Passage = (name, call, args) =>
     name !== "store"
@@ -54,8 +63,9 @@ export class Records {
         : Effect.tap(call, (moved) =>
             Effect.sync(() => {
               if (moved === "written") {
-                const [taskId, , { resubmits }] = args as [string, unknown, { readonly resubmits: number }] // what `intend` takes
-                this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), { at: time.now, resubmits }])
+                const [taskId, , intent] = args as [string, unknown, { readonly at: number; readonly resubmits: number }] // what `intend` takes
+                const { at: dated, resubmits } = intent
+                this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), { at: time.now, dated, resubmits }])
               }
               if (moved !== true) return
               const [taskId, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
@@ -127,6 +137,14 @@ export class Records {
           })
         )
       })
+    if (name === "beat") return Effect.tap(run, (ours) => Effect.sync(() => this.#beat(cluster, by, ours === true)))
+    if (name === "resign")
+      return Effect.tap(run, () =>
+        Effect.sync(() => {
+          by.leasedUntil = Number.NEGATIVE_INFINITY
+        })
+      )
+    if (name === "release") return Effect.tap(run, (found) => Effect.sync(() => this.#release(cluster, by, found)))
     if (name !== "restore") return run
     return Effect.suspend(() => {
       const before = [...broker.unacknowledged.values()]
@@ -139,13 +157,40 @@ export class Records {
             const holder = cluster.processes.find(({ boot }) => boot === entry.boot)
             if (holder?.alive === true && !holder.running && holder.untroubled)
               this.violations.push(`not handed back: ${id} by ${holder.boot}, which was told to stop`)
-            // One that stands still cannot refresh its lease.
-            const awake = holder?.running === true && holder.warm.isOpen()
-            if (awake && cluster.time.now - holder.troubledAt > LEASE)
-              this.violations.push(`robbed: ${holder.boot} of ${id} by ${by.boot}, though it lives`)
+            // A worker that stands still or that no request of reaches the broker may be robbed, and no other.
+            if (holder?.awake === true && holder.askedAt !== undefined && cluster.time.now - holder.askedAt > BEAT + 1000)
+              this.violations.push(`robbed: ${holder.boot} of ${id} by ${by.boot}: it does not ask for its lease`)
           }
         })
       )
     })
+  }
+
+  /** One of a name at a time, and the next at once when the last is over. */
+  #beat({ processes, time }: Cluster, by: Process, ours: boolean) {
+    const others = processes.filter(
+      ({ boot, leasedUntil, name }) => boot !== by.boot && name === by.name && leasedUntil > time.now
+    )
+    const live = others.filter((other) => other.running || other.host !== by.host)
+    if (!ours) {
+      if (live.length === 0) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
+      return
+    }
+    for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
+    for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
+    by.leasedUntil = time.now + LEASE
+  }
+
+  /** What is given back of others is what they held whose lease has run out: all of it, and nothing else. */
+  #release({ broker, processes, time }: Cluster, by: Process, found: unknown) {
+    const { out } = found as { readonly out: ReadonlyArray<{ readonly entry: { readonly tag: string } }> } // of our memory queue
+    const given = new Set(out.map(({ entry }) => entry.tag))
+    for (const { boot, raw, tag } of broker.unacknowledged.values()) {
+      if (boot === undefined || boot === by.boot) continue
+      const holder = processes.find((process) => process.boot === boot)
+      const over = holder === undefined || holder.leasedUntil < time.now
+      if (given.has(tag) && !over) this.violations.push(`robbed: ${boot} of ${idOf(raw)} by ${by.boot}: its lease was good`)
+      if (!given.has(tag) && over) this.violations.push(`left with the dead: ${idOf(raw)} with ${boot} by ${by.boot}`)
+    }
   }
 }

@@ -3,9 +3,18 @@ import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
 import { type Cluster, settings } from "./Cluster.ts"
+import type { Records } from "./Records.ts"
 
-/** How long an intent without a request id must have rested before it is made again, less what a call may take (ms). */
-const GRACE = 60_000 - 20_000
+/** How long an intent without a request id must have rested before it is made again (milliseconds). */
+const GRACE = 60_000
+/** How much older than its date an intent may be when it is acted upon. */
+const LATEST = 20_000
+/** Within this a worker that nothing hinders looks at a request that has ended, and brings in what came of it. */
+const COLLECTED = 20_000
+/** Nobody gives a request up for less trouble than lasts so long. */
+const PATIENT = 5000
+/** What is left of the hard limit after the soft one, for what can still be saved. */
+const RESCUE = (Number(settings.TASK_TIME_LIMIT) - Number(settings.TASK_SOFT_TIME_LIMIT)) * 1000
 
 const RETRIES = Number(settings.TASK_MAX_RETRIES)
 
@@ -57,25 +66,31 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     if (seed === undefined) continue
     const requests = requestsOf(seed)
     if (requests.some(({ acceptedAt }) => acceptedAt < notBefore)) violations.push(`too early: ${id} ran before its eta`)
+    const written = records.intents.get(id) ?? []
+    for (const [at, { acceptedAt }] of requests.entries())
+      if (written.filter((intent) => intent.at <= acceptedAt).length <= at)
+        violations.push(`submitted without an intent: ${id}, request ${at + 1}`)
     const paid = requests.filter(billed)
     for (const [at, row] of paid.slice(1).entries()) {
       const before = paid[at]!
       const known = records.attached.has(before.requestId)
-      // From intent to intent: a process that stood still between its intent and its POST makes it however late.
-      const intents = (records.intents.get(id) ?? []).filter(({ at }) => at <= row.acceptedAt)
-      const again = intents.findLast(({ resubmits }) => resubmits > 0)?.at ?? row.acceptedAt
-      const first = intents.findLast(({ at, resubmits }) => resubmits === 0 && at <= again)?.at ?? before.acceptedAt
-      const soon = again - first < GRACE
+      // From intent to intent: a process that stood still between its intent and its POST makes that however late.
+      const intents = written.filter(({ at }) => at <= row.acceptedAt)
+      const again = intents.findLast(({ resubmits }) => resubmits > 0)
+      const first = intents.findLast(({ at, resubmits }) => resubmits === 0 && at <= (again?.at ?? row.acceptedAt))
+      const soon = again === undefined || first === undefined || again.dated - first.dated < GRACE
+      // By the broker's own time, in case they were dated wrongly.
+      const early = soon || again.at - first.at < GRACE - LATEST
       const answer = records.answered.get(before.requestId)
       const told = answer?.by.alive === true && answer.by.troubledAt < answer.at
       const uncounted = intents.every(({ resubmits }) => resubmits === 0)
-      if (at > 0 || known || told || soon || uncounted) {
+      if (at > 0 || known || told || early || uncounted) {
         paidTwice++
         const reasons = [
           at > 0 && "more than once",
           known && "its request was known",
           told && "its answer had come",
-          soon && "at once",
+          early && "at once",
           uncounted && "uncounted"
         ]
         violations.push(`paid twice: ${id} (${reasons.filter(Boolean).join(", ")})`)
@@ -169,9 +184,33 @@ const objection = (
       if (tries > RETRIES) return wasted.length > 0 ? `${reason} (and wasted a picture)` : undefined
       return reason
     case "SoftTimeLimitExceeded":
-    case "TimeLimitExceeded":
-      return wasted.some(({ requestId }) => !records.disturbed.has(requestId)) ? `${reason} (and wasted a picture)` : undefined
+    case "TimeLimitExceeded": {
+      const least = exc_type === "TimeLimitExceeded" ? 0 : PATIENT
+      return wasted.some((row) => !wasHindered(row, Date.parse(`${document.date_done}Z`), least, records))
+        ? `${reason} (and wasted a picture)`
+        : undefined
+    }
     default:
       return reason
   }
+}
+
+/**
+ * Whether those who looked after it were kept from bringing in this picture before its task was given up: something came
+ * between them and it for so long at least, and left them no time in which it could be done.
+ */
+const wasHindered = ({ endedAt, requestId }: LedgerRow, givenUpAt: number, least: number, { lookers }: Records): boolean => {
+  // One that ended later still was not to be cancelled.
+  const from = Math.min(endedAt, givenUpAt - RESCUE)
+  const hindrances = [...(lookers.get(requestId) ?? [])]
+    .flatMap((process) => process.hindrances)
+    .filter((hindrance) => hindrance.to >= from && hindrance.from <= givenUpAt)
+    .toSorted((one, other) => one.from - other.from)
+  let free = from
+  for (const hindrance of hindrances) {
+    if (hindrance.from - free >= COLLECTED) return false
+    free = Math.max(free, hindrance.to)
+  }
+  const [first] = hindrances
+  return first !== undefined && free - first.from >= least && givenUpAt - free < COLLECTED
 }

@@ -4,6 +4,8 @@ export interface Mutant {
   readonly file: string
   readonly from: string
   readonly to: string
+  /** What it must be caught by, where another invariant would catch it too. */
+  readonly breaks?: string
 }
 
 const settle = "src/programs/worker/settle.ts"
@@ -36,7 +38,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
     Effect.andThen(generator.submit(endpoint, input)),`,
     to: `  const made = generator.submit(endpoint, input).pipe(
-    Effect.tap(() => intend(taskId, before, intended)),`
+    Effect.tap(() => intend(taskId, before, intended)),`,
+    breaks: "submitted without an intent"
   },
   {
     name: "the request id is not written",
@@ -73,7 +76,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no grace for a submit whose answer was lost",
     file: submit,
     from: `Duration.toSeconds(FAL_UNCERTAIN_GRACE)),`,
-    to: `Duration.toSeconds(FAL_UNCERTAIN_GRACE) * 0),`
+    to: `Duration.toSeconds(FAL_UNCERTAIN_GRACE) * 0),`,
+    breaks: "at once"
+  },
+  {
+    name: "an intent that came late is acted upon",
+    file: submit,
+    from: `- intent.at <= LATEST) return`,
+    to: `- intent.at < Infinity) return`,
+    breaks: "at once"
+  },
+  {
+    name: "a submit made again is not counted",
+    file: submit,
+    from: `lost.input, lost.resubmits + 1)`,
+    to: `lost.input, lost.resubmits)`,
+    breaks: "uncounted"
   },
   {
     name: "submits with lost answers are made again for ever",
@@ -109,7 +127,36 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "forget to refresh the lease",
     file: "src/programs/worker/upkeep.ts",
     from: `const BEAT = "5 seconds"`,
-    to: `const BEAT = "1 hour"`
+    to: `const BEAT = "1 hour"`,
+    breaks: "it does not ask for its lease"
+  },
+  {
+    name: "a lease is taken for over before it is",
+    file: queue,
+    from: `?? 0) < now ? "lost"`,
+    to: `?? 0) < now + 20_000 ? "lost"`,
+    breaks: "its lease was good"
+  },
+  {
+    name: "a life that is over is waited for",
+    file: queue,
+    from: `if (!outlived(other)) return false`,
+    to: `return false`,
+    breaks: "kept waiting"
+  },
+  {
+    name: "a name is taken from whoever has it",
+    file: queue,
+    from: `if (!outlived(other)) return false`,
+    to: ``,
+    breaks: "two of a name"
+  },
+  {
+    name: "what the life before held is not taken over",
+    file: queue,
+    from: `          broker.leases.delete(other.boot)\n`,
+    to: ``,
+    breaks: "left with the dead"
   },
   { name: "a lease never ends", file: queue, from: `?? 0) < now ? "lost"`, to: `?? 0) < 0 ? "lost"` },
   {
@@ -173,7 +220,17 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "nothing is saved of a picture past the soft limit",
     file: "src/programs/worker/run.ts",
     from: `{ ...limits, rescue }`,
-    to: `{ ...limits, rescue: Effect.succeedNone }`
+    to: `{ ...limits, rescue: Effect.succeedNone }`,
+    breaks: "wasted a picture"
+  },
+  {
+    name: "a picture past the soft limit is given up when fal does not answer the cancel",
+    file: collect,
+    from: `  yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
+`,
+    to: `  if ((yield* Effect.option(generator.cancel(Entry.ticketOf(submitted))))._tag === "None") return false
+`,
+    breaks: "wasted a picture"
   },
   {
     name: "what cannot be read is thrown away",

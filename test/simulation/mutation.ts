@@ -6,20 +6,24 @@ import { runThread } from "./threads.ts"
 
 export interface Catch {
   readonly mutant: Mutant
-  /** The invariant that was broken first, at which seed, after how many; undefined when all went well. */
+  /** The invariant that was broken, at which seed, after how many; undefined when all went well. */
   readonly by: string | undefined
   readonly seed: number | undefined
   readonly seeds: number
 }
 
+/** Whether there is a place for the bug, and one only. */
+export const fits = (root: string, { file, from }: Mutant) => readFileSync(join(root, file), "utf8").split(from).length === 2
+
 /** A copy of what a run needs, with one bug more. It is an error if there is no place for the bug any more. */
-const planted = (root: string, { file, from, name, to }: Mutant) => {
+const planted = (root: string, mutant: Mutant) => {
+  const { file, from, name, to } = mutant
+  if (!fits(root, mutant)) throw new Error(`the mutant "${name}" does not fit ${file} any more`)
   const folder = mkdtempSync(join(tmpdir(), "model-generator-mutant-"))
   for (const part of ["src", "test/simulation", "test/support.ts", "package.json"])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
   const text = readFileSync(join(folder, file), "utf8")
-  if (text.split(from).length !== 2) throw new Error(`the mutant "${name}" does not fit ${file} any more`)
   writeFileSync(
     join(folder, file),
     text.replace(from, () => to)
@@ -30,9 +34,11 @@ const planted = (root: string, { file, from, name, to }: Mutant) => {
 export const tryMutant = async (root: string, mutant: Mutant, seeds: number): Promise<Catch> => {
   const folder = planted(root, mutant)
   try {
-    const { failures, seeds: done } = await runThread(folder, { from: 1, to: seeds, step: 1, untilFailure: true })
-    const [first] = failures
-    return { mutant, by: first?.violations[0], seed: first?.seed, seeds: done }
+    const until = mutant.breaks ?? ""
+    const { failures, seeds: done } = await runThread(folder, { from: 1, to: seeds, step: 1, until })
+    const found = failures.flatMap(({ seed, violations }) => violations.map((by) => ({ seed, by })))
+    const first = found.find(({ by }) => by.includes(until))
+    return { mutant, by: first?.by, seed: first?.seed, seeds: done }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -30,6 +30,7 @@ const act = (cluster: Cluster, clients: Clients) => {
     mend: 2,
     freeze: 0.8,
     robbery: running.length > 1 ? 0.25 : 0,
+    late: running.length > 0 ? 0.2 : 0,
     thaw: 0.6,
     jobs: 1.5,
     submits: 0.8,
@@ -63,9 +64,26 @@ const act = (cluster: Cluster, clients: Clients) => {
     case "robbery": {
       // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
       cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
-      cluster.ambush = { call: dice.pick(["intend", "advance", "progress", "progress", "progress"]), millis: 46_000 }
+      const call = dice.pick(["intend", "late intend", "advance", "progress", "progress"])
+      // Or for almost as long, and dies of its submit.
+      if (call === "late intend") cluster.ambushes.push({ call: "intend", does: 28_000 }, { call: "submit", does: "death" })
+      else cluster.ambushes.push({ call, does: 46_000 })
       clients.send("picture")
       return cluster.time.pass(47_000)
+    }
+    case "late": {
+      // Its end comes past the soft limit, in whatever weather there is, with time left to bring the picture in.
+      cluster.run(script.jobs({ ends: "picture", after: 65_000 }))
+      clients.send("picture")
+      const [call, does] = dice.pick([
+        ["cancel", 2000],
+        ["cancel", 25_000],
+        ["cancel", "request"],
+        ["cancel", "answer"],
+        ["result", "request"]
+      ] as const)
+      cluster.ambushes.push({ call, does })
+      return cluster.time.pass(67_000)
     }
     case "jobs": {
       // The last is past the soft limit and well within what is left after it.

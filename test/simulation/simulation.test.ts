@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { fileURLToPath } from "node:url"
 import { mutants } from "./mutants.ts"
-import { tryMutant } from "./mutation.ts"
+import { fits, tryMutant } from "./mutation.ts"
 import { simulate } from "./simulate.ts"
 import { runThreads } from "./threads.ts"
 
@@ -37,6 +37,13 @@ describe("whole workers in a world that goes wrong", () => {
 })
 
 describe("the simulation catches", () => {
+  it("bugs that have a place in the code as it is", () => {
+    assert.deepStrictEqual(
+      mutants.filter((mutant) => !fits(root, mutant)),
+      []
+    )
+  })
+
   const quick = new Set(["submit before the intent is written", "submit again instead of re-attaching", "hold loses the message"])
   for (const mutant of mutants.filter(({ name }) => quick.has(name)))
     it(`"${mutant.name}"`, { timeout: 120_000 }, async () => {

@@ -8,8 +8,8 @@ export interface Order {
   readonly from: number
   readonly to: number
   readonly step: number
-  /** Whether the first seed that fails is enough. */
-  readonly untilFailure: boolean
+  /** Whether the first seed that breaks an invariant with these words is enough. */
+  readonly until?: string | undefined
 }
 
 /** One seed's report. A run that cannot go on is a failure of its own. */
@@ -27,12 +27,12 @@ const SLICE = 50
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origins
 const tell = (port: MessagePort, report: Report) => port.postMessage(report)
 
-if (parentPort !== null && workerData !== null && "untilFailure" in workerData) {
-  const { from, step, to, untilFailure } = workerData as Order // who starts this thread says so
+if (parentPort !== null && workerData !== null && "until" in workerData) {
+  const { from, step, to, until } = workerData as Order // who starts this thread says so
   let report = nothing
   for (let seed = from; seed <= to; seed += step) {
     report = add(report, reportOf(seed))
-    const done = untilFailure && report.failures.length > 0
+    const done = until !== undefined && report.failures.some(({ violations }) => violations.some((one) => one.includes(until)))
     if (report.seeds === SLICE || done) {
       tell(parentPort, report)
       report = nothing

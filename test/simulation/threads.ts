@@ -29,7 +29,7 @@ export const runThreads = async (
   const to = seeds.from + seeds.count - 1
   const reports = await Promise.all(
     Array.from({ length: threads }, (_, at) =>
-      runThread(folder, { from: seeds.from + at, to, step: threads, untilFailure: false }, onSlice)
+      runThread(folder, { from: seeds.from + at, to, step: threads, until: undefined }, onSlice)
     )
   )
   return reports.reduce(add, nothing)

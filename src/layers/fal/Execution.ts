@@ -19,14 +19,20 @@ export interface Execution {
 
 /** An execution as its ledger has it. */
 export interface LedgerRow extends Omit<Execution, "job" | "cancelledAt"> {
+  /** Infinite for what never ends. */
+  readonly endedAt: number
   readonly outcome: "running" | "picture" | "flagged" | "refused" | "failed" | "cancelled"
   /** 1 for what fal would bill. */
   readonly units: number
 }
 
-const outcomeOf = ({ acceptedAt, cancelledAt, job }: Execution, now: number): LedgerRow["outcome"] => {
+const endOf = ({ acceptedAt, cancelledAt, job }: Execution) =>
+  cancelledAt ?? (job.ends === "never" ? Infinity : acceptedAt + job.after)
+
+const outcomeOf = (execution: Execution, now: number): LedgerRow["outcome"] => {
+  const { cancelledAt, job } = execution
   if (cancelledAt !== undefined) return "cancelled"
-  return job.ends === "never" || now < acceptedAt + job.after ? "running" : job.ends
+  return job.ends === "never" || now < endOf(execution) ? "running" : job.ends
 }
 
 export const isOver = (execution: Execution, now: number) => outcomeOf(execution, now) !== "running"
@@ -34,7 +40,7 @@ export const isOver = (execution: Execution, now: number) => outcomeOf(execution
 export const rowOf = (execution: Execution, now: number): LedgerRow => {
   const { cancelledAt: _, job: __, ...about } = execution
   const outcome = outcomeOf(execution, now)
-  return { ...about, outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
+  return { ...about, endedAt: endOf(execution), outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
 }
 
 /** What its result would be, asked for now. */
