@@ -49,7 +49,7 @@ for (const client of ["celery53", "celery56"] as const) {
           yield* stage.start()
           yield* stage.push(generate("busy"))
           yield* eventually("it runs", celery(python, stage, "inspect", "active", "-j"), ({ out }) => out.includes('"busy"'))
-          for (const [name, command] of Object.entries(said)) {
+          const check = Effect.fnUntraced(function* ([name, command]: readonly [string, string]) {
             const { code, err, out } = yield* celery(python, stage, ...command.split(" "))
             const expected = printed(name)
             if (name === "active-empty") {
@@ -57,7 +57,9 @@ for (const client of ["celery53", "celery56"] as const) {
               assert.match(out, /'worker_pid': \d+\}\n\n1 node online\.\n$/)
             } else assert.deepStrictEqual([name, out.trimEnd()], [name, expected.out.trimEnd()])
             assert.strictEqual(code, expected.code, `${name}: ${err}`)
-          }
+          })
+          // Each waits a second for whoever else may answer.
+          yield* Effect.forEach(Object.entries(said), check, { concurrency: 3 })
           const ended = yield* celery(python, stage, "control", "revoke", "busy", "--terminate")
           if (ended.code !== 0) yield* celery(python, stage, "control", "terminate", "SIGTERM", "busy")
           yield* eventually("it ends", stage.result("busy"), (document) => document !== undefined)

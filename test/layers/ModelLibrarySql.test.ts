@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option, Schedule } from "effect"
+import { Deferred, Duration, Effect, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
@@ -7,6 +7,7 @@ import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { aModel, modelLibraryContract } from "../contracts/modelLibrary.ts"
 import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
 import { wire } from "../servers/wire.ts"
+import { eventually } from "../support.ts"
 import { connected, embedded, pooled } from "./databases.ts"
 
 /** The library on a database that is up to date. */
@@ -55,13 +56,16 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
       const { save } = yield* ModelLibrary
       const { templateId } = aModel()
       // Holds version 1 without taking turns, as a hand at psql would, until the saver has run into it.
-      const intruder = Effect.andThen(
-        sql`INSERT INTO model_library (template_id, version, image_url) VALUES (${templateId}, 1, 'by hand')`,
-        Effect.sleep("300 millis")
-      ).pipe(sql.withTransaction)
-      const [, saved] = yield* Effect.all([intruder, Effect.delay(save(aModel({ templateId })), "100 millis")], {
-        concurrency: "unbounded"
-      })
+      const written = yield* Deferred.make<void>()
+      const intruder = Effect.gen(function* () {
+        yield* sql`INSERT INTO model_library (template_id, version, image_url) VALUES (${templateId}, 1, 'by hand')`
+        yield* Deferred.succeed(written, undefined)
+        const waiting = sql<{ count: number }>`
+          SELECT count(*)::int FROM pg_locks WHERE transactionid = pg_current_xact_id()::xid AND NOT granted`
+        yield* eventually("the saver waits", waiting, ([row]) => row!.count > 0)
+      }).pipe(sql.withTransaction)
+      const saver = Effect.andThen(Deferred.await(written), save(aModel({ templateId })))
+      const [, saved] = yield* Effect.all([intruder, saver], { concurrency: "unbounded" })
       assert.strictEqual(saved.version, 2)
     }).pipe(Effect.provide(library(pooled(postgres))))
   )

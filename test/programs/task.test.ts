@@ -475,7 +475,7 @@ describe("PostgreSQL is away", () => {
       yield* start()
       const id = yield* send()
       away.database = true
-      yield* seconds(6 * 3600)
+      yield* seconds(3 * 3600)
       assert.strictEqual((yield* result(id))!.status, "RETRY")
       assert.deepInclude(yield* counts, { queued: 0, dead: 0, scheduled: 1 })
       away.database = false
