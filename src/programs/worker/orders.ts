@@ -27,7 +27,12 @@ export const permit = (vitals: Vitals["Service"], task: string, id: string, now:
   const limit = vitals.rateLimits.get(task)
   if (limit === undefined) return now
   const place = limit.places.get(id)
-  if (place !== undefined) return Math.max(place, now)
+  if (place !== undefined && place > now) return place
+  if (place !== undefined) {
+    limit.places.delete(id)
+    limit.places.set(id, now) // it has come, so it is not given up
+    return now
+  }
   // Another worker may have taken one that waited here: its place is nobody's.
   for (const [other, at] of limit.places) {
     if (at > now - UNCLAIMED) break

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { mergeStamps } from "../../../src/programs/remote/revoked.ts"
-import { permit, revocation } from "../../../src/programs/worker/orders.ts"
+import { leavePlace, permit, revocation } from "../../../src/programs/worker/orders.ts"
 import { Fleet, MAX_REVOKED } from "../../../src/services/Fleet.ts"
 import { type Request, Vitals } from "../../../src/services/Vitals.ts"
 
@@ -15,6 +15,21 @@ it.effect("a rate limit keeps no place for tasks that another worker has taken",
     assert.strictEqual(places.size, 10)
     for (let n = 0; n < 2; n++) permit(vitals, "generate_model", `new ${n}`, 2 * 3_600_000)
     assert.deepStrictEqual([...places.keys()], ["new 0", "new 1"])
+  }).pipe(Effect.provide(Vitals.layer))
+)
+
+it.effect("a turn at a rate limit is kept for as long as its task comes, and used up when it begins", () =>
+  Effect.gen(function* () {
+    const vitals = yield* Vitals
+    const minute = 60_000
+    vitals.rateLimits.set("generate_model", { interval: minute, next: 0, places: new Map() })
+    for (const [n, id] of ["first", "second"].entries()) assert.strictEqual(permit(vitals, "generate_model", id, 0), n * minute)
+    for (let now = minute; now < 300 * minute; now += minute) {
+      assert.strictEqual(permit(vitals, "generate_model", "second", now), now)
+      permit(vitals, "generate_model", `other ${now}`, now)
+    }
+    leavePlace(vitals, "generate_model", "second")
+    assert.isAbove(permit(vitals, "generate_model", "second", 300 * minute), 300 * minute)
   }).pipe(Effect.provide(Vitals.layer))
 )
 
