@@ -189,8 +189,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "who was robbed may still acknowledge",
     file: queue,
-    from: `if (entry?.boot !== me.boot) return`,
-    to: `if (entry === undefined) return`
+    from: `      const entry = broker.unacknowledged.get(delivery.tag)
+      if (entry?.boot !== me.boot) return
+      broker.unacknowledged.delete(delivery.tag)`,
+    to: `      const idOf = (raw: string) => /"id": ?"[^"]+"/.exec(raw)?.[0]
+      const entry = [...broker.unacknowledged.values()].find(({ raw }) => idOf(raw) === idOf(delivery.raw))
+      if (entry === undefined) return
+      broker.unacknowledged.delete(entry.tag)`
   },
   {
     name: "a stop does not hand back",
