@@ -8,6 +8,7 @@ import {
   ConfigProvider,
   Context,
   Deferred,
+  Duration,
   Effect,
   Exit,
   type Fiber,
@@ -41,7 +42,7 @@ import {
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError } from "../../src/services/ResultStore.ts"
-import { Stop } from "../../src/services/Stop.ts"
+import { patience, reserve, Stop } from "../../src/services/Stop.ts"
 import { QueueError } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { identity } from "../support.ts"
@@ -75,8 +76,10 @@ const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))
 
 const provider = ConfigProvider.fromUnknown(settings)
 
-/** `SHUTDOWN_GRACE` in milliseconds. */
-export const GRACE = Number(settings.SHUTDOWN_GRACE) * 1000
+/** What a stop has: in all, until nothing is waited for any more, and from then on. */
+const GRACE = Duration.seconds(Number(settings.SHUTDOWN_GRACE))
+const PATIENT = patience(GRACE)
+const HANDING_BACK = reserve(GRACE)
 
 /** One worker process. */
 export class Process {
@@ -87,10 +90,12 @@ export class Process {
   readonly warm = Latch.makeUnsafe(true)
   readonly hurry = Deferred.makeUnsafe<void>()
   stoppingSince: number | undefined
+  /** When it is ended wherever it stands. */
+  deadline = Number.POSITIVE_INFINITY
   /** When something last came between it and its lease. */
   troubledAt = Number.NEGATIVE_INFINITY
-  /** Between which times something kept it from fal or Redis; the last may go on. */
-  readonly hindrances: Array<{ readonly from: number; to: number }> = []
+  /** Between which times something kept it from what; the last may go on. */
+  readonly hindrances: Array<{ readonly what: Link | "everything"; readonly from: number; to: number }> = []
   /** Until when its lease lasts, by what the broker has heard. */
   leasedUntil = Number.NEGATIVE_INFINITY
   /** When it last asked for its lease and had an answer or none; undefined while it waits for one. */
@@ -193,9 +198,14 @@ export class Cluster {
     this.trace?.push(`${((this.time.now - START) / 1000).toFixed(3).padStart(9)}  ${who.padEnd(6)} ${what}`)
   }
 
+  /** Begins something in this world's time. */
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.#own)(effect)
+  }
+
   /** Does something that waits for nothing. */
   run<A, E>(effect: Effect.Effect<A, E>): A {
-    const fiber = Effect.runForkWith(this.#own)(effect)
+    const fiber = this.fork(effect)
     this.time.settle()
     const exit = fiber.pollUnsafe()
     if (exit === undefined || Exit.isFailure(exit)) throw new Error(`did not go well: ${String(exit?.cause)}`)
@@ -236,14 +246,14 @@ export class Cluster {
     this.processes.push(process)
     this.note("starts", process.boot)
     const dice = new Dice(this.#seed, 100 + this.processes.length)
-    const redis = <E>(make: (operation: string) => E) => this.#passage(process, "redis", make)
+    const redis = <E>(make: (operation: string) => E) => this.passage(process, "redis", make)
     const queue = redis((operation) => new QueueError({ operation, cause: "simulated" }))
     const base = this.#references(process, dice).pipe(
       Context.add(ConfigProvider.ConfigProvider, provider),
       Context.add(Stop, {
-        begin: Effect.sync(() => void (process.stoppingSince ??= this.time.now)),
+        begin: Effect.sync(() => this.#begin(process)),
         hurry: process.hurry,
-        left: () => (process.stoppingSince === undefined ? Infinity : process.stoppingSince + GRACE - this.time.now)
+        left: () => process.deadline - this.time.now
       }),
       Context.add(UsualTimes, makeUsual()),
       Context.add(TaskQueueMemory.MemoryWire, {
@@ -293,7 +303,7 @@ export class Cluster {
         ModelLibrary,
         through(
           library,
-          this.#passage(
+          this.passage(
             process,
             "postgres",
             (operation) => new LibraryError({ operation, detail: "connection lost", retryable: true })
@@ -304,7 +314,7 @@ export class Cluster {
         Generator,
         through(
           generator,
-          this.#passage(process, "fal", (operation, arrived) => {
+          this.passage(process, "fal", (operation, arrived) => {
             const detail = "connection lost"
             if (operation !== "submit") return new GeneratorError({ reason: new Unreachable({ detail }) })
             return new GeneratorError({ reason: arrived === false ? new Busy({ detail }) : new Uncertain({ detail }) })
@@ -340,7 +350,7 @@ export class Cluster {
   /** SIGTERM. */
   stop(process: Process) {
     this.note("SIGTERM", process.boot)
-    process.stoppingSince ??= this.time.now
+    this.#begin(process)
     process.fiber?.interruptUnsafe()
     this.time.settle()
   }
@@ -348,8 +358,41 @@ export class Cluster {
   /** A second SIGTERM. */
   hurry(process: Process) {
     this.note("second SIGTERM", process.boot)
-    Deferred.doneUnsafe(process.hurry, Exit.void)
+    this.#hurryUp(process)
     this.time.settle()
+  }
+
+  // As `StopSignals` does it.
+  #begin(process: Process) {
+    if (process.stoppingSince !== undefined) return
+    process.stoppingSince = this.time.now
+    this.#mustBeGoneIn(process, GRACE)
+    this.#soon(PATIENT, () => this.#hurryUp(process))
+  }
+
+  #hurryUp(process: Process) {
+    Deferred.doneUnsafe(process.hurry, Exit.void)
+    this.#mustBeGoneIn(process, HANDING_BACK)
+  }
+
+  #mustBeGoneIn(process: Process, time: Duration.Duration) {
+    const then = this.time.now + Duration.toMillis(time)
+    if (then >= process.deadline) return
+    process.deadline = then
+    // A process that stands still does not even end.
+    this.fork(
+      Effect.andThen(
+        Effect.andThen(Effect.sleep(time), process.warm.await),
+        Effect.sync(() => this.#giveUp(process))
+      )
+    )
+  }
+
+  #giveUp(process: Process) {
+    if (!process.running) return
+    this.note("out of time, ended", process.boot)
+    process.alive = false
+    this.records.ended(process, this.time.now)
   }
 
   cut(process: Process, link: Link, how: "refused" | "silent") {
@@ -367,7 +410,7 @@ export class Cluster {
   freeze(process: Process) {
     this.note("stands still", process.boot)
     process.troubledAt = this.time.now
-    if (process.warm.isOpen()) process.hindrances.push({ from: this.time.now, to: Infinity })
+    if (process.warm.isOpen()) process.hindrances.push({ what: "everything", from: this.time.now, to: Infinity })
     process.warm.closeUnsafe()
   }
 
@@ -397,13 +440,13 @@ export class Cluster {
   }
 
   /** Everything a process asks of the world goes through here. `arrived` false: it is certain that nothing was sent. */
-  #passage(process: Process, link: Link, failure: (operation: string, arrived?: boolean) => unknown): Passage {
+  passage(process: Process, link: Link, failure: (operation: string, arrived?: boolean) => unknown): Passage {
     // The error is of the service's own kind, which a passage for all services cannot say.
     const fail = (operation: string, arrived?: boolean) => Effect.fail(failure(operation, arrived) as never)
     const pause = (millis: number) => (millis === 0 ? Effect.void : Effect.sleep(millis))
     const trouble = (millis: number) => {
       if (link === "redis") process.troubledAt = this.time.now
-      if (link !== "postgres") process.hindrances.push({ from: this.time.now, to: this.time.now + millis })
+      process.hindrances.push({ what: link, from: this.time.now, to: this.time.now + millis })
     }
     const away = <A, E>(name: string, call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
       if (process.links[link] === "refused") return fail(name, false)
@@ -477,8 +520,8 @@ export class Cluster {
   }
 
   /** In a while, and by nobody: a worker's fiber cannot stop the worker it is part of. */
-  #soon(millis: number, doing: () => void) {
-    Effect.runForkWith(this.#own)(Effect.delay(Effect.sync(doing), millis))
+  #soon(time: Duration.Input, doing: () => void) {
+    this.fork(Effect.delay(Effect.sync(doing), time))
   }
 
   #isPoison(name: string, args: ReadonlyArray<unknown>) {

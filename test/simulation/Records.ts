@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Effect, Equal, Option } from "effect"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
 import type { Generation } from "../../src/services/Journal.ts"
@@ -40,10 +40,18 @@ export class Records {
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   readonly violations: Array<string> = []
+  /** What the journal says, by what was written. */
+  readonly #entries = new Map<string, Generation>()
 
   looks(by: Process, { requestId }: Ticket) {
     const lookers = this.lookers.get(requestId) ?? new Set()
     this.lookers.set(requestId, lookers.add(by))
+  }
+
+  /** A stop that nothing hinders ends in order, and in time. */
+  ended({ boot, hindrances, stoppingSince = 0 }: Process, now: number) {
+    if (hindrances.some(({ to }) => to >= stoppingSince)) return
+    this.violations.push(`does not stop: ${boot}, asked ${now - stoppingSince} ms ago`)
   }
 
   readonly results: Passage = (name, call, args) =>
@@ -62,6 +70,7 @@ export class Records {
         ? call
         : Effect.tap(call, (moved) =>
             Effect.sync(() => {
+              if (moved === true || moved === "written") this.#written(args)
               if (moved === "written") {
                 const [taskId, , intent] = args as [string, unknown, { readonly at: number; readonly resubmits: number }] // what `intend` takes
                 const { at: dated, resubmits } = intent
@@ -72,6 +81,16 @@ export class Records {
               if (Option.isSome(next) && next.value._tag === "Submitted") this.attached.set(next.value.requestId, taskId)
             })
           )
+  }
+
+  /** An entry of the journal is changed by who knows it, and nobody else. */
+  #written(args: ReadonlyArray<unknown>) {
+    // What `intend` and `advance` take.
+    const [taskId, previous, next] = args as [string, Option.Option<Generation>, Generation | Option.Option<Generation>]
+    if (!Equal.equals(Option.fromNullishOr(this.#entries.get(taskId)), previous)) this.violations.push(`written over: ${taskId}`)
+    const entry = Option.isOption(next) ? Option.getOrUndefined(next) : next
+    if (entry === undefined) this.#entries.delete(taskId)
+    else this.#entries.set(taskId, entry)
   }
 
   readonly library: Passage = (name, call) =>

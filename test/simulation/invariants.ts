@@ -204,7 +204,7 @@ const wasHindered = ({ endedAt, requestId }: LedgerRow, givenUpAt: number, least
   const from = Math.min(endedAt, givenUpAt - RESCUE)
   const hindrances = [...(lookers.get(requestId) ?? [])]
     .flatMap((process) => process.hindrances)
-    .filter((hindrance) => hindrance.to >= from && hindrance.from <= givenUpAt)
+    .filter((hindrance) => hindrance.what !== "postgres" && hindrance.to >= from && hindrance.from <= givenUpAt)
     .toSorted((one, other) => one.from - other.from)
   let free = from
   for (const hindrance of hindrances) {

@@ -109,7 +109,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "the journal is written over whatever it says",
     file: "src/layers/JournalMemory.ts",
     from: `      Equal.equals(Option.fromNullishOr(entries.get(taskId)), previous)`,
-    to: `      true || previous`
+    to: `      true || previous`,
+    breaks: "written over"
   },
   {
     name: "a row is saved at every call",
@@ -202,6 +203,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "src/programs/pool/Pool.ts",
     from: `if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })`,
     to: `if (Option.isNone(last)) yield* job.handBack({ crashed: false })`
+  },
+  {
+    name: "a stop waits for what runs as long as it takes",
+    file: "src/programs/pool/Pool.ts",
+    from: `within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)`,
+    to: `within(Fiber.await(fiber), Duration.hours(1))`,
+    breaks: "does not stop"
   },
   {
     name: "take a message without a free slot",
