@@ -30,15 +30,7 @@ import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Fleet, FleetError } from "../../src/services/Fleet.ts"
-import {
-  Busy,
-  Generator,
-  GeneratorError,
-  type Picture,
-  type Ticket,
-  Uncertain,
-  Unreachable
-} from "../../src/services/Generator.ts"
+import { Busy, Generator, GeneratorError, type Ticket, Uncertain, Unreachable } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError } from "../../src/services/ResultStore.ts"
@@ -48,6 +40,7 @@ import { Vitals } from "../../src/services/Vitals.ts"
 import { identity } from "../support.ts"
 import { Dice } from "./Dice.ts"
 import { describe } from "./describe.ts"
+import { Fal } from "./Fal.ts"
 import { type Passage, silentHttp, through } from "./passage.ts"
 import { Records } from "./Records.ts"
 import { VirtualTime } from "./VirtualTime.ts"
@@ -127,15 +120,6 @@ export class Process {
   }
 }
 
-/** As a picture of fal's is found: by https. */
-const pictured: Passage = (name, call) =>
-  name !== "result"
-    ? call
-    : Effect.map(call, (picture) => {
-        const { url, ...rest } = picture as unknown as Picture // what `result` gives
-        return { ...rest, url: url.replace("memory://", "https://fal.example/") } as never // the same picture
-      })
-
 export class Cluster {
   readonly dice: Dice
   readonly weather: Weather
@@ -185,13 +169,15 @@ export class Cluster {
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
     this.air = Context.get(world, FleetMemory.MemoryAir)
     this.results = Context.get(world, ResultStore)
+    const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     this.#observed = {
       results: through(this.results, this.records.results),
       journal: through(Context.get(world, Journal), this.records.journal(this.time)),
       library: through(Context.get(world, ModelLibrary), this.records.library),
-      generator: through(Context.get(world, Generator), pictured)
+      generator: through(Context.get(world, Generator), fal.passage)
     }
     this.note("weather: " + this.weather.text)
+    this.note(fal.text)
   }
 
   note(what: string, who = "") {
@@ -508,7 +494,8 @@ export class Cluster {
           }
           if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
-          return Effect.andThen(pause(delay[1]), alive(exit))
+          const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(args), exit) : exit
+          return Effect.andThen(pause(delay[1]), alive(heard))
         })
         return Effect.andThen(pause(delay[0]), alive(back))
       })

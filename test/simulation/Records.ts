@@ -39,6 +39,8 @@ export class Records {
   readonly lookers = new Map<string, Set<Process>>()
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
+  /** How many of its submits a task has had an answer to, by its seed. */
+  readonly answers = new Map<number, number>()
   readonly violations: Array<string> = []
   /** What the journal says, by what was written. */
   readonly #entries = new Map<string, Generation>()
@@ -46,6 +48,11 @@ export class Records {
   looks(by: Process, { requestId }: Ticket) {
     const lookers = this.lookers.get(requestId) ?? new Set()
     this.lookers.set(requestId, lookers.add(by))
+  }
+
+  heard(args: ReadonlyArray<unknown>) {
+    const [, { seed }] = args as [string, { readonly seed: number }] // what `submit` takes
+    return Effect.sync(() => this.answers.set(seed, (this.answers.get(seed) ?? 0) + 1))
   }
 
   /** A stop that nothing hinders ends in order, and in time. */

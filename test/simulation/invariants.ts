@@ -179,7 +179,10 @@ const objection = (
       return (records.lost.get(sent.id) ?? 0) >= 3 ? undefined : reason
     case "LibraryError":
     case "GenerationError":
-      if (exc_message[0]?.includes("was lost 2 times") === true) return undefined
+      if (exc_message[0]?.includes("was lost 2 times") === true) {
+        const intents = records.intents.get(sent.id)?.length ?? 0
+        return intents - (records.answers.get(sent.seed ?? 0) ?? 0) >= 2 ? undefined : `${reason}, though fal had answered`
+      }
       if (some("cancelled")) return undefined
       if (tries > RETRIES) return wasted.length > 0 ? `${reason} (and wasted a picture)` : undefined
       return reason

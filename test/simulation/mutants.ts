@@ -73,6 +73,21 @@ export const mutants: ReadonlyArray<Mutant> = [
         return yield* later("fal unreachable"`
   },
   {
+    name: "a request that fal does not know yet is given up",
+    file: "src/programs/generation/wait.ts",
+    from: `const YOUNG = 30_000`,
+    to: `const YOUNG = 0`,
+    breaks: "its request was known"
+  },
+  {
+    name: "an intent stays when fal was busy",
+    file: submit,
+    from: `        yield* Entry.advance(taskId, intended, before)
+        if (reason._tag === "AccountProblem")`,
+    to: `        if (reason._tag === "AccountProblem")`,
+    breaks: "though fal had answered"
+  },
+  {
     name: "no grace for a submit whose answer was lost",
     file: submit,
     from: `Duration.toSeconds(FAL_UNCERTAIN_GRACE)),`,
