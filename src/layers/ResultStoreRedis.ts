@@ -16,7 +16,8 @@ local old = redis.call('GET', KEYS[1])
 if old then
   local readable, document = pcall(cjson.decode, old)
   local status = readable and type(document) == 'table' and document.status
-  if status == 'SUCCESS' or (ARGV[3] == 'STARTED' and (status == 'FAILURE' or status == 'REVOKED')) then return 0 end
+  local ends = ARGV[3] == 'SUCCESS' or ARGV[3] == 'FAILURE' or ARGV[3] == 'REVOKED'
+  if status == 'SUCCESS' or (not ends and (status == 'FAILURE' or status == 'REVOKED')) then return 0 end
 end
 if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', KEYS[1], ARGV[1])

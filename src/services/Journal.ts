@@ -11,6 +11,8 @@ const about = {
   input: Schema.JsonObject,
   /** Unix milliseconds of the intent. */
   at: Schema.Finite,
+  /** By chance, so that no two hands write the same in the same instant, and one takes back the other's. */
+  attempt: Schema.optionalKey(Schema.Finite),
   /** How many submits with a lost answer came before this one. */
   resubmits: Schema.Int,
   /** How long its task may run (seconds), where that is known: TASK_TIME_LIMIT where it is not. */

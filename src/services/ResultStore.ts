@@ -42,8 +42,11 @@ export interface ResultTuple {
 /** States after which nothing more comes. */
 export const isFinal = (status: string) => status === "SUCCESS" || status === "FAILURE" || status === "REVOKED"
 
-/** A success stays, and what has ended has not just started: it is being run again. */
-export const givesWay = (stored: string, next: string) => stored !== "SUCCESS" && !(next === "STARTED" && isFinal(stored))
+/**
+ * A success stays. What has ended gives way to another end alone: it is being run again, or whoever says less of it stood still
+ * meanwhile and was robbed of it.
+ */
+export const givesWay = (stored: string, next: string) => stored !== "SUCCESS" && (isFinal(next) || !isFinal(stored))
 
 export class ResultStore extends Context.Service<
   ResultStore,

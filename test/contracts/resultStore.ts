@@ -52,7 +52,7 @@ export const resultStoreContract = (name: string, layer: Layer.Layer<ResultStore
       keeps(
         Effect.fnUntraced(function* (results) {
           const last = aResult()
-          for (const next of [retrying, failed, retrying, { status: "REVOKED" }, {}]) {
+          for (const next of [started, retrying, failed, { status: "REVOKED" }, failed, {}]) {
             yield* results.store({ ...last, ...next })
             assert.deepStrictEqual(yield* results.get(last.task_id), Option.some({ ...last, ...next }))
           }
@@ -60,14 +60,16 @@ export const resultStoreContract = (name: string, layer: Layer.Layer<ResultStore
       )
     )
 
-    it.live("what has ended does not start again; what has not, does", () =>
+    it.live("what has ended does not start again, nor is it tried again; what has not, does and is", () =>
       keeps(
         Effect.fnUntraced(function* (results) {
           for (const before of [failed, { status: "REVOKED" }, {}]) {
             const ended = aResult(before)
             yield* results.store(ended)
-            yield* results.store({ ...ended, ...started })
-            assert.deepStrictEqual(yield* results.get(ended.task_id), Option.some(ended))
+            for (const next of [started, retrying]) {
+              yield* results.store({ ...ended, ...next })
+              assert.deepStrictEqual(yield* results.get(ended.task_id), Option.some(ended))
+            }
           }
           const running = aResult(started)
           for (const next of [retrying, started, failed]) {

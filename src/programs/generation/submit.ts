@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, type Schema } from "effect"
+import { Clock, Duration, Effect, Option, Random, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
 import { Generator } from "../../services/Generator.ts"
 import { Journal } from "../../services/Journal.ts"
@@ -49,7 +49,8 @@ const submitNow = Effect.fn("generation.submit")(function* (
 ) {
   const generator = yield* Generator
   const metrics = yield* Metrics
-  const intended = { _tag: "Intended", endpoint, input, at: yield* Clock.currentTimeMillis, resubmits, timeLimit } as const
+  const at = yield* Clock.currentTimeMillis
+  const intended = { _tag: "Intended", endpoint, input, at, attempt: yield* Random.next, resubmits, timeLimit } as const
   const resubmitting = Effect.andThen(
     metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),
     Effect.logWarning("a submit whose answer was lost is made again", { taskId, seed: input["seed"] })

@@ -1,6 +1,6 @@
 /** The journal at work where its own answers are lost, and what is counted and kept of what was paid. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { makeFleet } from "../remote/fleet.ts"
 import { empty, makeWorld, makeWorldWith } from "../world.ts"
 
@@ -78,6 +78,19 @@ describe("an intent of which the journal gave no answer", () => {
       yield* success(id)
       assert.deepStrictEqual([unanswered.length, (yield* ledger).length], [0, 1])
       assert.isUndefined(yield* metric('generations_uncertain_ended_total{how="failed"}'))
+    })
+  )
+
+  it.effect("is told apart from every other of its instant, so that nobody takes back another's", () =>
+    Effect.gen(function* () {
+      const { journal, script, seconds, send, start } = yield* makeWorld
+      yield* script.submits("lost", "lost")
+      yield* start()
+      const [one, other] = [yield* send(), yield* send()]
+      yield* seconds(0)
+      const intents = [yield* journal.find(one), yield* journal.find(other)].map((found) => Option.getOrThrow(found))
+      assert.isNumber(intents[0]?.attempt)
+      assert.notStrictEqual(intents[0]?.attempt, intents[1]?.attempt)
     })
   )
 
