@@ -494,7 +494,8 @@ export class Cluster {
           }
           if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
-          const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(args), exit) : exit
+          const heard =
+            name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, this.time, args), exit) : exit
           return Effect.andThen(pause(delay[1]), alive(heard))
         })
         return Effect.andThen(pause(delay[0]), alive(back))

@@ -39,8 +39,8 @@ export class Records {
   readonly lookers = new Map<string, Set<Process>>()
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
-  /** How many of its submits a task has had an answer to, by its seed. */
-  readonly answers = new Map<number, number>()
+  /** Who has heard an answer to a submit of a task, and when, by its seed. */
+  readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
   readonly violations: Array<string> = []
   /** What the journal says, by what was written. */
   readonly #entries = new Map<string, Generation>()
@@ -50,9 +50,9 @@ export class Records {
     this.lookers.set(requestId, lookers.add(by))
   }
 
-  heard(args: ReadonlyArray<unknown>) {
+  heard(by: Process, time: VirtualTime, args: ReadonlyArray<unknown>) {
     const [, { seed }] = args as [string, { readonly seed: number }] // what `submit` takes
-    return Effect.sync(() => this.answers.set(seed, (this.answers.get(seed) ?? 0) + 1))
+    return Effect.sync(() => this.answers.set(seed, [...(this.answers.get(seed) ?? []), { by, at: time.now }]))
   }
 
   /** A stop that nothing hinders ends in order, and in time. */

@@ -11,6 +11,8 @@ const GRACE = 60_000
 const LATEST = 20_000
 /** Within this a worker that nothing hinders looks at a request that has ended, and brings in what came of it. */
 const COLLECTED = 20_000
+/** Within this a worker that nothing hinders has written down what a submit was answered (milliseconds). */
+const SETTLED = 10_000
 /** Nobody gives a request up for less trouble than lasts so long. */
 const PATIENT = 5000
 /** What is left of the hard limit after the soft one, for what can still be saved. */
@@ -180,8 +182,12 @@ const objection = (
     case "LibraryError":
     case "GenerationError":
       if (exc_message[0]?.includes("was lost 2 times") === true) {
-        const intents = records.intents.get(sent.id)?.length ?? 0
-        return intents - (records.answers.get(sent.seed ?? 0) ?? 0) >= 2 ? undefined : `${reason}, though fal had answered`
+        const intents = records.intents.get(sent.id) ?? []
+        // Who dies or is cut off after the answer cannot write down what it was.
+        const answers = (records.answers.get(sent.seed ?? 0) ?? []).filter(
+          ({ at, by }) => by.alive && !by.hindrances.some(({ from, to }) => to >= at && from <= at + SETTLED)
+        )
+        return intents.length - answers.length >= 2 ? undefined : `${reason}, though fal had answered`
       }
       if (some("cancelled")) return undefined
       if (tries > RETRIES) return wasted.length > 0 ? `${reason} (and wasted a picture)` : undefined
