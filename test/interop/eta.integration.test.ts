@@ -15,8 +15,8 @@ describeWith(["redis", "postgres"], "tasks with an ETA", (servers) => {
     () =>
       Effect.gen(function* () {
         const stage = yield* makeStage(servers)
-        // As the bundle's first line sets V8 up.
-        const worker = yield* stage.start({ LOG_LEVEL: "warn" }, ["--optimize-for-size", "--semi-space-growth-factor=1"])
+        // Eight at a time, for it is what is kept that counts.
+        const worker = yield* stage.start({ LOG_LEVEL: "warn", WORKER_CONCURRENCY: "8" })
         // Warm first: the same work without anything to keep.
         const held = Effect.promise(() => stage.raw.broker.zcard("model-generator.scheduled"))
         const later = iso(Date.now() + 3_600_000)
@@ -40,6 +40,6 @@ describeWith(["redis", "postgres"], "tasks with an ETA", (servers) => {
         assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
         assert.strictEqual(yield* held, 5000 + MANY, "none ran early")
       }),
-    240_000
+    600_000
   )
 })

@@ -8,6 +8,7 @@ import { join } from "node:path"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import { simulate, type Options as SimulatorOptions } from "../../src/programs/fal-simulator/simulate.ts"
 import { connected } from "../layers/databases.ts"
+import { bundle } from "../servers/bundle.ts"
 import { freshDatabase, freshRedis, type Resources } from "../servers/index.ts"
 import { freePort } from "../servers/Process.ts"
 import { eventually } from "../support.ts"
@@ -20,11 +21,12 @@ export const startProgram = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
   nodeOptions: ReadonlyArray<string> = []
 ) {
+  const file = yield* Effect.promise(bundle)
   const exited = yield* Deferred.make<{ readonly code: number | null; readonly signal: string | null }>()
   const output = { text: "" }
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [...nodeOptions, join(root, "src", "main.ts"), ...args], {
+      const child = spawn(process.execPath, [...nodeOptions, file, ...args], {
         cwd: root,
         env: { PATH: process.env["PATH"], ...env },
         stdio: ["ignore", "pipe", "pipe"]
@@ -108,7 +110,12 @@ export const makeStage = Effect.fnUntraced(function* (
       (text) => (text === null ? undefined : (JSON.parse(text) as { status: string; result: Record<string, unknown> })) // our own document
     )
   const final = (id: string) =>
-    eventually(`${id} has ended`, result(id), (document) => document?.status === "SUCCESS" || document?.status === "FAILURE")
+    eventually(
+      `${id} has ended`,
+      result(id),
+      (document) => document?.status === "SUCCESS" || document?.status === "FAILURE",
+      20 // seconds: longer than a picture that is waited for
+    )
   const push = (message: { readonly queue: string; readonly raw: string }) =>
     Effect.promise(() => raw.broker.lpush(message.queue, message.raw))
   /** Nothing waits, nothing is held, nothing is dead. */

@@ -1,4 +1,5 @@
 /** vitest runs this once before all test files, and what it returns once after them. */
+import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { TestProject } from "vitest/node"
 import type { Missing } from "./index.ts"
@@ -6,10 +7,14 @@ import * as Postgres from "./Postgres.ts"
 import * as Python from "./Python.ts"
 import * as Redis from "./Redis.ts"
 
-const cache = join(import.meta.dirname, "..", "..", ".venv")
+const root = join(import.meta.dirname, "..", "..")
+const cache = join(root, ".venv")
 
 export default async function setup(project: TestProject) {
   const removals: Array<() => Promise<void>> = []
+  const builds = mkdtempSync(join(root, "node_modules", ".model-generator-"))
+  project.provide("builds", builds)
+  removals.push(async () => rmSync(builds, { recursive: true, force: true }))
   const removeAll = () => Promise.all(removals.map((remove) => remove()))
 
   const serve = async <A, S extends A & { readonly remove: () => Promise<void> }>(

@@ -1,21 +1,17 @@
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { join } from "node:path"
-import { build } from "rolldown"
+import { rmSync } from "node:fs"
 import { afterAll, beforeAll } from "vitest"
-import config from "../../../rolldown.config.ts"
+import { bundle } from "../../servers/bundle.ts"
+import { temporaryFolder } from "../../servers/Process.ts"
 
-/**
- * The program as it is delivered, built once per test file. It lies within the checkout, so that the demo finds PGlite and sharp.
- */
+/** The program as it is delivered, started in a folder of its own. */
 export const program = () => {
-  const root = join(import.meta.dirname, "..", "..", "..")
-  const folder = mkdtempSync(join(root, "node_modules", ".model-generator-"))
-  const file = join(folder, "model-generator.mjs")
-  beforeAll(() =>
-    build({ ...config, cwd: root, logLevel: "silent", output: { file, format: "esm", codeSplitting: false, minify: true } })
-  )
+  const folder = temporaryFolder("program")
+  let file: string
+  beforeAll(async () => {
+    file = await bundle()
+  })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   /** Starts it with these settings and no others; it is killed when the scope ends. */
