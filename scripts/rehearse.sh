@@ -97,7 +97,7 @@ figure "the dashboard's expressions Prometheus has data for" "$((asked - ${#empt
 for expr in "${empty[@]}"; do printf '  nothing for: %s\n' "$expr"; done
 
 python_worker() { # a stock worker as the App Server's developers would run it, two seconds a task
-  (cd test/interop && SECONDS_A_TASK=2 exec "$OLDPWD/$PYTHON" -m celery -A app worker -c 1 -n python@%h -l warning >"$work/python" 2>&1) &
+  (cd test/interop && SECONDS_A_TASK=2 exec "$PYTHON" -m celery -A app worker -c 1 -n python@%h -l warning >"$work/python" 2>&1) &
   stock=$!
 }
 changed() { # changed WHAT PAID-BEFORE: everything came, and ours paid once for each of theirs
@@ -109,6 +109,7 @@ changed() { # changed WHAT PAID-BEFORE: everything came, and ours paid once for 
   figure "$1: 30 tasks in flight" "$told"
 }
 if [[ -n ${PYTHON:-} ]]; then
+  PYTHON=$(realpath -s "$PYTHON") # a link, as resolved it would be another environment's
   export BROKER=redis://:trial@127.0.0.1:6379/4 BACKEND=redis://:trial@127.0.0.1:6379/5
   docker compose stop generator-worker-1 generator-worker-2 >/dev/null 2>&1
   before=$(paid)
