@@ -136,8 +136,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a success is overwritten",
     file: "src/services/ResultStore.ts",
-    from: `stored !== "SUCCESS" && !(next`,
-    to: `!(next`
+    from: `stored !== "SUCCESS" && (isFinal(next)`,
+    to: `(isFinal(next)`
   },
   {
     name: "forget to refresh the lease",
