@@ -85,9 +85,9 @@ describeWith(["redis"], "a message's age", () => {
         yield* beat
         yield* eventually("waits", oldest, (seconds) => seconds._tag === "Some" && seconds.value > 0.3)
         yield* queue.publish([message({ id: "second" })])
+        const before = Date.now()
         yield* beat
         yield* Effect.promise(() => raw.rpop("generator_queue"))
-        const before = Date.now()
         assert.isAtLeast(Option.getOrThrow(yield* queue.claim).seenSince, before - 2)
         assert.strictEqual((yield* oldest)._tag, "None")
       }).pipe(Effect.provide(queueAt(server.url(0))))
