@@ -8,7 +8,7 @@ const Dashboard = Schema.Struct({
   panels: Schema.Array(Schema.Struct({ targets: Schema.optionalKey(Schema.Array(Schema.Struct({ expr: Schema.String }))) }))
 })
 
-const { annotations, panels } = Schema.decodeUnknownSync(Schema.fromJsonString(Dashboard))(
+const { annotations, panels } = Schema.decodeSync(Schema.fromJsonString(Dashboard))(
   readFileSync(join(import.meta.dirname, "../../deploy/grafana/model-generator.json"), "utf8")
 )
 

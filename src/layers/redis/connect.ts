@@ -148,7 +148,7 @@ export const connect = Effect.fnUntraced(function* (
     (redis) => Effect.sync(() => redis.disconnect())
   )
   if (kind === "commands") {
-    const ask = Effect.sync(() => redis.status === "ready" && redis.ping().catch(() => {}))
+    const ask = Effect.promise(async () => redis.status === "ready" && redis.ping().catch(() => {}))
     yield* Effect.forkScoped(Effect.repeat(ask, Schedule.spaced(PULSE)))
   }
   return redis
