@@ -1,5 +1,6 @@
 import { type DateTime, Effect, Option, Result, Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
+import * as Text from "../../services/Text.ts"
 import * as Body from "./Body.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { moment } from "./Time.ts"
@@ -69,8 +70,7 @@ export interface Message {
   readonly envelope: Envelope
 }
 
-const problems = (error: { readonly message: string }) =>
-  error.message.replaceAll("\n", " ").replaceAll(/\s+/g, " ").slice(0, 1000)
+const problems = (error: { readonly message: string }) => Text.line(error.message, 1000)
 
 /** Headers that are absent say nothing, but the properties may still tell whose message it is. */
 const withHeaders = (value: unknown) =>

@@ -1,7 +1,8 @@
 import type { Schema } from "effect"
 import type { Message } from "./Message.ts"
+import * as Text from "../../services/Text.ts"
 import { iso } from "./Time.ts"
-import { cut, pythonRepr, safeRepr } from "./pythonRepr.ts"
+import { pythonRepr, safeRepr } from "./pythonRepr.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 import { Option } from "effect"
 
@@ -49,13 +50,13 @@ export const exceptionRepr = (failure: TaskFailure) => `${failure.type}(${failur
 export const failed = (id: string, failure: TaskFailure): TaskEvent => ({
   type: "task-failed",
   uuid: id,
-  exception: cut(exceptionRepr(failure)),
+  exception: Text.shorten(exceptionRepr(failure), 1024),
   traceback: failure.message
 })
 export const retried = (id: string, failure: TaskFailure, traceback: string): TaskEvent => ({
   type: "task-retried",
   uuid: id,
-  exception: cut(exceptionRepr(failure)),
+  exception: Text.shorten(exceptionRepr(failure), 1024),
   traceback
 })
 export const revoked = (

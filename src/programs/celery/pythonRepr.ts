@@ -41,12 +41,10 @@ export const pythonRepr = (value: unknown): string => {
   return text(typeof value)
 }
 
-/** As Celery shortens what it shows. */
-export const cut = (shown: string, longest = 1024) => (shown.length > longest ? `${shown.slice(0, longest - 3)}...` : shown)
-
 const DEEPEST = 3
 const truncate = (shown: string, longest: number) => {
-  const chars = [...shown]
+  if (shown.length < longest) return shown
+  const chars = Array.from(shown.slice(0, 2 * longest)) // no more units than that are `longest` characters
   if (chars.length < longest) return shown
   const kept = chars.slice(0, longest).join("")
   const space = kept.lastIndexOf(" ")
@@ -99,7 +97,7 @@ const safe = (value: unknown, isTuple: boolean): string => {
     else put(truncate(pythonRepr(inner), left))
   }
   show(value, 0)
-  return out
+  return out.toWellFormed()
 }
 
 export const safeRepr = (value: unknown) => safe(value, false)

@@ -1,6 +1,7 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { type Buried, TaskQueue } from "../../services/TaskQueue.ts"
+import * as Text from "../../services/Text.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
@@ -71,7 +72,7 @@ const list = Command.make("list", { json: flags.json }, ({ json }) =>
       letter.time ?? "?",
       letter.task ?? "?",
       letter.task_id ?? "?",
-      `${letter.reason}: ${letter.error}`.slice(0, 80)
+      Text.cut(`${letter.reason}: ${letter.error}`, 80)
     ])
     yield* Console.log(Display.table(yield* Display.paint, ["id", "time", "task", "task id", "why"], rows))
   }).pipe(inJson(json, print))

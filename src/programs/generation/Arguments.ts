@@ -1,5 +1,6 @@
 import { Effect, Schema, SchemaIssue } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
+import * as Text from "../../services/Text.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { Call } from "../Task.ts"
 
@@ -17,7 +18,7 @@ const standard = SchemaIssue.makeFormatterStandardSchemaV1()
 const describe = (error: Schema.SchemaError) =>
   standard(error.issue)
     .issues.slice(0, 20)
-    .map(({ message, path }) => `${(path ?? []).map(String).join(".").slice(0, 200)}: ${say(message)}`)
+    .map(({ message, path }) => `${Text.cut((path ?? []).map(String).join("."), 200)}: ${say(message)}`)
     .join("; ")
 
 /**
@@ -46,7 +47,7 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
     ...positional.map((value, at) => [names[at]!, value] as const),
     ...(loneIsArguments ? Object.entries(lone) : [])
   ]
-  const twice = placed.flatMap(([name]) => (Object.hasOwn(kwargs, name) ? [`${name.slice(0, 200)}: given twice`] : []))
+  const twice = placed.flatMap(([name]) => (Object.hasOwn(kwargs, name) ? [`${Text.cut(name, 200)}: given twice`] : []))
   if (twice.length > 0) return yield* TaskFailure.validationError(twice.slice(0, 20).join("; "))
 
   const named: Array<readonly [string, unknown]> = []
@@ -56,7 +57,7 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
       yield* Effect.try({
         try: () => PythonJson.plain(value),
         catch: (error) =>
-          TaskFailure.validationError(`${name.slice(0, 200)}: ${error instanceof Error ? error.message : String(error)}`)
+          TaskFailure.validationError(`${Text.cut(name, 200)}: ${error instanceof Error ? error.message : String(error)}`)
       })
     ])
   }

@@ -1,4 +1,5 @@
 import { Effect, Schema } from "effect"
+import * as Text from "../../services/Text.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 
 /** A command that cannot be done, in the words Python has for it: who asked reads `repr(exception)`. */
@@ -43,7 +44,7 @@ export const command = <A>(
       return yield* refuse("TypeError", `${name}() missing ${missing.length} required positional ${what}: ${listed(missing)}`)
     }
     const read = yield* Schema.decodeEffect(schema)(given).pipe(
-      Effect.mapError(({ message }) => refuse("TypeError", `${name}(): ${message.replaceAll(/\s+/g, " ").slice(0, 300)}`))
+      Effect.mapError(({ message }) => refuse("TypeError", `${name}(): ${Text.line(message, 300)}`))
     )
     return yield* run(read)
   })

@@ -3,6 +3,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
 import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import * as Text from "../../services/Text.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Canvas from "../celery/Canvas.ts"
 import * as CarryOut from "../celery/canvas/carryOut.ts"
@@ -59,7 +60,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     )
   })
   const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
-    yield* Effect.logError("message put aside as a dead letter", { reason, error: error.slice(0, 500) })
+    yield* Effect.logError("message put aside as a dead letter", { reason, error: Text.cut(error, 500) })
     yield* metrics.count("dead_letters_total", { reason })
     yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error }))
   })
@@ -93,7 +94,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     }),
 
     failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
-      yield* Effect.logWarning("task failed", { error: failure.message.slice(0, 500) })
+      yield* Effect.logWarning("task failed", { error: Text.cut(failure.message, 500) })
       yield* fail(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
       yield* acknowledge(delivery)
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
@@ -125,7 +126,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       yield* Effect.logInfo("task will be retried", {
         reason: later.reason,
         inSeconds: Math.round(delaySeconds * 10) / 10,
-        error: later.failure.message.slice(0, 500)
+        error: Text.cut(later.failure.message, 500)
       })
       yield* metrics.count("task_retries_total", { task: name, reason: later.reason })
       const told = Reply.retry(whose(message), later.failure, { delaySeconds })
@@ -159,7 +160,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** Nobody can run it, and who waits for its id is told so; without an id it is put aside. */
     refused: Effect.fnUntraced(function* (delivery: Delivery, problem: Message.Unreadable | Message.Undeliverable) {
       if (problem._tag === "Unreadable") return yield* bury(delivery, "unreadable", problem.problem)
-      yield* Effect.logWarning("message refused", { id: problem.id, error: problem.failure.message.slice(0, 500) })
+      yield* Effect.logWarning("message refused", { id: problem.id, error: Text.cut(problem.failure.message, 500) })
       yield* fail(delivery, yield* remains(delivery.raw, problem.id), (whose, now) => Reply.failure(whose, problem.failure, now))
       yield* acknowledge(delivery)
       yield* outside.emit(() => TaskEvent.failed(problem.id, problem.failure))

@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect"
 import * as PythonJson from "../../../services/PythonJson.ts"
+import * as Text from "../../../services/Text.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Properties = Schema.Record(Schema.String, Schema.Unknown)
@@ -76,7 +77,7 @@ const Wire = Schema.Struct({
   immutable: maybe(Schema.Boolean)
 })
 const decodeWire = Schema.decodeUnknownResult(Wire)
-const problem = (error: { readonly message: string }) => error.message.replaceAll(/\s+/g, " ").slice(0, 300)
+const problem = (error: { readonly message: string }) => Text.line(error.message, 300)
 
 /** What is inside an option, as the signatures of a chain, stays as it came. */
 const counted = (options: Options) =>

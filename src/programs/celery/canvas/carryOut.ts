@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
 import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
 import type { TaskQueue } from "../../../services/TaskQueue.ts"
+import * as Text from "../../../services/Text.ts"
 import * as Canvas from "../Canvas.ts"
 import { complete } from "./chord.ts"
 import * as Reply from "../Reply.ts"
@@ -39,7 +40,7 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
       yield* send(`chord:${group}`, ended.next, sender)
       yield* results.dropChord(group)
     } else {
-      yield* Effect.logWarning("a chord failed", { group, error: ended.failure.message.slice(0, 500) })
+      yield* Effect.logWarning("a chord failed", { group, error: Text.cut(ended.failure.message, 500) })
       yield* strand(ended.stranded, (whose) => Reply.failure(whose, ended.failure, sender.now), sender)
       yield* send(`chord-errbacks:${group}`, ended.next, sender)
     }

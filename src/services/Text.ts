@@ -1,0 +1,15 @@
+const isHigh = (code: number) => code >= 0xd800 && code <= 0xdbff
+
+/**
+ * At most the first `longest` UTF-16 units of a text, and never half a character: Python cannot encode half a surrogate pair, so
+ * a result with one in it raises UnicodeEncodeError where a client prints it. Halves that the text came with become U+FFFD.
+ */
+export const cut = (text: string, longest: number): string =>
+  (text.length <= longest ? text : text.slice(0, isHigh(text.charCodeAt(longest - 1)) ? longest - 1 : longest)).toWellFormed()
+
+/** The same, with "..." at the end of a text that was cut, within `longest`. */
+export const shorten = (text: string, longest: number): string =>
+  text.length <= longest ? cut(text, longest) : `${cut(text, longest - 3)}...`
+
+/** On one line: all white space in a row is one blank. Looks no further than a line of `longest` can need. */
+export const line = (text: string, longest: number): string => cut(text.slice(0, longest * 4).replaceAll(/\s+/g, " "), longest)
