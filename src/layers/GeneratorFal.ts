@@ -61,8 +61,9 @@ export const layer = Layer.effect(
 
     const call = Effect.fnUntraced(function* <A>(
       operation: Operation,
+      endpoint: string,
       ask: (fal: FalClient) => Promise<unknown>,
-      verdict: (exchange: Exchange) => Verdict.Verdict<A>
+      verdict: (exchange: Exchange, endpoint: string) => Verdict.Verdict<A>
     ) {
       const patience = operation === "submit" ? SUBMIT_PATIENCE : READ_PATIENCE
       const deadline = makeDeadline()
@@ -88,32 +89,46 @@ export const layer = Layer.effect(
       const outcome: Verdict.Verdict<A> =
         seen === undefined
           ? Result.fail(
-              new AccountProblem({ status: 0, detail: "the name of the model is not one of fal's: owner/app is expected" })
+              new AccountProblem({
+                status: 0,
+                detail: "the name of the model is not one of fal's: owner/app is expected",
+                scope: "endpoint",
+                endpoint
+              })
             )
-          : verdict(seen)
+          : verdict(seen, endpoint)
       yield* metrics.count("fal_requests_total", { operation, outcome: Result.isSuccess(outcome) ? "ok" : outcome.failure._tag })
       return yield* Effect.mapError(Effect.fromResult(outcome), (reason) => new GeneratorError({ reason }))
     })
 
     return Generator.of({
       submit: (endpoint, input) =>
-        call("submit", (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
+        call("submit", endpoint, (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
           Effect.map((requestId) => ({ endpoint, requestId })),
           Effect.withSpan("Generator.submit", { attributes: { endpoint } })
         ),
       progress: (ticket) =>
-        call("progress", (fal) => fal.queue.status(ticket.endpoint, { requestId: ticket.requestId }), Verdict.progress).pipe(
-          Effect.withSpan("Generator.progress", about(ticket))
-        ),
+        call(
+          "progress",
+          ticket.endpoint,
+          (fal) => fal.queue.status(ticket.endpoint, { requestId: ticket.requestId }),
+          Verdict.progress
+        ).pipe(Effect.withSpan("Generator.progress", about(ticket))),
       result: (ticket) =>
-        call("result", (fal) => fal.queue.result(ticket.endpoint, { requestId: ticket.requestId }), Verdict.result).pipe(
-          Effect.withSpan("Generator.result", about(ticket))
-        ),
+        call(
+          "result",
+          ticket.endpoint,
+          (fal) => fal.queue.result(ticket.endpoint, { requestId: ticket.requestId }),
+          Verdict.result
+        ).pipe(Effect.withSpan("Generator.result", about(ticket))),
       cancel: (ticket) =>
-        call("cancel", (fal) => fal.queue.cancel(ticket.endpoint, { requestId: ticket.requestId }), Verdict.cancelled).pipe(
-          Effect.withSpan("Generator.cancel", about(ticket))
-        ),
-      probe: call("probe", (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }), Verdict.probed).pipe(
+        call(
+          "cancel",
+          ticket.endpoint,
+          (fal) => fal.queue.cancel(ticket.endpoint, { requestId: ticket.requestId }),
+          Verdict.cancelled
+        ).pipe(Effect.withSpan("Generator.cancel", about(ticket))),
+      probe: call("probe", FAL_MODEL, (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }), Verdict.probed).pipe(
         Effect.withSpan("Generator.probe")
       )
     })

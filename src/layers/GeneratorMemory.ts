@@ -1,5 +1,6 @@
 import { Clock, Context, Effect, Layer, type Schema } from "effect"
 import {
+  AcceptedWithoutId,
   AccountProblem,
   Busy,
   Generator,
@@ -13,8 +14,9 @@ import {
 import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf } from "./fal/Execution.ts"
 
 /**
- * How a submit goes: `"lost"` and `"silent"` (never an answer) are accepted and executed all the same, as is the one that is
- * `answered` after so many milliseconds; `"away"` reaches nobody.
+ * How a submit goes: `"lost"`, `"silent"` (never an answer) and `"unnamed"` (no request id in the answer) are accepted and executed
+ * all the same, as is the one that is `answered` after so many milliseconds; `"away"` reaches nobody, `"forbidden"` is the
+ * endpoint's, and `busyFor` names the seconds to wait.
  */
 export type Submission =
   | "accepted"
@@ -23,6 +25,9 @@ export type Submission =
   | "busy"
   | "away"
   | "locked"
+  | "forbidden"
+  | "unnamed"
+  | { readonly busyFor: number }
   | { readonly answered: number }
   | { readonly refused: string }
 /** What a look (progress, result) meets with instead of an answer. */
@@ -47,7 +52,10 @@ export class GeneratorScript extends Context.Service<
 
 const USUAL: Job = { ends: "picture", after: 1000 }
 const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }))
-const locked = () => fail(new AccountProblem({ status: 403, detail: "User is locked. Reason: Exhausted balance." }))
+const locked = (endpoint: string) =>
+  fail(new AccountProblem({ status: 403, detail: "User is locked. Reason: Exhausted balance.", scope: "account", endpoint }))
+const forbidden = (endpoint: string) =>
+  fail(new AccountProblem({ status: 403, detail: "Access denied to this endpoint", scope: "endpoint", endpoint }))
 
 /** fal in this process, for tests: time is the `Clock`'s, and all of it can be scripted. */
 export const layer = Layer.effectContext(
@@ -67,11 +75,11 @@ export const layer = Layer.effectContext(
       return { endpoint, requestId }
     })
 
-    const look = Effect.fnUntraced(function* (operation: "progress" | "result", { requestId }: Ticket) {
+    const look = Effect.fnUntraced(function* (operation: "progress" | "result", { endpoint, requestId }: Ticket) {
       calls[operation]++
       const trouble = troubles.shift()
       if (trouble === "unreachable") return yield* fail(new Unreachable({ detail: "scripted" }))
-      if (trouble === "locked") return yield* locked()
+      if (trouble === "locked") return yield* locked(endpoint)
       const execution = known && trouble === undefined ? executions.get(requestId) : undefined
       return execution ?? (yield* fail(new Unknown({ detail: "Request not found" })))
     })
@@ -82,10 +90,14 @@ export const layer = Layer.effectContext(
         const submission = submissions.shift() ?? "accepted"
         if (submission === "away") return yield* fail(new Unreachable({ detail: "cannot connect (ECONNREFUSED)" }))
         if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
-        if (submission === "locked") return yield* locked()
+        if (submission === "locked") return yield* locked(endpoint)
+        if (submission === "forbidden") return yield* forbidden(endpoint)
         if (typeof submission === "object" && "refused" in submission)
           return yield* fail(new Refused({ status: 422, detail: submission.refused, billableUnits: 0 }))
+        if (typeof submission === "object" && "busyFor" in submission)
+          return yield* fail(new Busy({ detail: "Too many requests", retryAfter: submission.busyFor }))
         const ticket = yield* accept(endpoint, input)
+        if (submission === "unnamed") return yield* fail(new AcceptedWithoutId({ detail: "HTTP 200 without a request id" }))
         if (submission === "lost") return yield* fail(new Uncertain({ detail: "answer lost" }))
         if (typeof submission === "object") yield* Effect.sleep(submission.answered)
         return submission === "silent" ? yield* Effect.never : ticket
@@ -112,7 +124,7 @@ export const layer = Layer.effectContext(
         return troubles[0] === "locked"
           ? Effect.andThen(
               Effect.sync(() => troubles.shift()),
-              locked()
+              locked("")
             )
           : Effect.void
       })

@@ -1,13 +1,23 @@
 import { Context, type Effect, Schema } from "effect"
 
-/** fal said no before taking the work: the same request may be sent again. */
-export class Busy extends Schema.TaggedError<Busy>()("Busy", { detail: Schema.String }) {}
+/** fal refused before it took the work: the same request may be sent again, no sooner than `retryAfter` seconds where fal named a time. */
+export class Busy extends Schema.TaggedError<Busy>()("Busy", {
+  detail: Schema.String,
+  retryAfter: Schema.optionalKey(Schema.Finite)
+}) {}
 /** The answer to a submit was lost: fal may or may not be working, and billing. */
 export class Uncertain extends Schema.TaggedError<Uncertain>()("Uncertain", { detail: Schema.String }) {}
-/** The key, the balance or the model's name is wrong: no request will fare better until a person acts. */
+/** fal accepted a submit (2xx), and nothing in its answer names the request: it is paid, cannot be found, and must not be made again. */
+export class AcceptedWithoutId extends Schema.TaggedError<AcceptedWithoutId>()("AcceptedWithoutId", { detail: Schema.String }) {}
+/**
+ * The key, the balance or the model's name is wrong: the request will not fare better until a person acts. `scope` says how far
+ * the refusal reaches, as far as fal's answer tells: `"account"` for every endpoint, `"endpoint"` for this one at least.
+ */
 export class AccountProblem extends Schema.TaggedError<AccountProblem>()("AccountProblem", {
   status: Schema.Int,
-  detail: Schema.String
+  detail: Schema.String,
+  scope: Schema.Literals(["account", "endpoint"]),
+  endpoint: Schema.String
 }) {}
 /** fal will not make this picture, in its own words; asking again would not help. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
@@ -21,6 +31,12 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
   type: Schema.String,
   detail: Schema.String
 }) {}
+/** fal ended the request with a success that holds no picture we can read. It is billed, so asking for another would pay again. */
+export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {
+  detail: Schema.String,
+  /** null when fal did not say. */
+  billableUnits: Schema.NullOr(Schema.Finite)
+}) {}
 /** fal was asked to cancel and did. */
 export class Cancelled extends Schema.TaggedError<Cancelled>()("Cancelled", { detail: Schema.String }) {}
 /** fal does not know the request id (any more). It may have been paid. */
@@ -30,15 +46,44 @@ export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable"
 
 /** One failure, several reasons: callers match on `reason`. */
 export class GeneratorError extends Schema.TaggedError<GeneratorError>()("GeneratorError", {
-  reason: Schema.Union([Busy, Uncertain, AccountProblem, Refused, JobFailed, Cancelled, Unknown, Unreachable])
+  reason: Schema.Union([
+    Busy,
+    Uncertain,
+    AcceptedWithoutId,
+    AccountProblem,
+    Refused,
+    JobFailed,
+    Unreadable,
+    Cancelled,
+    Unknown,
+    Unreachable
+  ])
 }) {
   override get message() {
     return `${this.reason._tag}: ${this.reason.detail}`
   }
 }
 
-/** A request fal has accepted. `endpoint` and `requestId` are all it takes to find it again, from any process. */
-export const Ticket = Schema.Struct({ endpoint: Schema.String, requestId: Schema.NonEmptyString })
+/**
+ * Where fal said that a request is to be asked about: paths and queries without a host, so that neither a stored ticket nor an
+ * answer can send the key anywhere but to fal. One is absent where fal named none, or one on another host.
+ */
+export const Paths = Schema.Struct({
+  status: Schema.optionalKey(Schema.String),
+  result: Schema.optionalKey(Schema.String),
+  cancel: Schema.optionalKey(Schema.String)
+})
+export interface Paths extends Schema.Schema.Type<typeof Paths> {}
+
+/**
+ * A request fal has accepted: all it takes to find it again, from any process. Without `paths` (tickets of older versions have
+ * none) it is asked about where the endpoint's name says.
+ */
+export const Ticket = Schema.Struct({
+  endpoint: Schema.String,
+  requestId: Schema.NonEmptyString,
+  paths: Schema.optionalKey(Paths)
+})
 export interface Ticket extends Schema.Schema.Type<typeof Ticket> {}
 
 export type Progress =

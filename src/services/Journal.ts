@@ -1,5 +1,5 @@
 import { Context, type Effect, type Option, Schema } from "effect"
-import { Picture } from "./Generator.ts"
+import { Paths, Picture } from "./Generator.ts"
 
 export class JournalError extends Schema.TaggedError<JournalError>()("JournalError", {
   operation: Schema.String,
@@ -19,13 +19,22 @@ const about = {
   timeLimit: Schema.optionalKey(Schema.Finite)
 }
 /** A submit is about to be made, or was made and its answer is lost. Found by a later delivery it means: uncertain. */
-export const Intended = Schema.TaggedStruct("Intended", about)
+export const Intended = Schema.TaggedStruct("Intended", {
+  ...about,
+  /** fal took it and named no request id: it is paid, and must not be made again. */
+  accepted: Schema.optionalKey(Schema.Literal(true))
+})
 /** fal accepted it: whoever finds this re-attaches and never submits. */
-export const Submitted = Schema.TaggedStruct("Submitted", { ...about, requestId: Schema.String })
+export const Submitted = Schema.TaggedStruct("Submitted", {
+  ...about,
+  requestId: Schema.String,
+  paths: Schema.optionalKey(Paths)
+})
 /** The picture exists and is paid for; what remains is to save it, unless it is flagged. */
 export const Generated = Schema.TaggedStruct("Generated", {
   ...about,
   requestId: Schema.String,
+  paths: Schema.optionalKey(Paths),
   picture: Picture,
   tookMs: Schema.Int
 })

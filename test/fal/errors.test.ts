@@ -334,7 +334,6 @@ describe.concurrent("22 and 24: the answer to a submit is lost, so that it may b
     { kind: "accept-then-gateway", status: 504 },
     { kind: "accept-then-reset" },
     { kind: "accept-then-truncate" },
-    { kind: "accept-then-html" },
     { kind: "accept-then-hang" },
     { kind: "accept-then-gateway", status: 500 }
   ]
@@ -376,6 +375,12 @@ describe.concurrent("22 and 24: the answer to a submit is lost, so that it may b
       })
     )
   }
+  promise({
+    row: "22 accepted, and nothing in the answer names the request: never made again",
+    faults: [{ route: "submit", kind: "accept-then-html" }],
+    ends: "GenerationError",
+    ledger: ["picture"]
+  })
   promise({
     row: "22 lost again and again",
     faults: [{ route: "submit", kind: "accept-then-reset", times: 9 }],

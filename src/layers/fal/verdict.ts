@@ -1,5 +1,6 @@
 import { Option, Result } from "effect"
 import {
+  AcceptedWithoutId,
   AccountProblem,
   Busy,
   Cancelled,
@@ -26,17 +27,28 @@ const billed = (answer: Answered): number | undefined => {
   return Number.isFinite(units) && units >= 0 ? units : undefined
 }
 
-const account = (answer: Answered, words: string) => fail(new AccountProblem({ status: answer.status, detail: words }))
 // 402 is in no table of fal's; no task should fail for an unpaid bill.
 const isAccount = (status: number) => status === 401 || status === 402 || status === 403
+/**
+ * fal gives a locked account and a model that the key may not use the same 403, and tells them apart by its words alone. Read
+ * wrongly, they cost time and no money: a whole account is taken for refused, or its endpoints are one after the other.
+ */
+const isLocked = (words: string) => /^user is locked/i.test(words)
+const account = (endpoint: string, { status }: Answered, words: string) =>
+  new AccountProblem({
+    status,
+    detail: words,
+    scope: status === 401 || status === 402 || (status === 403 && isLocked(words)) ? "account" : "endpoint",
+    endpoint
+  })
 
 /** The answer of a POST: anything but a clear yes or a clear no may have been taken, and billed. */
-export const submitted = (exchange: Exchange): Verdict<string> => {
+export const submitted = (exchange: Exchange, endpoint: string): Verdict<string> => {
   if (exchange._tag === "NotSent") return fail(new Unreachable({ detail: exchange.detail }))
   if (exchange._tag === "Lost") return fail(new Uncertain({ detail: exchange.detail }))
   if (isOk(exchange)) {
     return Option.match(Body.read(Body.Accepted, exchange.text), {
-      onNone: () => fail(new Uncertain({ detail: `HTTP ${exchange.status} without a request id` })),
+      onNone: () => fail(new AcceptedWithoutId({ detail: `HTTP ${exchange.status} without a request id` })),
       onSome: ({ request_id }) => Result.succeed(request_id)
     })
   }
@@ -46,7 +58,7 @@ export const submitted = (exchange: Exchange): Verdict<string> => {
     const wait = exchange.header("retry-after")
     return fail(new Busy({ detail: wait === undefined ? words : `${words} (retry after ${wait.slice(0, 40)})` }))
   }
-  if (isAccount(status) || status === 404) return account(exchange, words)
+  if (isAccount(status) || status === 404) return fail(account(endpoint, exchange, words))
   if (status < 400 || status >= 500 || status === 408) return fail(new Uncertain({ detail: words }))
   return fail(new Refused({ status, detail: words, billableUnits: billed(exchange) ?? 0 }))
 }
@@ -68,9 +80,9 @@ const isOfTheJob = (answer: Answered, { listed, type }: Body.Said) =>
   answer.header("x-fal-request-id") !== undefined && (listed || type !== "")
 
 /** Why a GET did not give what it should. `undefined` when the answer tells of the job itself. */
-const unreadable = (answer: Answered, said: Body.Said): GeneratorError["reason"] | undefined => {
+const unreadable = (answer: Answered, said: Body.Said, endpoint: string): GeneratorError["reason"] | undefined => {
   const { status } = answer
-  if (isAccount(status)) return new AccountProblem({ status, detail: said.words })
+  if (isAccount(status)) return account(endpoint, answer, said.words)
   if (status === 404) return new Unknown({ detail: said.words })
   if (isOfTheJob(answer, said) || status === 499 || status === 422) return undefined
   // Read too early is a 400 with a sentence and no type.
@@ -79,11 +91,11 @@ const unreadable = (answer: Answered, said: Body.Said): GeneratorError["reason"]
   return undefined
 }
 
-export const progress = (exchange: Exchange): Verdict<Progress> => {
+export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   if (!isOk(exchange)) {
     const said = Body.said(exchange)
-    const reason = unreadable(exchange, said)
+    const reason = unreadable(exchange, said, endpoint)
     if (reason !== undefined) return fail(reason)
     // Whether the status itself may answer with the job's failure is not documented; the result will tell.
     if (isOfTheJob(exchange, said) || exchange.status === 499) return Result.succeed({ _tag: "Ended", inferenceSeconds: null })
@@ -112,11 +124,11 @@ const jobEnded = (answer: Answered, said: Body.Said): GeneratorError["reason"] =
   return new Refused({ status, detail: said.words, billableUnits: units ?? 0 })
 }
 
-export const result = (exchange: Exchange): Verdict<Picture> => {
+export const result = (exchange: Exchange, endpoint: string): Verdict<Picture> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   if (!isOk(exchange)) {
     const said = Body.said(exchange)
-    return fail(unreadable(exchange, said) ?? jobEnded(exchange, said))
+    return fail(unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said))
   }
   const output = Option.getOrUndefined(Body.read(Body.Output, exchange.text))
   if (output === undefined) return fail(new Unreachable({ detail: "the result cannot be read" }))
@@ -137,20 +149,20 @@ export const result = (exchange: Exchange): Verdict<Picture> => {
   })
 }
 
-export const cancelled = (exchange: Exchange): Verdict<"asked" | "ended" | "unknown"> => {
+export const cancelled = (exchange: Exchange, endpoint: string): Verdict<"asked" | "ended" | "unknown"> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   if (isOk(exchange)) return Result.succeed("asked")
   const said = Body.said(exchange)
   if (exchange.status === 400 && said.status === "ALREADY_COMPLETED") return Result.succeed("ended")
   if (exchange.status === 404) return Result.succeed("unknown")
-  const reason = unreadable(exchange, said)
+  const reason = unreadable(exchange, said, endpoint)
   return fail(reason ?? new Refused({ status: exchange.status, detail: said.words, billableUnits: 0 }))
 }
 
 /** Of a status nobody can have: that fal does not know it is the good answer. */
-export const probed = (exchange: Exchange): Verdict<void> => {
+export const probed = (exchange: Exchange, endpoint: string): Verdict<void> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   if (isOk(exchange) || exchange.status === 404) return Result.void
   const { words } = Body.said(exchange)
-  return isAccount(exchange.status) ? account(exchange, words) : fail(new Unreachable({ detail: words }))
+  return isAccount(exchange.status) ? fail(account(endpoint, exchange, words)) : fail(new Unreachable({ detail: words }))
 }

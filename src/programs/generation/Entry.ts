@@ -44,4 +44,8 @@ export const close = Effect.fnUntraced(function* (taskId: string) {
   yield* Effect.ignore(insisting(journal.close(taskId)))
 })
 
-export const ticketOf = ({ endpoint, requestId }: Submitted): Ticket => ({ endpoint, requestId })
+export const ticketOf = ({ endpoint, paths, requestId }: Submitted): Ticket => ({
+  endpoint,
+  requestId,
+  ...(paths === undefined ? {} : { paths })
+})

@@ -2,9 +2,9 @@ import { Effect, Schedule } from "effect"
 import { Generator, type GeneratorError } from "../../services/Generator.ts"
 import type { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
-import { costOf } from "./price.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../Task.ts"
+import { charged } from "./charged.ts"
 import * as Entry from "./Entry.ts"
 import { later, pause } from "./putOff.ts"
 import { grace } from "./submit.ts"
@@ -26,17 +26,13 @@ const bring = Effect.fn("generation.collect")(function* (taskId: string, submitt
   const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
   yield* Entry.advance(taskId, submitted, generated)
   // Only now is it new: another worker that waits for the same request may have counted it.
-  const labels = { endpoint: submitted.endpoint, use: picture.flagged ? "wasted" : use }
-  const units = picture.billableUnits ?? 1
-  yield* metrics.count("billable_units_total", labels, units)
-  const price = costOf(submitted.endpoint, 1).per_picture
-  if (price !== null) yield* metrics.count("spent_dollars_total", labels, units * price)
+  yield* charged(submitted.endpoint, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })
   return generated
 })
 
 const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended => {
-  const { requestId: _, ...about } = submitted
+  const { paths: _, requestId: __, ...about } = submitted
   return { ...about, _tag: "Intended", resubmits }
 }
 /** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
@@ -46,21 +42,26 @@ const beforeResubmit = (submitted: Entry.Submitted) =>
 /** What says nothing of how a request has ended, or whether. */
 const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachable" || _tag === "AccountProblem"
 
-const countEnd = Effect.fnUntraced(function* (reason: GeneratorError["reason"]) {
+const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: GeneratorError["reason"]) {
   const metrics = yield* Metrics
   if (!tellsNothing(reason)) yield* metrics.count("generations_total", { outcome: reason._tag })
+  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(endpoint, "wasted", reason.billableUnits)
 })
 
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
     const { reason } = error
-    yield* countEnd(reason)
+    yield* countEnd(submitted.endpoint, reason)
     switch (reason._tag) {
       case "Refused":
         return yield* TaskFailure.contentRefused(reason.detail)
       case "AccountProblem":
         return yield* pause(reason)
+      case "Unreadable":
+        return yield* TaskFailure.generationError(
+          `fal ended request ${submitted.requestId} with an answer that cannot be read: ${reason.detail}`
+        )
       case "JobFailed":
         yield* Entry.advance(taskId, submitted, beforeResubmit(submitted))
         return yield* later("fal job failed", `fal: ${reason.type}: ${reason.detail}`, { counted: true })
@@ -109,7 +110,10 @@ export const recall = Effect.fnUntraced(function* (taskId: string, submitted: En
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
-      Effect.as(tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(reason), Entry.close(taskId)), false)
+      Effect.as(
+        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(submitted.endpoint, reason), Entry.close(taskId)),
+        false
+      )
     )
   )
 })

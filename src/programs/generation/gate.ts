@@ -54,7 +54,9 @@ const judge = (exit: Exit.Exit<unknown, unknown>): CircuitBreaker.Outcome => {
   if (error.value instanceof NotYet) return error.value.reason === DOWN ? CircuitBreaker.failure() : CircuitBreaker.ignored
   if (!(error.value instanceof GeneratorError)) return CircuitBreaker.ignored
   const { _tag } = error.value.reason
-  return _tag === "Unreachable" || _tag === "Uncertain" ? CircuitBreaker.failure() : CircuitBreaker.success
+  return _tag === "Unreachable" || _tag === "Uncertain" || _tag === "AcceptedWithoutId"
+    ? CircuitBreaker.failure()
+    : CircuitBreaker.success
 }
 
 /** A question that costs nothing. Whatever the answer is, it is one. */

@@ -6,6 +6,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { type Failure, NotYet, type Task } from "../Task.ts"
+import { charged } from "./charged.ts"
 import * as Entry from "./Entry.ts"
 import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
 import { later, pause } from "./putOff.ts"
@@ -20,6 +21,11 @@ const LATEST = 20_000
 export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
   Effect.orDie
+)
+
+/** fal has the request, and nobody can find it again: neither its picture can be had, nor may it be made again. */
+export const acceptedWithoutId = TaskFailure.generationError(
+  "fal accepted the request and named no request id, so its picture cannot be found: paid, and not asked again"
 )
 
 /** The intent, once the fleet has room for one more request and has not made too many in this minute. */
@@ -59,14 +65,17 @@ const submitNow = Effect.fn("generation.submit")(function* (
     Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
     Effect.andThen(generator.submit(endpoint, input)),
     Effect.flatMap((ticket) => {
-      const submitted = { ...intended, _tag: "Submitted", requestId: ticket.requestId } as const
+      const { endpoint: _, ...known } = ticket
+      const submitted = { ...intended, ...known, _tag: "Submitted" } as const
       return Effect.as(Entry.advance(taskId, intended, submitted), submitted)
     })
   )
   return yield* whileUp(made).pipe(
     Effect.catchTag(
       "GeneratorError",
-      Effect.fnUntraced(function* ({ reason }): Effect.fn.Return<never, Failure, Journal | CircuitBreaker.CircuitBreaker> {
+      Effect.fnUntraced(function* ({
+        reason
+      }): Effect.fn.Return<never, Failure, Journal | Metrics | CircuitBreaker.CircuitBreaker> {
         if (reason._tag === "Uncertain") {
           yield* metrics.count("generations_uncertain_total", {})
           yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", { taskId, detail: reason.detail })
@@ -75,10 +84,22 @@ const submitNow = Effect.fn("generation.submit")(function* (
             atLeast: yield* grace
           })
         }
+        if (reason._tag === "AcceptedWithoutId") {
+          yield* Entry.advance(taskId, intended, { ...intended, accepted: true })
+          yield* charged(endpoint, "wasted", null)
+          yield* metrics.count("generations_total", { outcome: reason._tag })
+          yield* Effect.logError("fal accepted a request and named no request id: look for it in fal's history", {
+            taskId,
+            seed: input["seed"],
+            detail: reason.detail
+          })
+          return yield* acceptedWithoutId
+        }
         yield* Entry.advance(taskId, intended, before)
         if (reason._tag === "AccountProblem") return yield* pause(reason)
         if (reason._tag === "Refused") return yield* TaskFailure.contentRefused(reason.detail)
-        if (reason._tag === "Busy") return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true })
+        if (reason._tag === "Busy")
+          return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true, atLeast: reason.retryAfter ?? 0 })
         // While fal takes nobody's, it is no fault of this task's.
         return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
       })
@@ -96,6 +117,7 @@ export const submit = (payer: Payer, endpoint: string, input: Schema.JsonObject)
  * its seed can be found in fal's history.
  */
 export const resubmit = Effect.fnUntraced(function* (payer: Payer, lost: Entry.Intended) {
+  if (lost.accepted === true) return yield* acceptedWithoutId
   const waited = ((yield* Clock.currentTimeMillis) - lost.at) / 1000
   const left = (yield* grace) - waited
   if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
