@@ -1,6 +1,6 @@
 import { Clock, Effect, Exit, Layer, Option } from "effect"
 import * as Settings from "../services/Settings.ts"
-import { type Claimed, type Delivery, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
+import { type Claimed, type Delivery, type GivenBack, type Outgoing, TaskQueue, type WorkerInfo } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { listsOf, MemoryBroker, MemoryWire, type Unacknowledged } from "./memory/Broker.ts"
 import { status } from "./memory/status.ts"
@@ -33,8 +33,8 @@ const make = Effect.gen(function* () {
       broker.unacknowledged.delete(delivery.tag)
       then(entry, now)
     }).pipe(Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))))
-  const restore = (entry: Unacknowledged, crashed: boolean) => {
-    const { priority, raw } = kombu.restored(entry.raw, crashed)
+  const restore = (entry: Unacknowledged, crashed: boolean, generation?: GivenBack["generation"]) => {
+    const { priority, raw } = kombu.restored(entry.raw, crashed, generation)
     push(entry.queue, priority, raw, "next")
   }
   const schedule = ({ queue, raw, tag }: Delivery, due: number) =>
@@ -74,7 +74,7 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
     }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => {}),
-    handBack: (delivery, { crashed }) => letGo("handBack", delivery, (entry) => restore(entry, crashed)),
+    handBack: (delivery, { crashed, generation }) => letGo("handBack", delivery, (entry) => restore(entry, crashed, generation)),
     hold: (delivery, at) => letGo("hold", delivery, (entry) => schedule(entry, at)),
     retry: (delivery, next, at) => letGo("retry", delivery, () => schedule(next, at)),
     bury: (delivery, letter) =>

@@ -81,9 +81,9 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
     }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
-    handBack: (delivery, { crashed }) =>
+    handBack: (delivery, { crashed, generation }) =>
       letGo("handBack", delivery, () => {
-        const { priority, raw } = kombu.restored(delivery.raw, crashed)
+        const { priority, raw } = kombu.restored(delivery.raw, crashed, generation)
         return move([...holding, kombu.list(delivery.queue, priority)], [me.boot, delivery.tag, raw, "R"])
       }),
     hold: (delivery, at) =>

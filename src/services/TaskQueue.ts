@@ -29,6 +29,14 @@ export interface Outgoing {
   readonly raw: string
 }
 
+/** What a message that is given back says more than it did. */
+export interface GivenBack {
+  /** It took its child with it, which counts against it. */
+  readonly crashed: boolean
+  /** What its worker knows of the request it pays for. `null`: that there is none. Left out: what the message says already. */
+  readonly generation?: Schema.JsonObject | null
+}
+
 /** Why a message was put aside for a person to look at. */
 export interface DeadLetter {
   readonly reason: string
@@ -106,7 +114,7 @@ export class TaskQueue extends Context.Service<
     /** The task has ended and its result is stored. Harmless when the message is no longer held. */
     readonly acknowledge: (delivery: Delivery) => Effect.Effect<void, QueueError>
     /** Gives the message back, next in line. `crashed` counts against it: after three it is not run again. */
-    readonly handBack: (delivery: Delivery, options: { readonly crashed: boolean }) => Effect.Effect<void, QueueError>
+    readonly handBack: (delivery: Delivery, options: GivenBack) => Effect.Effect<void, QueueError>
     /** Keeps the message among the unacknowledged, in nobody's hands, until `at` (Unix milliseconds). */
     readonly hold: (delivery: Delivery, at: number) => Effect.Effect<void, QueueError>
     /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */

@@ -203,6 +203,31 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       )
     )
 
+    it.live(
+      "a message handed back tells what its worker knows of the request it pays for, until that is known to be nothing",
+      () =>
+        alone(
+          Effect.fnUntraced(function* (queue) {
+            yield* queue.publish([message()])
+            const known = { attempt: 0.25, endpoint: "owner/app", requestId: "r-1" }
+            const told: Array<unknown> = []
+            for (const options of [
+              { generation: known },
+              {},
+              { generation: { ...known, requestId: "r-2" } },
+              { generation: null },
+              {}
+            ]) {
+              yield* queue.handBack(yield* claimed(queue), { crashed: false, ...options })
+              const again = yield* claimed(queue)
+              told.push(readable(again.raw).properties["generation"])
+              yield* queue.handBack(again, { crashed: true })
+            }
+            assert.deepStrictEqual(told, [known, known, { ...known, requestId: "r-2" }, undefined, undefined])
+          })
+        )
+    )
+
     it.live("a dead letter can be looked at, sent back with a clean record, and dropped, once each", () =>
       alone(
         Effect.fnUntraced(function* (queue) {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import * as PythonJson from "../../services/PythonJson.ts"
-import type { DeadLetter } from "../../services/TaskQueue.ts"
+import type { DeadLetter, GivenBack } from "../../services/TaskQueue.ts"
 
 /** kombu's layout on Redis (celery-wire 3): names, priority steps, and the edits a restored message carries. */
 
@@ -59,8 +59,15 @@ export const LEASE = 30
 const record = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? ({ ...value } as Record<string, unknown>) : undefined // own keys only
 
-/** The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept. */
-export const restored = (raw: string, crashed: boolean): { readonly raw: string; readonly priority: number } => {
+/**
+ * The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept, and with what is
+ * known of the request it pays for.
+ */
+export const restored = (
+  raw: string,
+  crashed: boolean,
+  generation?: GivenBack["generation"]
+): { readonly raw: string; readonly priority: number } => {
   let envelope: Record<string, unknown> | undefined
   try {
     envelope = record(PythonJson.parse(raw))
@@ -69,7 +76,8 @@ export const restored = (raw: string, crashed: boolean): { readonly raw: string;
   }
   if (envelope === undefined) return { raw, priority: 0 }
   const headers = record(envelope["headers"])
-  const properties = record(envelope["properties"]) ?? {}
+  const { generation: before, ...properties } = record(envelope["properties"]) ?? {}
+  const known = generation === undefined ? before : generation
   const crashes = typeof properties["crashes"] === "number" ? properties["crashes"] : 0
   return {
     raw: PythonJson.stringify({
@@ -78,6 +86,7 @@ export const restored = (raw: string, crashed: boolean): { readonly raw: string;
       properties: {
         ...properties,
         ...(crashed ? { crashes: crashes + 1 } : {}),
+        ...(known === undefined || known === null ? {} : { generation: known }),
         delivery_info: { ...record(properties["delivery_info"]), redelivered: true }
       }
     }),

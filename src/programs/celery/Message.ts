@@ -67,6 +67,8 @@ export interface Message {
   readonly crashes: number
   /** How many of its retries do not count against the limit. */
   readonly uncounted: number
+  /** What an earlier run knew of the request this task pays for, as it was sent along; undefined where nothing was. */
+  readonly generation: unknown
   readonly envelope: Envelope
 }
 
@@ -165,6 +167,7 @@ export const decode = Effect.fnUntraced(function* (
     priority: count(properties["priority"]),
     crashes: count(properties["crashes"]),
     uncounted: count(properties["uncounted"]),
+    generation: PythonJson.numbers(properties["generation"]),
     envelope
   }
 })

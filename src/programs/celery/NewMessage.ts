@@ -1,4 +1,4 @@
-import { Option } from "effect"
+import { Option, type Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
 import type { Outgoing } from "../../services/TaskQueue.ts"
 import type * as Body from "./Body.ts"
@@ -32,7 +32,10 @@ const asProtocol2 = ({ args, embed, envelope, expires, group, groupIndex, ignore
   }
 }
 
-/** The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag. */
+/**
+ * The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag, and what is known of the
+ * request it pays for. `generation` null: that there is none; left out: what the message says already.
+ */
 export const again = (
   message: Message,
   next: {
@@ -41,11 +44,13 @@ export const again = (
     readonly eta: number
     readonly retries: number
     readonly uncounted: number
+    readonly generation?: Schema.JsonObject | null
   }
 ) => {
   const envelope = message.envelope.headers["task"] === message.task ? message.envelope : asProtocol2(message)
   const { redelivered: _, ...headers } = envelope.headers
-  const { crashes: __, ...properties } = envelope.properties ?? {}
+  const { crashes: __, generation: before, ...properties } = envelope.properties ?? {}
+  const known = next.generation === undefined ? before : next.generation
   return outgoing(
     {
       ...envelope,
@@ -62,6 +67,7 @@ export const again = (
       properties: {
         ...properties,
         ...(next.uncounted === 0 ? {} : { uncounted: next.uncounted }),
+        ...(known === undefined || known === null ? {} : { generation: known }),
         delivery_tag: next.tag,
         delivery_info: { exchange: "", routing_key: next.queue }
       }

@@ -386,6 +386,19 @@ describe("a retried message", () => {
     })
   )
 
+  it.effect("tells what is known of the request its task pays for, until that is known to be nothing", () =>
+    Effect.gen(function* () {
+      const known = { attempt: 0.25, requestId: "r-1" }
+      const next = { tag: "t", queue: "q", eta: 0, retries: 1, uncounted: 0 }
+      const first = yield* read(NewMessage.again(yield* read(message().raw), { ...next, generation: known }).raw)
+      assert.deepStrictEqual(first.generation, known)
+      const second = yield* read(NewMessage.again(first, next).raw)
+      assert.deepStrictEqual(second.generation, known)
+      const third = yield* read(NewMessage.again(second, { ...next, generation: null }).raw)
+      assert.isUndefined(third.generation)
+    })
+  )
+
   it.effect("has the keys Celery's own retries have", () =>
     Effect.gen(function* () {
       const ours = yield* read(
