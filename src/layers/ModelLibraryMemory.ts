@@ -1,8 +1,20 @@
 import { Effect, Layer, Option } from "effect"
 import { type Model, ModelLibrary } from "../services/ModelLibrary.ts"
 
+/** What PostgreSQL's INTEGER can hold. */
+const LAST_VERSION = 2_147_483_647
+
 export const layer = Layer.sync(ModelLibrary, () => {
   const rows: Array<Model> = []
+  /** The one after the last, or where the column ends, the smallest that is free. */
+  const nextFree = (versions: ReadonlyArray<number>) => {
+    const last = Math.max(0, ...versions)
+    if (last < LAST_VERSION) return last + 1
+    const taken = new Set(versions)
+    let free = 1
+    while (taken.has(free)) free++
+    return free
+  }
   const versionsOf = (templateId: string) => rows.filter((row) => row.templateId === templateId).map((row) => row.version)
   return ModelLibrary.of({
     save: (model) =>
@@ -13,7 +25,7 @@ export const layer = Layer.sync(ModelLibrary, () => {
         const free = model.version !== null && !versions.includes(model.version)
         const id = `00000000-0000-4000-8000-${String(rows.length + 1).padStart(12, "0")}`
         const metadata = JSON.parse(JSON.stringify(model.metadata)) as typeof model.metadata // as JSONB has it: no -0
-        const row = { ...model, metadata, id, version: free ? model.version : Math.max(0, ...versions) + 1 }
+        const row = { ...model, metadata, id, version: free ? model.version : nextFree(versions) }
         rows.push(row)
         return row
       }),

@@ -17,6 +17,12 @@ const COLUMNS = `
   CASE WHEN jsonb_typeof(metadata) = 'object' THEN metadata END AS metadata,
   fal_request_id AS "falRequestId", processing_time_ms AS "processingTimeMs"`
 
+/** The last version the column can hold. A template that has it, as by hand, goes on with the smallest that is free. */
+const LAST_VERSION = 2_147_483_647
+
+/** What the column holds of a request id. fal's are UUIDs; a longer one still names its picture by its beginning. */
+const requestKey = (requestId: string) => storable(requestId).slice(0, 100)
+
 const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 
 /** PostgreSQL stores neither NUL nor half a surrogate pair, and no such character is worth a picture that is paid for. */
@@ -50,11 +56,15 @@ export const layer = Layer.effect(
     const versionColumn = sql.literal(VERSION)
 
     const byRequest = (requestId: string) =>
-      sql`SELECT ${columns} FROM model_library WHERE fal_request_id = ${requestId} ORDER BY created_at, id LIMIT 1`
+      sql`SELECT ${columns} FROM model_library WHERE fal_request_id = ${requestKey(requestId)} ORDER BY created_at, id LIMIT 1`
 
     const insert = (model: NewModel) => {
       const sameTemplate = sql`FROM model_library WHERE template_id = ${model.templateId}`
-      const nextFree = sql`(SELECT coalesce(max(${versionColumn}), 0) + 1 ${sameTemplate})`
+      const nextFree = sql`(SELECT CASE WHEN coalesce(max(${versionColumn}), 0) < ${LAST_VERSION}::int
+        THEN greatest(max(${versionColumn}), 0) + 1
+        ELSE (SELECT min(before.v) + 1
+          FROM (SELECT 0 AS v UNION ALL SELECT ${versionColumn} ${sameTemplate} AND ${versionColumn} BETWEEN 1 AND ${LAST_VERSION}::int - 1) before
+          WHERE NOT EXISTS (SELECT 1 ${sameTemplate} AND ${versionColumn} = before.v + 1)) END ${sameTemplate})`
       const version =
         model.version === null
           ? nextFree
@@ -66,7 +76,7 @@ export const layer = Layer.effect(
           prompt, metadata, fal_request_id, processing_time_ms)
         VALUES (gen_random_uuid(), ${model.templateId}, ${version}, ${storable(model.imageUrl)}, ${orNull(model.thumbnailUrl)},
           ${orNull(model.gender)}, ${orNull(model.ageRange)}, ${orNull(model.bodyType)}, ${orNull(model.pose)}, ${orNull(model.style)},
-          ${orNull(model.prompt)}, ${metadata}::text::jsonb, ${model.falRequestId}, ${model.processingTimeMs})
+          ${orNull(model.prompt)}, ${metadata}::text::jsonb, ${requestKey(model.falRequestId)}, ${model.processingTimeMs})
         RETURNING ${columns}`
     }
 

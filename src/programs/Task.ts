@@ -29,6 +29,8 @@ export interface Call {
 export interface Task extends Call {
   readonly id: string
   readonly queue: string
+  /** 0 to 9 as Celery counts them: 0 is taken first. */
+  readonly priority: number
   readonly rootId: string
   readonly retries: number
   /** How long it may run at most (seconds). */

@@ -74,6 +74,26 @@ export const modelLibraryContract = <E>(name: string, library: Layer.Layer<Model
       })
     )
 
+    it.effect("a template whose last version is the largest there can be goes on with the smallest that is free", () =>
+      Effect.gen(function* () {
+        const { save } = yield* ModelLibrary
+        const { templateId } = aModel()
+        const versions = []
+        for (const version of [2, 2_147_483_647, null, null, 2_147_483_647])
+          versions.push((yield* save(aModel({ templateId, version }))).version)
+        assert.deepStrictEqual(versions, [2, 2_147_483_647, 1, 3, 4])
+      })
+    )
+
+    it.effect("a request id longer than its column names its picture all the same", () =>
+      Effect.gen(function* () {
+        const { save } = yield* ModelLibrary
+        const model = aModel({ falRequestId: `${randomUUID()}${"x".repeat(100)}` })
+        const { id } = yield* save(model)
+        assert.strictEqual((yield* save(model)).id, id)
+      })
+    )
+
     it.effect("nothing is found where nothing is, whatever is asked for", () =>
       Effect.gen(function* () {
         const { find, save } = yield* ModelLibrary

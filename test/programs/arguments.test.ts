@@ -51,6 +51,11 @@ describe("a bad argument is named, and so is what was expected of it", () => {
     "that is a string where a boolean belongs": ["save", { ...five, save: "yes" }],
     "of version 0": ["version", { ...five, version: 0 }],
     "of a version PostgreSQL cannot hold": ["version", { ...five, version: 2 ** 31 }],
+    "that would leave no room for the next": ["version", { ...five, version: 1_000_000_001 }],
+    "deeper than PostgreSQL reads JSON": [
+      "metadata",
+      { ...five, metadata: JSON.parse(`{"a":${"[".repeat(5000)}${"]".repeat(5000)}}`) as unknown } // as it comes from the wire
+    ],
     "of a list where a dict belongs": ["metadata", { ...five, metadata: ["a"] }],
     "with a NUL deep inside": ["metadata", { ...five, metadata: { a: { b: ["\u0000"] } } }],
     "with half a surrogate pair deep inside": ["metadata", { ...five, metadata: { a: { b: ["\udfff"] } } }],
@@ -89,6 +94,7 @@ describe("a bad argument is named, and so is what was expected of it", () => {
 
   const batched: Record<string, readonly [field: string, kwargs: Record<string, unknown>]> = {
     "of 0": ["count", { count: 0 }],
+    "so high that its last child's is none": ["seed", { count: 2, seed: Number.MAX_SAFE_INTEGER }],
     "of 1001": ["count", { count: 1001 }],
     "that is an empty list": ["gender.0", { count: 1, gender: [] }],
     "with a wrong one among right ones": ["pose.1", { count: 1, pose: ["side", "flying"] }],

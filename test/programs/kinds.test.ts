@@ -151,6 +151,35 @@ describe("edit_model", () => {
       "ValidationError",
       /image_url/
     ],
+    ...Object.fromEntries(
+      (
+        [
+          ["gender", 20],
+          ["age_range", 20],
+          ["body_type", 20],
+          ["pose", 50],
+          ["style", 50],
+          ["id", 100]
+        ] as const
+      ).map(([name, most]) => [
+        `of a dict whose ${name} is longer than its column`,
+        [
+          edit({ prompt: "x" }, [{ template_id: "t", image_url: "https://fal.example/1.jpg", [name]: "x".repeat(most + 1) }]),
+          "ValidationError",
+          new RegExp(`model\\.${name}: expected at most ${most} characters`)
+        ]
+      ])
+    ),
+    "of a dict with a NUL": [
+      edit({ prompt: "x" }, [{ template_id: "t", image_url: "https://fal.example/1.jpg", pose: "a\u0000" }]),
+      "ValidationError",
+      /model\.pose: expected text without NUL/
+    ],
+    "of a dict with a picture of 9 MB in its address": [
+      edit({ prompt: "x" }, [{ template_id: "t", image_url: `data:image/png;base64,${"A".repeat(9_000_000)}` }]),
+      "ValidationError",
+      /model\.image_url: expected at most 8388608 characters/
+    ],
     "of something that is not an id": [edit({ prompt: "x", model_id: "not-a-uuid" }), "ModelNotFound", /model_id: /]
   }
   for (const [what, [task, type, says]] of Object.entries(refused)) {
@@ -168,6 +197,20 @@ describe("edit_model", () => {
       })
     )
   }
+})
+
+describe("edit_model of a row made by hand", () => {
+  it.effect("whose picture is no address fails at once, unpaid", () =>
+    Effect.gen(function* () {
+      const { failure, ledger, library, seconds, send, start } = yield* makeWorld
+      yield* library.save(row({ imageUrl: "/srv/pictures/1.jpg" }))
+      yield* start()
+      const id = yield* send({ task: "edit_model", kwargs: { prompt: "x", template_id: template } })
+      yield* seconds(5)
+      assert.match((yield* failure(id)).message, /template_id: version 1 of .* has no picture at an http or data URL/)
+      assert.strictEqual((yield* ledger).length, 0)
+    })
+  )
 })
 
 describe("batch_generate", () => {
@@ -216,6 +259,20 @@ describe("batch_generate", () => {
       assert.strictEqual(yield* metric('tasks_total{task="generate_model",outcome="succeeded"}'), 3)
       assert.strictEqual((yield* ledger).length, 3)
       assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("gives its children its own priority, so that a batch that may wait goes behind single tasks", () =>
+    Effect.gen(function* () {
+      const { left, seconds, send, start, success } = yield* makeWorld
+      yield* send({ ...batch({ count: 3 }), priority: 9 })
+      const worker = yield* start()
+      yield* seconds(1)
+      const single = yield* send()
+      yield* seconds(3.5)
+      yield* success(single) // behind the child that had begun, before the two that waited
+      yield* worker.kill
+      assert.strictEqual((yield* left).queued, 1)
     })
   )
 

@@ -11,10 +11,11 @@ const adviceOn: Readonly<Record<string, string>> = {
 }
 
 /**
- * The SQLSTATEs that are the statement's own fault: a value that does not fit, a broken constraint, a mistake in the SQL. All
- * else passes, if only after an operator's hand: an outage, a restart, full disks, a missing table, a wrong password.
+ * The SQLSTATEs that are the statement's own fault: a value that does not fit (22) or passes a limit of the server's (54), a broken
+ * constraint (23), of a view (44) or of a trigger (P0), a mistake in the SQL (21, 42). All else passes, if only after an operator's
+ * hand: an outage, a restart, full disks, a missing table, a wrong password.
  */
-const isOurFault = (code: string) => /^(22|23|42)/.test(code) && !(code in adviceOn)
+const isOurFault = (code: string) => /^(21|22|23|42|44|54|P0)/.test(code) && !(code in adviceOn)
 
 const textOf = (value: unknown, key: "code" | "message" | "detail") =>
   Predicate.hasProperty(value, key) && typeof value[key] === "string" && value[key] !== "" ? value[key] : undefined

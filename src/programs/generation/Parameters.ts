@@ -9,8 +9,10 @@ const isStorable = (value: unknown): boolean =>
       : typeof value !== "object" || value === null || Object.entries(value).flat().every(isStorable)
 const UNSTORABLE = "expected text without NUL or broken characters"
 const storable = Schema.makeFilter((text: string) => isStorable(text) || UNSTORABLE)
-const text = (longest: number) =>
-  Schema.NonEmptyString.check(Schema.isMaxLength(longest, { message: `expected at most ${longest} characters` }), storable)
+/** PostgreSQL counts characters, JavaScript counts most emoji as two: what fits here fits there. */
+const atMost = (longest: number) => Schema.isMaxLength(longest, { message: `expected at most ${longest} characters` })
+const text = (longest: number) => Schema.NonEmptyString.check(atMost(longest), storable)
+const column = (longest: number) => Schema.String.check(atMost(longest), storable)
 
 export const genders = ["male", "female"] as const
 export const ageRanges = ["20-30", "30-40", "40-50"] as const
@@ -35,14 +37,50 @@ export const Style = Schema.Literals(styles)
 
 export const TemplateId = text(100)
 export const Prompt = text(2000)
-export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 }))
+/** Half of what the column holds, so that a version asked for leaves room for those that come after it. */
+export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000_000 }))
 export const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+/** How many pictures a batch may ask for. */
+export const MOST_AT_ONCE = 1000
+/** A batch's children get this seed and those that follow it. */
+export const FirstSeed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER - MOST_AT_ONCE }))
+
+/** PostgreSQL reads nested JSON by recursion, and refuses it where its stack ends. */
+const DEEPEST = 100
+const isDeeper = (value: unknown, than: number): boolean =>
+  typeof value === "object" && value !== null && (than === 0 || Object.values(value).some((inner) => isDeeper(inner, than - 1)))
 export const Metadata = Schema.JsonObject.check(
   Schema.makeFilter((value) => {
+    if (isDeeper(value, DEEPEST)) return `expected at most ${DEEPEST} levels of JSON`
     if (JSON.stringify(value).length > 16_384) return "expected at most 16384 characters of JSON"
     return isStorable(value) || UNSTORABLE
   })
 )
+
+/** Bounds of a picture's address: one that holds the picture itself travels through Redis with its message. */
+const LONGEST_URL = 8192
+const LONGEST_DATA_URL = 8 * 2 ** 20
+/** The address of a picture to edit, by http or with the picture in it. */
+export const PictureUrl = Schema.String.check(
+  Schema.makeFilter((url) => {
+    const isData = /^data:image\//i.test(url)
+    if (!isData && !/^https?:\/\//i.test(url)) return "expected the URL of a picture"
+    const longest = isData ? LONGEST_DATA_URL : LONGEST_URL
+    if (url.length > longest) return `expected at most ${longest} characters`
+    if (!isStorable(url)) return UNSTORABLE
+    return isData || URL.canParse(url) || "expected the URL of a picture"
+  })
+)
+
+/** What a row may say of its picture's model without being one of ours: as much as its columns hold. */
+export const described = {
+  id: column(100),
+  gender: column(20),
+  age_range: column(20),
+  body_type: column(20),
+  pose: column(50),
+  style: column(50)
+}
 
 /** The five values that make a model. */
 export const five = { gender: Gender, age_range: AgeRange, body_type: BodyType, pose: Pose, style: Style }

@@ -17,15 +17,15 @@ import { asking } from "./saved.ts"
 const oneOrMore = <A>(schema: Schema.Codec<A>) => Arguments.optional(Schema.Union([schema, Schema.NonEmptyArray(schema)]))
 
 export const Request = Schema.Struct({
-  count: Arguments.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
+  count: Arguments.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Parameters.MOST_AT_ONCE }))),
   templates: Arguments.optional(
     Schema.NonEmptyArray(Schema.Struct({ ...Generate.Request.fields, save: Arguments.optional(Schema.Boolean) })).check(
-      Schema.isMaxLength(1000)
+      Schema.isMaxLength(Parameters.MOST_AT_ONCE)
     )
   ),
   save: Arguments.flag(true),
   missing_only: Arguments.flag(true),
-  seed: Arguments.optional(Parameters.Seed),
+  seed: Arguments.optional(Parameters.FirstSeed),
   gender: oneOrMore(Parameters.Gender),
   age_range: oneOrMore(Parameters.AgeRange),
   body_type: oneOrMore(Parameters.BodyType),
@@ -89,6 +89,8 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
         replyTo: derivedId(task.id, "reply"),
         group: groupId,
         groupIndex: at,
+        // A batch that may wait must not send 1000 pictures ahead of everything else: 0 is the most urgent.
+        priority: task.priority,
         rootId: task.rootId,
         parentId: task.id
       },

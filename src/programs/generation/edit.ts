@@ -12,17 +12,15 @@ import { asking, newModel, resultOf, save } from "./saved.ts"
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 /** The dict that `generate_model` returned, of which only these matter. */
 const Returned = Schema.Struct({
-  id: maybe(Schema.String),
+  id: maybe(Parameters.described.id),
   template_id: Parameters.TemplateId,
   version: maybe(Schema.Int),
-  image_url: Schema.NonEmptyString.check(
-    Schema.isPattern(/^(https?:\/\/|data:image\/)/, { message: "expected the URL of a picture" })
-  ),
-  gender: maybe(Schema.String),
-  age_range: maybe(Schema.String),
-  body_type: maybe(Schema.String),
-  pose: maybe(Schema.String),
-  style: maybe(Schema.String)
+  image_url: Parameters.PictureUrl,
+  gender: maybe(Parameters.described.gender),
+  age_range: maybe(Parameters.described.age_range),
+  body_type: maybe(Parameters.described.body_type),
+  pose: maybe(Parameters.described.pose),
+  style: maybe(Parameters.described.style)
 })
 const Identified = Schema.Struct({ id: Schema.NonEmptyString })
 
@@ -59,6 +57,11 @@ const find = Effect.fnUntraced(function* (field: string, which: Parameters<Model
   const library = yield* ModelLibrary
   const found = yield* asking(library.find(which))
   if (Option.isNone(found)) return yield* TaskFailure.modelNotFound(`${field}: no such model in the library`)
+  // Rows made by hand may name a file or nothing: fal would be asked, and might bill, for what cannot be edited.
+  if (!Schema.is(Parameters.PictureUrl)(found.value.imageUrl))
+    return yield* TaskFailure.validationError(
+      `${field}: version ${found.value.version} of ${found.value.templateId} has no picture at an http or data URL`
+    )
   return found.value
 })
 

@@ -39,6 +39,9 @@ export const save = Effect.fn("generation.save")(function* (model: NewModel) {
   return saved
 })
 
+/** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */
+const LONGEST_MS = 2_147_483_647
+
 /** The row-to-be of a bought picture. fal makes no thumbnail, so the picture serves as its own. */
 export const newModel = (
   bought: Bought,
@@ -48,7 +51,7 @@ export const newModel = (
   imageUrl: bought.picture.url,
   thumbnailUrl: bought.picture.url,
   falRequestId: bought.requestId,
-  processingTimeMs: bought.tookMs
+  processingTimeMs: Math.min(Math.max(Math.round(bought.tookMs), 0), LONGEST_MS)
 })
 
 const seedOf = (bought: Bought): Schema.Json => bought.picture.seed ?? bought.input["seed"] ?? null

@@ -53,6 +53,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     args: message.args,
     kwargs: message.kwargs,
     queue: delivery.queue,
+    priority: message.priority,
     rootId: message.rootId,
     retries: message.retries,
     timeLimit: Duration.toSeconds(limits(message).hard)
