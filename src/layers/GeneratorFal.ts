@@ -3,7 +3,7 @@ import { Clock, Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
 import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
 import { Metrics } from "../services/Metrics.ts"
 import * as Settings from "../services/Settings.ts"
-import { type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
+import { type Answered, type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
 import * as Verdict from "./fal/verdict.ts"
 
 /** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
@@ -19,7 +19,25 @@ const NOBODY = "00000000-0000-0000-0000-000000000000"
 
 const about = ({ endpoint, requestId }: Ticket) => ({ attributes: { endpoint, requestId } })
 
+/** The same host, whatever the path says. */
+const atPath = (url: URL, path: string) => {
+  const found = new URL(url)
+  const [pathname, ...search] = path.split("?")
+  found.pathname = pathname ?? ""
+  if (search.length > 0) found.search = search.join("?")
+  return found
+}
+
+/** A request id, whatever is in it, as one part of a path. */
+const inPath = ({ requestId }: Ticket) => ({ requestId: encodeURIComponent(requestId) })
+
 type Operation = "submit" | "progress" | "result" | "cancel" | "probe"
+interface Call {
+  readonly operation: Operation
+  readonly endpoint: string
+  /** Where fal said that it is to be asked, in the place of what its client makes of the endpoint's name. */
+  readonly path?: string | undefined
+}
 
 /**
  * fal's queue API. The client builds the requests; it never sees an answer, because it repeats whatever it believes lost or
@@ -40,13 +58,26 @@ export const layer = Layer.effect(
 
     // A server or proxy that echoes what it was sent must not bring the key into an error.
     const secrets = [credentials, credentials.slice(credentials.indexOf(":") + 1)].filter((secret) => secret.length > 5)
+    const redact = (text: string) => secrets.reduce((text, secret) => text.replaceAll(secret, "[key]"), text)
+    const redacted = (answer: Answered): Answered => ({
+      ...answer,
+      text: redact(answer.text),
+      header: (name) => {
+        const value = answer.header(name)
+        return value === undefined ? undefined : redact(value)
+      }
+    })
     const withoutKey = (seen: Exchange): Exchange =>
-      seen._tag !== "Answered"
-        ? seen
-        : { ...seen, text: secrets.reduce((text, secret) => text.replaceAll(secret, "[key]"), seen.text) }
+      seen._tag === "Answered"
+        ? redacted(seen)
+        : seen._tag === "Lost" && seen.begun !== undefined
+          ? { ...seen, begun: redacted(seen.begun) }
+          : seen
 
-    const sendingOf = (input: string | URL | Request, init: RequestInit | undefined): Sending => {
-      const url = new URL(input instanceof Request ? input.url : input)
+    const sendingOf = (input: string | URL | Request, init: RequestInit | undefined, path: string | undefined): Sending => {
+      const built = new URL(input instanceof Request ? input.url : input)
+      // fal's own address of a request outweighs the one that its client builds from the endpoint's name.
+      const url = path === undefined ? built : atPath(built, path)
       const headers = Object.fromEntries(new Headers(init?.headers))
       const rest = { method: init?.method ?? "GET", body: typeof init?.body === "string" ? init.body : null }
       return Option.match(FAL_BASE_URL, {
@@ -60,10 +91,9 @@ export const layer = Layer.effect(
     }
 
     const call = Effect.fnUntraced(function* <A>(
-      operation: Operation,
-      endpoint: string,
+      { endpoint, operation, path }: Call,
       ask: (fal: FalClient) => Promise<unknown>,
-      verdict: (exchange: Exchange, endpoint: string) => Verdict.Verdict<A>
+      verdict: (exchange: Exchange, endpoint: string, base?: string) => Verdict.Verdict<A>
     ) {
       const patience = operation === "submit" ? SUBMIT_PATIENCE : READ_PATIENCE
       const deadline = makeDeadline()
@@ -75,7 +105,7 @@ export const layer = Layer.effect(
       yield* Effect.promise((interrupted) => {
         const signal = AbortSignal.any([interrupted, deadline.signal])
         const once: typeof fetch = async (input, init) => {
-          seen = withoutKey(await exchange(connections, sendingOf(input, init), signal))
+          seen = withoutKey(await exchange(connections, () => sendingOf(input, init, path), signal))
           return Response.json({})
         }
         // What the client throws, it throws before it sends: `seen` tells.
@@ -96,41 +126,39 @@ export const layer = Layer.effect(
                 endpoint
               })
             )
-          : verdict(seen, endpoint)
+          : verdict(seen, endpoint, Option.getOrUndefined(FAL_BASE_URL))
       yield* metrics.count("fal_requests_total", { operation, outcome: Result.isSuccess(outcome) ? "ok" : outcome.failure._tag })
       return yield* Effect.mapError(Effect.fromResult(outcome), (reason) => new GeneratorError({ reason }))
     })
 
     return Generator.of({
       submit: (endpoint, input) =>
-        call("submit", endpoint, (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
-          Effect.map((requestId) => ({ endpoint, requestId })),
+        call({ operation: "submit", endpoint }, (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
           Effect.withSpan("Generator.submit", { attributes: { endpoint } })
         ),
       progress: (ticket) =>
         call(
-          "progress",
-          ticket.endpoint,
-          (fal) => fal.queue.status(ticket.endpoint, { requestId: ticket.requestId }),
+          { operation: "progress", endpoint: ticket.endpoint, path: ticket.paths?.status },
+          (fal) => fal.queue.status(ticket.endpoint, inPath(ticket)),
           Verdict.progress
         ).pipe(Effect.withSpan("Generator.progress", about(ticket))),
       result: (ticket) =>
         call(
-          "result",
-          ticket.endpoint,
-          (fal) => fal.queue.result(ticket.endpoint, { requestId: ticket.requestId }),
+          { operation: "result", endpoint: ticket.endpoint, path: ticket.paths?.result },
+          (fal) => fal.queue.result(ticket.endpoint, inPath(ticket)),
           Verdict.result
         ).pipe(Effect.withSpan("Generator.result", about(ticket))),
       cancel: (ticket) =>
         call(
-          "cancel",
-          ticket.endpoint,
-          (fal) => fal.queue.cancel(ticket.endpoint, { requestId: ticket.requestId }),
+          { operation: "cancel", endpoint: ticket.endpoint, path: ticket.paths?.cancel },
+          (fal) => fal.queue.cancel(ticket.endpoint, inPath(ticket)),
           Verdict.cancelled
         ).pipe(Effect.withSpan("Generator.cancel", about(ticket))),
-      probe: call("probe", FAL_MODEL, (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }), Verdict.probed).pipe(
-        Effect.withSpan("Generator.probe")
-      )
+      probe: call(
+        { operation: "probe", endpoint: FAL_MODEL },
+        (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }),
+        Verdict.probed
+      ).pipe(Effect.withSpan("Generator.probe"))
     })
   })
 )

@@ -89,8 +89,12 @@ export interface Ticket extends Schema.Schema.Type<typeof Ticket> {}
 export type Progress =
   | { readonly _tag: "Queued"; readonly position: number | null }
   | { readonly _tag: "Running" }
-  /** It has ended, well or badly: `result` tells. */
-  | { readonly _tag: "Ended"; readonly inferenceSeconds: number | null }
+  /** It has ended, well or badly: `result` tells, or `failure` where fal has no result of what failed. */
+  | {
+      readonly _tag: "Ended"
+      readonly inferenceSeconds: number | null
+      readonly failure?: GeneratorError["reason"]
+    }
 
 export const Picture = Schema.Struct({
   url: Schema.String,

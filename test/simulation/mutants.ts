@@ -75,8 +75,10 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a request that fal does not know yet is given up",
     file: "src/programs/generation/wait.ts",
-    from: `const YOUNG = 30_000`,
-    to: `const YOUNG = 0`,
+    from: `_tag === "Unreachable" || _tag === "Unknown"
+`,
+    to: `_tag === "Unreachable"
+`,
     breaks: "its request was known"
   },
   {

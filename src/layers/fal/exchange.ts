@@ -1,18 +1,25 @@
 import * as http from "node:http"
 import * as https from "node:https"
+import { type Content, contentOf, LONGEST_ANSWER } from "./content.ts"
 
-/** An HTTP answer, read to its last byte. */
-export interface Answered {
+/** Headers in all, in bytes: of fal's, a few hundred. */
+const LONGEST_HEAD = 32 * 1024
+
+/** An HTTP answer, read to its end or to the most that we read of any. */
+export interface Answered extends Content {
   readonly _tag: "Answered"
   readonly status: number
+  /** The first of that name, where there are several. */
   readonly header: (name: string) => string | undefined
-  readonly text: string
 }
-/** How one HTTP request went. Only `NotSent` is proof that fal has seen nothing of it. */
+/**
+ * How one HTTP request went. Only `NotSent` is proof that fal has seen nothing of it. A `Lost` answer may have `begun`: its
+ * status and headers came, and then it broke off or took too long.
+ */
 export type Exchange =
   | Answered
   | { readonly _tag: "NotSent"; readonly detail: string }
-  | { readonly _tag: "Lost"; readonly detail: string }
+  | { readonly _tag: "Lost"; readonly detail: string; readonly begun?: Answered }
 
 interface Problem {
   readonly code?: unknown
@@ -31,13 +38,14 @@ const beforeSending = (problem: Problem): boolean =>
   (Array.isArray(problem.errors) && problem.errors.length > 0 && problem.errors.every(beforeSending))
 
 // Only codes and our own words: a driver's message may hold more than a log should.
-const failed = (error: unknown): Exchange => {
-  const problem: Problem = typeof error === "object" && error !== null ? error : {}
-  const code = typeof problem.code === "string" ? problem.code : "the connection broke"
-  return beforeSending(problem)
-    ? { _tag: "NotSent", detail: `cannot connect (${code})` }
-    : { _tag: "Lost", detail: `answer lost (${code})` }
+const codeOf = (error: unknown) => {
+  const { code }: Problem = typeof error === "object" && error !== null ? error : {}
+  return typeof code === "string" ? code : "the connection broke"
 }
+const failed = (error: unknown, begun: Answered | undefined): Exchange =>
+  begun === undefined && typeof error === "object" && error !== null && beforeSending(error)
+    ? { _tag: "NotSent", detail: `cannot connect (${codeOf(error)})` }
+    : { _tag: "Lost", detail: `answer lost (${codeOf(error)})`, ...(begun === undefined ? {} : { begun }) }
 
 export interface Sending {
   readonly method: string
@@ -77,38 +85,59 @@ export const openConnections = (options: { readonly keepAlive: number; readonly 
 }
 export type Connections = ReturnType<typeof openConnections>
 
-const send = (connections: Connections, { body, headers, method, url }: Sending, signal: AbortSignal): Promise<Answered> =>
-  new Promise((resolve, reject) => {
+const answered = ({ headersDistinct, statusCode }: http.IncomingMessage, content: Content): Answered => ({
+  _tag: "Answered",
+  status: statusCode ?? 0,
+  header: (name) => headersDistinct[name]?.[0],
+  ...content
+})
+
+const send = (connections: Connections, { body, headers, method, url }: Sending, signal: AbortSignal): Promise<Exchange> =>
+  new Promise((resolve) => {
     const { protocol } = new URL(url)
     const { request } = protocol === "http:" ? http : https
+    const chunks: Array<Buffer> = []
+    let read = 0
+    let begun: http.IncomingMessage | undefined
+    const beginning = (): Content => ({ text: Buffer.concat(chunks).toString("utf8"), cut: true })
+    const broke = (error: unknown) => {
+      const came = begun && answered(begun, beginning())
+      resolve(
+        signal.reason === timeIsUp
+          ? { _tag: "Lost", detail: timeIsUp.message, ...(came === undefined ? {} : { begun: came }) }
+          : failed(error, came)
+      )
+    }
     const sending = request(
       url,
       {
         method,
         signal,
         agent: connections.of(protocol),
+        maxHeaderSize: LONGEST_HEAD,
         headers: body === null ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) }
       },
       (answer) => {
-        const chunks: Array<Buffer> = []
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
-        answer.on("error", reject)
+        begun = answer
+        answer.on("data", (chunk: Buffer) => {
+          chunks.push(chunk)
+          read += chunk.length
+          if (read <= LONGEST_ANSWER) return
+          resolve(answered(answer, beginning()))
+          answer.destroy()
+        })
+        answer.on("error", broke)
         answer.on("end", () => {
           // An answer cut short ends too, without being complete.
-          if (!answer.complete) return reject(Object.assign(new Error("cut short"), { code: "ECONNRESET" }))
-          resolve({
-            _tag: "Answered",
-            status: answer.statusCode ?? 0,
-            header: (name) => {
-              const value = answer.headers[name]
-              return typeof value === "string" ? value : value?.[0]
-            },
-            text: Buffer.concat(chunks).toString("utf8")
-          })
+          if (!answer.complete) return broke(Object.assign(new Error("cut short"), { code: "ECONNRESET" }))
+          contentOf(Buffer.concat(chunks), answer.headers["content-encoding"] ?? "").then(
+            (content) => resolve(answered(answer, content)),
+            broke
+          )
         })
       }
     )
-    sending.on("error", reject)
+    sending.on("error", broke)
     sending.on("socket", (socket) => {
       if (!socket.connecting) return
       const late = setTimeout(
@@ -121,11 +150,15 @@ const send = (connections: Connections, { body, headers, method, url }: Sending,
     sending.end(body ?? undefined)
   })
 
-/** Sends once and reads the whole answer. Never rejects; follows no redirect and repeats nothing, which `fetch` would. */
-export const exchange = async (connections: Connections, sending: Sending, signal: AbortSignal): Promise<Exchange> => {
+/**
+ * Sends once and reads the answer. Never rejects; follows no redirect and repeats nothing, which `fetch` would. No answer can fill
+ * the memory or take longer than `signal` allows.
+ */
+export const exchange = async (connections: Connections, sending: () => Sending, signal: AbortSignal): Promise<Exchange> => {
   try {
-    return await send(connections, sending, signal)
+    return await send(connections, sending(), signal)
   } catch (error) {
-    return signal.reason === timeIsUp ? { _tag: "Lost", detail: timeIsUp.message } : failed(error)
+    // A header or an address that cannot be sent: nothing went out.
+    return { _tag: "NotSent", detail: `cannot be sent (${codeOf(error)})` }
   }
 }

@@ -1,4 +1,4 @@
-import { Option, Result } from "effect"
+import { Result } from "effect"
 import {
   AcceptedWithoutId,
   AccountProblem,
@@ -9,26 +9,30 @@ import {
   type Picture,
   type Progress,
   Refused,
+  type Ticket,
   Uncertain,
   Unknown,
-  Unreachable
+  Unreachable,
+  Unreadable
 } from "../../services/Generator.ts"
 import * as Body from "./Body.ts"
 import type { Answered, Exchange } from "./exchange.ts"
+import { outputOf } from "./output.ts"
+import { retryAfterOf } from "./retryAfter.ts"
 
-/** What one exchange with fal amounts to, by fal's status and types and never by its wording. */
+/** What one exchange with fal amounts to, row by row as docs/fal.md has it. */
 export type Verdict<A> = Result.Result<A, GeneratorError["reason"]>
 
 const fail = Result.fail<GeneratorError["reason"]>
 const isOk = (answer: Answered) => answer.status >= 200 && answer.status < 300
 
 const billed = (answer: Answered): number | undefined => {
-  const units = Number(answer.header("x-fal-billable-units") || Number.NaN)
-  return Number.isFinite(units) && units >= 0 ? units : undefined
+  const units = Body.numberOf(answer.header("x-fal-billable-units"))
+  return units !== undefined && units >= 0 ? units : undefined
 }
 
-// 402 is in no table of fal's; no task should fail for an unpaid bill.
-const isAccount = (status: number) => status === 401 || status === 402 || status === 403
+// 402 is in no table of fal's; no task should fail for an unpaid bill. 407 is a proxy's.
+const isAccount = (status: number) => status === 401 || status === 402 || status === 403 || status === 407
 /**
  * fal gives a locked account and a model that the key may not use the same 403, and tells them apart by its words alone. Read
  * wrongly, they cost time and no money: a whole account is taken for refused, or its endpoints are one after the other.
@@ -38,27 +42,43 @@ const account = (endpoint: string, { status }: Answered, words: string) =>
   new AccountProblem({
     status,
     detail: words,
-    scope: status === 401 || status === 402 || (status === 403 && isLocked(words)) ? "account" : "endpoint",
+    scope: isAccount(status) && (status !== 403 || isLocked(words)) ? "account" : "endpoint",
     endpoint
   })
 
-/** The answer of a POST: anything but a clear yes or a clear no may have been taken, and billed. */
-export const submitted = (exchange: Exchange, endpoint: string): Verdict<string> => {
+/** These say that nothing was done at this address and will not be; 303 would say that something was. */
+const isElsewhere = (status: number) => status === 301 || status === 307 || status === 308
+const moved = (endpoint: string, answer: Answered) =>
+  new AccountProblem({
+    status: answer.status,
+    detail: `redirected to ${URL.parse(answer.header("location") ?? "")?.origin ?? "another address"}: FAL_BASE_URL must be the address itself`,
+    scope: "account",
+    endpoint
+  })
+
+/**
+ * The answer of a POST. Any 2xx is an acceptance, also one that broke off after its first line. Of the rest, all but a clear no
+ * may have been taken, and billed.
+ */
+export const submitted = (exchange: Exchange, endpoint: string, base?: string): Verdict<Ticket> => {
   if (exchange._tag === "NotSent") return fail(new Unreachable({ detail: exchange.detail }))
-  if (exchange._tag === "Lost") return fail(new Uncertain({ detail: exchange.detail }))
-  if (isOk(exchange)) {
-    return Option.match(Body.read(Body.Accepted, exchange.text), {
-      onNone: () => fail(new AcceptedWithoutId({ detail: `HTTP ${exchange.status} without a request id` })),
-      onSome: ({ request_id }) => Result.succeed(request_id)
-    })
+  const answer = exchange._tag === "Lost" ? exchange.begun : exchange
+  if (answer !== undefined && isOk(answer)) {
+    const requestId = Body.requestIdOf(answer)
+    const paths = Body.pathsOf(answer, base)
+    return requestId === undefined
+      ? fail(new AcceptedWithoutId({ detail: `HTTP ${answer.status} without a request id (${Body.shapeOf(answer)})` }))
+      : Result.succeed({ endpoint, requestId, ...(paths === undefined ? {} : { paths }) })
   }
+  if (exchange._tag === "Lost") return fail(new Uncertain({ detail: exchange.detail }))
   const { status } = exchange
   const { words } = Body.said(exchange)
   if (status === 429) {
-    const wait = exchange.header("retry-after")
-    return fail(new Busy({ detail: wait === undefined ? words : `${words} (retry after ${wait.slice(0, 40)})` }))
+    const retryAfter = retryAfterOf(exchange)
+    return fail(new Busy({ detail: words, ...(retryAfter === undefined ? {} : { retryAfter }) }))
   }
-  if (isAccount(status) || status === 404) return fail(account(endpoint, exchange, words))
+  if (isAccount(status) || status === 404 || status === 405 || status === 410) return fail(account(endpoint, exchange, words))
+  if (isElsewhere(status)) return fail(moved(endpoint, exchange))
   if (status < 400 || status >= 500 || status === 408) return fail(new Uncertain({ detail: words }))
   return fail(new Refused({ status, detail: words, billableUnits: billed(exchange) ?? 0 }))
 }
@@ -71,6 +91,8 @@ const ownFaults = new Set([
   "downstream_service_error",
   "downstream_service_unavailable"
 ])
+/** The platform's, which it tells in one sentence. */
+const isPlatforms = (type: string) => /^(runner_|request_timeout$|startup_timeout$|internal_error$)/.test(type)
 const yes = new Set(["1", "true", "yes"])
 const worthRepeating = (answer: Answered) =>
   yes.has((answer.header("x-fal-needs-retry") ?? answer.header("x-fal-retryable") ?? "").toLowerCase())
@@ -83,78 +105,99 @@ const isOfTheJob = (answer: Answered, { listed, type }: Body.Said) =>
 const unreadable = (answer: Answered, said: Body.Said, endpoint: string): GeneratorError["reason"] | undefined => {
   const { status } = answer
   if (isAccount(status)) return account(endpoint, answer, said.words)
-  if (status === 404) return new Unknown({ detail: said.words })
+  if (status === 404 && Body.isOfFal(answer)) return new Unknown({ detail: said.words })
   if (isOfTheJob(answer, said) || status === 499 || status === 422) return undefined
   // Read too early is a 400 with a sentence and no type.
-  if (status < 400 || status >= 500 || status === 400 || status === 408 || status === 429)
+  if (status < 400 || status >= 500 || status === 400 || status === 404 || status === 408 || status === 429)
     return new Unreachable({ detail: said.words })
   return undefined
 }
 
+const ended = (inferenceSeconds: number | null, failure?: GeneratorError["reason"]): Progress => ({
+  _tag: "Ended",
+  inferenceSeconds,
+  ...(failure === undefined ? {} : { failure })
+})
+
 export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
+  const said = Body.said(exchange)
   if (!isOk(exchange)) {
-    const said = Body.said(exchange)
     const reason = unreadable(exchange, said, endpoint)
     if (reason !== undefined) return fail(reason)
     // Whether the status itself may answer with the job's failure is not documented; the result will tell.
-    if (isOfTheJob(exchange, said) || exchange.status === 499) return Result.succeed({ _tag: "Ended", inferenceSeconds: null })
+    if (isOfTheJob(exchange, said) || exchange.status === 499) return Result.succeed(ended(null))
     return fail(new Refused({ status: exchange.status, detail: said.words, billableUnits: billed(exchange) ?? 0 }))
   }
-  return Option.match(Body.read(Body.Status, exchange.text), {
-    onNone: () => fail(new Unreachable({ detail: "the status cannot be read" })),
-    onSome: (seen) =>
-      Result.succeed<Progress>(
-        seen.status === "IN_QUEUE"
-          ? { _tag: "Queued", position: seen.queue_position ?? null }
-          : seen.status === "IN_PROGRESS"
-            ? { _tag: "Running" }
-            : { _tag: "Ended", inferenceSeconds: seen.metrics?.inference_time ?? null }
+  if (!Body.isOfFal(exchange)) return fail(new Unreachable({ detail: "the status cannot be read" }))
+  const { metrics, queue_position } = Body.fieldsOf(exchange.text) ?? {}
+  switch (said.status) {
+    case "IN_QUEUE":
+      return Result.succeed({ _tag: "Queued", position: Body.numberOf(queue_position) ?? null })
+    case "IN_PROGRESS":
+      return Result.succeed({ _tag: "Running" })
+    default: {
+      // A word of fal's that we do not know: it answers 202 while a request goes on. Taken for ended too early, its result says so.
+      if (said.status !== "COMPLETED" && exchange.status === 202) return Result.succeed({ _tag: "Running" })
+      const inference = Body.numberOf(Body.isFields(metrics) ? metrics["inference_time"] : undefined)
+      return Result.succeed(
+        ended(
+          inference !== undefined && inference >= 0 ? inference : null,
+          said.type === "" ? undefined : jobEnded(exchange, said)
+        )
       )
-  })
+    }
+  }
 }
 
+/** Why a job ended without a picture. */
 const jobEnded = (answer: Answered, said: Body.Said): GeneratorError["reason"] => {
   const { status } = answer
   const units = billed(answer)
   if (status === 499 || cancelledTypes.has(said.type)) return new Cancelled({ detail: said.words })
   // A 4xx that fal itself calls worth repeating costs nothing only if fal says so.
-  const repeat = ownFaults.has(said.type) || (worthRepeating(answer) && units === 0)
+  const repeat = ownFaults.has(said.type) || isPlatforms(said.type) || (worthRepeating(answer) && units === 0)
   if (status >= 500 || repeat || status === 429) return new JobFailed({ status, type: said.type, detail: said.words })
   return new Refused({ status, detail: said.words, billableUnits: units ?? 0 })
 }
 
 export const result = (exchange: Exchange, endpoint: string): Verdict<Picture> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
-  if (!isOk(exchange)) {
-    const said = Body.said(exchange)
-    return fail(unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said))
+  const said = Body.said(exchange)
+  if (!isOk(exchange)) return fail(unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said))
+  const output = outputOf(exchange.text)
+  const billableUnits = billed(exchange) ?? null
+  if (output?.image !== undefined) {
+    const { flagged, image, seed } = output
+    return Result.succeed({ ...image, seed, flagged, billableUnits })
   }
-  const output = Option.getOrUndefined(Body.read(Body.Output, exchange.text))
-  if (output === undefined) return fail(new Unreachable({ detail: "the result cannot be read" }))
-  const [image] = output.images
-  const units = billed(exchange) ?? null
+  if (exchange.status === 202 || said.status === "IN_QUEUE" || said.status === "IN_PROGRESS")
+    return fail(new Unreachable({ detail: "the request is still in progress" }))
   // A success is billed, so asking again would be paying again.
-  if (image === undefined) {
-    return fail(new Refused({ status: exchange.status, detail: "fal ended without a picture", billableUnits: units ?? 0 }))
+  if (output !== undefined) {
+    return fail(
+      new Refused({ status: exchange.status, detail: "fal ended without a picture", billableUnits: billableUnits ?? 1 })
+    )
   }
-  return Result.succeed({
-    url: image.url,
-    width: image.width ?? null,
-    height: image.height ?? null,
-    contentType: image.content_type ?? null,
-    seed: output.seed ?? null,
-    flagged: output.has_nsfw_concepts?.includes(true) ?? false,
-    billableUnits: units
-  })
+  // A failure under the status of a success: not billed only if fal says so.
+  if (isOfTheJob(exchange, said)) {
+    const reason = jobEnded(exchange, said)
+    return fail(
+      billableUnits === 0 || reason._tag === "Cancelled"
+        ? reason
+        : new Refused({ status: exchange.status, detail: said.words, billableUnits: billableUnits ?? 1 })
+    )
+  }
+  if (!Body.isOfFal(exchange)) return fail(new Unreachable({ detail: "the result cannot be read" }))
+  return fail(new Unreadable({ detail: Body.shapeOf(exchange), billableUnits }))
 }
 
 export const cancelled = (exchange: Exchange, endpoint: string): Verdict<"asked" | "ended" | "unknown"> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
-  if (isOk(exchange)) return Result.succeed("asked")
   const said = Body.said(exchange)
-  if (exchange.status === 400 && said.status === "ALREADY_COMPLETED") return Result.succeed("ended")
-  if (exchange.status === 404) return Result.succeed("unknown")
+  if (said.status === "ALREADY_COMPLETED") return Result.succeed("ended")
+  if (said.status === "NOT_FOUND" || (exchange.status === 404 && Body.isOfFal(exchange))) return Result.succeed("unknown")
+  if (isOk(exchange)) return Result.succeed("asked")
   const reason = unreadable(exchange, said, endpoint)
   return fail(reason ?? new Refused({ status: exchange.status, detail: said.words, billableUnits: 0 }))
 }
@@ -162,7 +205,11 @@ export const cancelled = (exchange: Exchange, endpoint: string): Verdict<"asked"
 /** Of a status nobody can have: that fal does not know it is the good answer. */
 export const probed = (exchange: Exchange, endpoint: string): Verdict<void> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
-  if (isOk(exchange) || exchange.status === 404) return Result.void
   const { words } = Body.said(exchange)
-  return isAccount(exchange.status) ? fail(account(endpoint, exchange, words)) : fail(new Unreachable({ detail: words }))
+  // The key is refused even what costs nothing: that is the account's.
+  if (isAccount(exchange.status))
+    return fail(new AccountProblem({ status: exchange.status, detail: words, scope: "account", endpoint }))
+  return Body.isOfFal(exchange) && (isOk(exchange) || exchange.status === 404)
+    ? Result.void
+    : fail(new Unreachable({ detail: words }))
 }

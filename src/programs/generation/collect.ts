@@ -1,5 +1,5 @@
 import { Effect, Schedule } from "effect"
-import { Generator, type GeneratorError } from "../../services/Generator.ts"
+import { Generator, GeneratorError, type Ticket } from "../../services/Generator.ts"
 import type { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
@@ -8,20 +8,42 @@ import { charged } from "./charged.ts"
 import * as Entry from "./Entry.ts"
 import { later, pause } from "./putOff.ts"
 import { grace } from "./submit.ts"
-import { type Usual, UsualTimes, waitUntilEnded } from "./wait.ts"
+import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
 /** What a picture that was paid for is good for. */
 type Use = "used" | "wasted"
 
-/** The picture of a request that has ended, written down as paid. */
-const bring = Effect.fn("generation.collect")(function* (taskId: string, submitted: Entry.Submitted, tookMs: number, use: Use) {
+const tag = ({ reason }: GeneratorError) => reason._tag
+/** A success that cannot be read is looked at once more: what stands between us and fal may have spoilt it (seconds). */
+const SECOND_LOOK = "5 seconds"
+
+/** The result, read again while it may be had: a moment's trouble must not pass for a picture that is gone. */
+const read = Effect.fnUntraced(function* (ticket: Ticket) {
   const generator = yield* Generator
+  const looks = Effect.retry(generator.result(ticket), {
+    while: (error) => tag(error) === "Unreachable" || tag(error) === "Unknown",
+    schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
+  })
+  return yield* Effect.catchIf(
+    looks,
+    (error) => tag(error) === "Unreadable",
+    () => Effect.andThen(Effect.sleep(SECOND_LOOK), looks)
+  )
+})
+
+/** The picture of a request that has ended, written down as paid. */
+const bring = Effect.fn("generation.collect")(function* (
+  taskId: string,
+  submitted: Entry.Submitted,
+  { failure, tookMs }: Waited,
+  use: Use
+) {
   const metrics = yield* Metrics
-  const picture = yield* generator.result(Entry.ticketOf(submitted)).pipe(
-    Effect.retry({
-      while: (error) => error.reason._tag === "Unreachable",
-      schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
-    })
+  const picture = yield* read(Entry.ticketOf(submitted)).pipe(
+    // fal keeps no result of some that failed, but has said why.
+    Effect.mapError((error) =>
+      tag(error) === "Unknown" && failure !== undefined ? new GeneratorError({ reason: failure }) : error
+    )
   )
   const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
   yield* Entry.advance(taskId, submitted, generated)
@@ -93,7 +115,7 @@ export const collect = Effect.fnUntraced(function* (taskId: string, submitted: E
   yield* yield* Begin
   return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
     Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
-    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs, "used")),
+    Effect.flatMap((waited) => bring(taskId, submitted, waited, "used")),
     Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))
   )
 })
@@ -106,7 +128,7 @@ export const recall = Effect.fnUntraced(function* (taskId: string, submitted: En
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
   return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, submitted.at).pipe(
-    Effect.flatMap(({ tookMs }) => bring(taskId, submitted, tookMs, use)),
+    Effect.flatMap((waited) => bring(taskId, submitted, waited, use)),
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>

@@ -52,10 +52,15 @@ export const nextLook = (elapsed: number, usual: number, sure = false): number =
 }
 
 const TROUBLE_GAP = 250
-/** A request this young may be unknown for a moment (milliseconds). */
-const YOUNG = 30_000
 /** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
 const TROUBLES = 6
+
+export interface Waited {
+  readonly tookMs: number
+  readonly inferenceSeconds: number | null
+  /** What fal says it failed of. */
+  readonly failure: GeneratorError["reason"] | undefined
+}
 
 /**
  * Waits until fal has ended the request, well or badly; the result tells which. `known` says when it was submitted, so that
@@ -65,7 +70,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
   ticket: Ticket,
   usual: Usual,
   submittedAt: number
-): Effect.fn.Return<{ readonly tookMs: number; readonly inferenceSeconds: number | null }, GeneratorError, Generator> {
+): Effect.fn.Return<Waited, GeneratorError, Generator> {
   const generator = yield* Generator
   let startedAt = submittedAt
   // Found again after its time: when it ended nobody saw, so it says nothing about how long one takes.
@@ -88,8 +93,9 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
     const progress = yield* Effect.result(generator.progress(ticket))
     if (progress._tag === "Failure") {
       const { _tag } = progress.failure.reason
-      // fal has been seen not to know a request it had just accepted.
-      const passing = _tag === "Unreachable" || (_tag === "Unknown" && now - submittedAt < YOUNG)
+      // Believed once it is said again and again: fal has been seen not to know a request that it had just accepted, and taking
+      // one for lost may pay twice.
+      const passing = _tag === "Unreachable" || _tag === "Unknown"
       if (!passing || ++troubles > TROUBLES) return yield* progress.failure
       continue
     }
@@ -97,9 +103,9 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
     const at = yield* Clock.currentTimeMillis
     if (progress.success._tag === "Ended") {
       const tookMs = at - startedAt
-      const { inferenceSeconds } = progress.success
+      const { failure, inferenceSeconds } = progress.success
       if (!late) usual.saw(ticket.endpoint, tookMs, inferenceSeconds === null ? null : inferenceSeconds * 1000)
-      return { tookMs: at - submittedAt, inferenceSeconds }
+      return { tookMs: at - submittedAt, inferenceSeconds, failure }
     }
     if (progress.success._tag === "Queued") {
       queuedLooks++
