@@ -5,6 +5,10 @@
 
 /** Deeper nesting is refused: nothing honest needs it, and code that walks a value may recurse. */
 export const MAX_DEPTH = 100
+/** A text with more values is refused before one of them is made: so many are read within 0.2 s, and take 30 MB at most. */
+export const MAX_VALUES = 100_000
+/** Python itself reads no longer integer. */
+export const MAX_DIGITS = 4300
 
 const QUOTE = 34
 const BACKSLASH = 92
@@ -37,10 +41,13 @@ export class Float {
   }
 }
 
-/** One pass over the text outside strings: how deep it nests, and whether words, long numbers or floats are there, which need care. */
+/**
+ * One pass over the text outside strings, which makes nothing: whether it keeps the bounds, and whether words, long numbers or
+ * floats are there, which need care.
+ */
 const survey = (text: string) => {
   let depth = 0
-  let deepest = 0
+  let values = 1
   let digits = 0
   let odd = false
   const words: Array<number> = []
@@ -49,14 +56,20 @@ const survey = (text: string) => {
     if (code === QUOTE) {
       for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) if (text.charCodeAt(at) === BACKSLASH) at++
     } else if (code === 123 || code === 91) {
-      if (++depth > deepest) deepest = depth
+      if (++depth > MAX_DEPTH) throw new RangeError(`nested more than ${MAX_DEPTH} levels deep, which is the most that is read`)
+      values++
     } else if (code === 125 || code === 93) depth--
+    else if (code === 44 /* , */) values++
     else if (code === 78 /* N */ || code === 73 /* I */) words.push(at)
     if (digits > 0 && (code === 46 /* . */ || code === 69 /* E */ || code === 101) /* e */) odd = true
     digits = isDigit(code) ? digits + 1 : 0
     if (digits > 15) odd = true
+    if (digits > MAX_DIGITS) throw new RangeError(`a number of more than ${MAX_DIGITS} digits, which is the most that is read`)
+    // "NaN" is seen twice, and is one value.
+    if (Math.max(values, words.length / 2) > MAX_VALUES)
+      throw new RangeError(`more than ${MAX_VALUES} values, which is the most that is read`)
   }
-  return { deepest, odd, words }
+  return { odd, words }
 }
 
 // Number literals no encoder writes, standing in for Python's words while `JSON.parse` runs.
@@ -81,10 +94,9 @@ const exact = (_key: string, value: unknown, context?: { readonly source?: strin
   return Number.isInteger(value) ? new Float(value) : value
 }
 
-/** Throws `SyntaxError` for what is not JSON even to Python, `RangeError` for nesting beyond `MAX_DEPTH`. */
+/** Throws `SyntaxError` for what is not JSON even to Python, `RangeError` for what is beyond the bounds above. */
 export const parse = (text: string): unknown => {
-  const { deepest, odd, words } = survey(text)
-  if (deepest > MAX_DEPTH) throw new RangeError(`nested ${deepest} levels deep, at most ${MAX_DEPTH} are read`)
+  const { odd, words } = survey(text)
   return odd || words.length > 0 ? JSON.parse(withoutWords(text, words), exact) : JSON.parse(text)
 }
 

@@ -114,6 +114,10 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       unanswered.splice(at, 1)
       return Effect.andThen(call, Effect.fail(new JournalError({ operation: name, cause: "answer lost" }) as never)) // as below
     })
+  /** Calls of the result store's that end as told here, by name: what else can be wrong with it than that it is away. */
+  const broken = new Map<string, (argument: unknown) => Effect.Effect<never, ResultStoreError> | undefined>()
+  const unlessBroken: Passage = (name, call, args) =>
+    Effect.suspend(() => (broken.get(name)?.(args[0]) as typeof call | undefined) ?? call) // it fails as the store does
   /** What the database refuses for good, and who else saves just before us. */
   const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
   const unless =
@@ -123,7 +127,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Effect.suspend(() => (isHanging() ? Effect.never : isAway() ? Effect.fail(error(name) as never) : call))
   const shared = {
     results: through(
-      results,
+      through(results, unlessBroken),
       unless(
         () => away.results,
         (operation) => new ResultStoreError({ operation, cause: "away" })
@@ -296,6 +300,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     library,
     results,
     away,
+    broken,
     unanswered,
     slow,
     database,

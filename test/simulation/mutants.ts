@@ -20,7 +20,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: settle,
     from: `      const sender = yield* senderOf(message, delivery)
       const after =`,
-    to: `      yield* acknowledge(delivery)
+    to: `      yield* insist("acknowledge", queue.acknowledge(delivery))
       const sender = yield* senderOf(message, delivery)
       const after =`
   },
@@ -28,7 +28,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "acknowledge before a failure is told",
     file: settle,
     from: `      yield* Effect.logWarning("task failed", {`,
-    to: `      yield* acknowledge(delivery)
+    to: `      yield* insist("acknowledge", queue.acknowledge(delivery))
       yield* Effect.logWarning("task failed", {`
   },
   {
@@ -266,6 +266,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "what cannot be read is thrown away",
     file: settle,
     from: `return yield* bury(delivery, "unreadable", problem.problem)`,
-    to: `return yield* acknowledge(delivery)`
+    to: `return yield* insist("acknowledge", queue.acknowledge(delivery))`
   }
 ]

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
+import * as Bounded from "../Bounded.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { MAX_BODY, unpack } from "./unpack.ts"
 
@@ -18,7 +19,10 @@ export const read = Effect.fnUntraced(function* (packing: Packing) {
       `Refusing to deserialize untrusted content of type ${packing.contentType ?? "null"} (only application/json is accepted)`
     )
   }
-  const bytes = Buffer.from(packing.body, packing.encoding === "base64" ? "base64" : "utf8")
+  const { body, encoding } = packing
+  const size = encoding === "base64" ? Math.floor((body.length / 4) * 3) - 2 : body.length
+  if (size > MAX_BODY) return yield* TaskFailure.decodeError(`body: ${size} bytes, at most ${MAX_BODY} are read`)
+  const bytes = Buffer.from(body, encoding === "base64" ? "base64" : "utf8")
   const plain = packing.compression === null ? bytes : yield* unpack(bytes, packing.compression)
   return yield* Effect.try({
     try: () => {
@@ -29,18 +33,16 @@ export const read = Effect.fnUntraced(function* (packing: Packing) {
   })
 })
 
+/** More tasks than these are sent by no message, and so no message says so many of them. */
+export const MOST_SIGNATURES = 10_000
 /** Signatures stay as they came: they are sent on, not understood. */
-const Signature = Schema.Record(Schema.String, Schema.Unknown)
+const Signatures = Bounded.list(Bounded.Properties, MOST_SIGNATURES)
 export const Embed = Schema.Struct({
-  callbacks: Schema.optionalKey(Schema.NullOr(Schema.Array(Signature))),
-  errbacks: Schema.optionalKey(Schema.NullOr(Schema.Array(Signature))),
-  chain: Schema.optionalKey(Schema.NullOr(Schema.Array(Signature))),
-  chord: Schema.optionalKey(Schema.NullOr(Signature))
+  callbacks: Schema.optionalKey(Schema.NullOr(Signatures)),
+  errbacks: Schema.optionalKey(Schema.NullOr(Signatures)),
+  chain: Schema.optionalKey(Schema.NullOr(Signatures)),
+  chord: Schema.optionalKey(Schema.NullOr(Bounded.Properties))
 })
 export interface Embed extends Schema.Schema.Type<typeof Embed> {}
 
-export const Body = Schema.Tuple([
-  Schema.Array(Schema.Unknown),
-  Schema.Record(Schema.String, Schema.Unknown),
-  Schema.NullOr(Embed)
-])
+export const Body = Schema.Tuple([Schema.Array(Schema.Unknown), Bounded.Properties, Schema.NullOr(Embed)])

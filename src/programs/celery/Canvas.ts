@@ -1,22 +1,24 @@
-import { Option, type Schema } from "effect"
+import { Option, Result, type Schema } from "effect"
 import type { ChordPart, ResultTuple } from "../../services/ResultStore.ts"
 import { derivedId } from "../derivedId.ts"
-import { apply, applyUnread, type FollowUp, nothing, together } from "./canvas/apply.ts"
+import { budget } from "./canvas/budget.ts"
+import { apply, applyUnread, type FollowUp, nothing, orCannot, together } from "./canvas/apply.ts"
 import { callbackFailure, dependencyFailure, gathered } from "./canvas/chord.ts"
-import type { Sender } from "./canvas/publish.ts"
+import type { Origin, Sender } from "./canvas/publish.ts"
 import * as Signature from "./canvas/Signature.ts"
 import { errbacksOf, type Part, type Stranded, stranded } from "./canvas/stranded.ts"
 import type { Message } from "./Message.ts"
 import type { Whose } from "./Reply.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 
-export type { FollowUp, Part, Sender, Stranded }
+export type { FollowUp, Part, Stranded }
+export type { Origin as Sender }
 
 /** What a task's end needs to know of its message. */
 export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed"> & Whose
 
 /** Who sends what follows a task. Its ids are made from the task's own, so that a second delivery sends the same. */
-export const senderOf = (ended: Ended, queue: string, name: string, now: number): Sender => ({
+export const senderOf = (ended: Ended, queue: string, name: string, now: number): Origin => ({
   seed: ended.id,
   replyTo: ended.replyTo ?? derivedId(ended.id, "reply"),
   rootId: ended.rootId,
@@ -54,7 +56,12 @@ const asGroup = (
 }
 
 /** What a finished task sets off: its `link` callbacks, then the next link of its chain (celery-wire 4.5, 4.6). */
-export const afterSuccess = (ended: Ended, value: Schema.Json, sender: Sender): FollowUp => {
+export const afterSuccess = (ended: Ended, value: Schema.Json, origin: Origin): FollowUp =>
+  orCannot(origin, [...(ended.embed.callbacks ?? []), ...restInOrder(ended)], "what was to come next", (sender) =>
+    afterwards(ended, value, sender)
+  )
+
+const afterwards = (ended: Ended, value: Schema.Json, sender: Sender): FollowUp => {
   const callbacks = ended.embed.callbacks ?? []
   const chain = ended.embed.chain ?? []
   const options = { parent_id: ended.id, root_id: ended.rootId, priority: null }
@@ -74,23 +81,29 @@ export const afterSuccess = (ended: Ended, value: Schema.Json, sender: Sender): 
   ])
 }
 
+const restInOrder = (ended: Ended) => (ended.embed.chain ?? []).toReversed()
 /** The rest of a chain, in its order: when a link fails, each of them has failed the same way (celery-wire 4.5). */
 export const restOfChain = (ended: Ended): ReadonlyArray<Stranded> =>
-  (ended.embed.chain ?? []).toReversed().flatMap((signature) => stranded(signature))
+  restInOrder(ended).flatMap((signature) => stranded(signature))
+
+/** All that was to follow a task that ends well. */
+export const followers = (ended: Ended): ReadonlyArray<Stranded> => [
+  ...(ended.embed.callbacks ?? []).flatMap((signature) => stranded(signature)),
+  ...restOfChain(ended)
+]
 
 /** Calls of the errbacks of a task that failed, all of the kind that gets its id (celery-wire 4.6). */
 export const afterFailure = (
   failed: { readonly id: string; readonly rootId: string; readonly errbacks: ReadonlyArray<unknown> },
-  sender: Sender
+  origin: Origin
 ): FollowUp =>
   failed.errbacks.length === 0
     ? nothing
-    : asGroup(
-        { ...sender, seed: failed.id, rootId: failed.rootId, parentId: failed.id },
+    : orCannot(
+        { ...origin, seed: failed.id, rootId: failed.rootId, parentId: failed.id },
         failed.errbacks,
-        [failed.id],
-        { parent_id: failed.id, root_id: failed.rootId },
-        "errbacks"
+        "errbacks",
+        (sender) => asGroup(sender, failed.errbacks, [failed.id], { parent_id: failed.id, root_id: failed.rootId }, "errbacks")
       )
 
 /** What follows when the last part of a chord is in. */
@@ -108,19 +121,24 @@ export const afterChord = (
   chord: { readonly group: string; readonly body: unknown },
   parts: ReadonlyArray<ChordPart>,
   shape: Option.Option<ResultTuple>,
-  sender: Sender
+  origin: Origin
 ): ChordEnd => {
-  const body = Signature.read(chord.body)
-  const broken = body._tag === "Success" ? Option.none() : Option.some(callbackFailure(body.failure))
-  const failure = Option.getOrUndefined(Option.orElse(dependencyFailure(parts), () => broken))
-  if (failure === undefined && body._tag === "Success") {
-    // The seed is the chord's: whoever finishes it last, the body is the same.
-    return { _tag: "Body", next: apply({ ...sender, seed: chord.group }, body.success, [gathered(parts, shape)], {}, "body") }
-  }
+  const made = Option.match(dependencyFailure(parts), {
+    onSome: Result.fail,
+    onNone: () =>
+      Result.flatMap(Signature.read(chord.body), (body) =>
+        Result.try({
+          // The seed is the chord's: whoever finishes it last, the body is the same.
+          try: () => apply({ ...origin, seed: chord.group, spend: budget() }, body, [gathered(parts, shape)], {}, "body"),
+          catch: (error) => (error instanceof Error ? error.message : String(error))
+        })
+      ).pipe(Result.mapError(callbackFailure))
+  })
+  if (Result.isSuccess(made)) return { _tag: "Body", next: made.success }
   return {
     _tag: "Failed",
-    failure: failure ?? callbackFailure("unknown"),
+    failure: made.failure,
     stranded: stranded(chord.body),
-    next: together(errbacksOf(chord.body).map((one) => afterFailure({ ...one, rootId: one.id }, sender)))
+    next: together(errbacksOf(chord.body).map((one) => afterFailure({ ...one, rootId: one.id }, origin)))
   }
 }

@@ -1,6 +1,7 @@
 import { type DateTime, Effect, Option, Result, Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as Text from "../../services/Text.ts"
+import * as Bounded from "../Bounded.ts"
 import * as Body from "./Body.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { moment } from "./Time.ts"
@@ -15,11 +16,10 @@ export class Undeliverable extends Schema.TaggedError<Undeliverable>()("Undelive
   failure: TaskFailure.TaskFailure
 }) {}
 
-const Properties = Schema.Record(Schema.String, Schema.Unknown)
 const Envelope = Schema.Struct({
   body: Schema.String,
-  headers: Properties,
-  properties: Schema.optionalKey(Properties),
+  headers: Bounded.Properties,
+  properties: Schema.optionalKey(Bounded.Properties),
   "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
   "content-encoding": Schema.optionalKey(Schema.NullOr(Schema.String))
 })

@@ -6,7 +6,7 @@ import type { Envelope, Message } from "./Message.ts"
 import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"
 import { iso } from "./Time.ts"
 
-const outgoing = (envelope: Envelope, queue: string, priority: number, tag: string): Outgoing => ({
+export const outgoing = (envelope: Envelope, queue: string, priority: number, tag: string): Outgoing => ({
   tag,
   queue,
   priority,
@@ -100,51 +100,44 @@ export interface NewTask {
 }
 
 /** A task as a Celery producer would send it (celery-wire 1.2 to 1.4). */
+export const envelopeOf = (task: NewTask, origin: string) => ({
+  body: Buffer.from(
+    PythonJson.stringify([task.args, task.kwargs, { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }])
+  ).toString("base64"),
+  "content-encoding": "utf-8",
+  "content-type": "application/json",
+  headers: {
+    ...task.headers,
+    lang: "py",
+    task: task.task,
+    id: task.id,
+    shadow: null,
+    eta: task.eta ?? null,
+    expires: task.expires ?? null,
+    group: task.group ?? null,
+    group_index: task.groupIndex ?? null,
+    retries: task.retries ?? 0,
+    timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
+    root_id: task.rootId ?? task.id,
+    parent_id: task.parentId ?? null,
+    argsrepr: safeArgsRepr(task.args),
+    kwargsrepr: safeRepr(task.kwargs),
+    origin,
+    ignore_result: false,
+    replaced_task_nesting: 0,
+    stamped_headers: null,
+    stamps: {}
+  },
+  properties: {
+    correlation_id: task.id,
+    reply_to: task.replyTo,
+    delivery_mode: 2,
+    delivery_info: { exchange: "", routing_key: task.queue },
+    priority: task.priority ?? 0,
+    body_encoding: "base64",
+    delivery_tag: task.tag
+  }
+})
+
 export const encode = (task: NewTask, origin: string): Outgoing =>
-  outgoing(
-    {
-      body: Buffer.from(
-        PythonJson.stringify([
-          task.args,
-          task.kwargs,
-          { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }
-        ])
-      ).toString("base64"),
-      "content-encoding": "utf-8",
-      "content-type": "application/json",
-      headers: {
-        ...task.headers,
-        lang: "py",
-        task: task.task,
-        id: task.id,
-        shadow: null,
-        eta: task.eta ?? null,
-        expires: task.expires ?? null,
-        group: task.group ?? null,
-        group_index: task.groupIndex ?? null,
-        retries: task.retries ?? 0,
-        timelimit: [task.limits?.hard ?? null, task.limits?.soft ?? null],
-        root_id: task.rootId ?? task.id,
-        parent_id: task.parentId ?? null,
-        argsrepr: safeArgsRepr(task.args),
-        kwargsrepr: safeRepr(task.kwargs),
-        origin,
-        ignore_result: false,
-        replaced_task_nesting: 0,
-        stamped_headers: null,
-        stamps: {}
-      },
-      properties: {
-        correlation_id: task.id,
-        reply_to: task.replyTo,
-        delivery_mode: 2,
-        delivery_info: { exchange: "", routing_key: task.queue },
-        priority: task.priority ?? 0,
-        body_encoding: "base64",
-        delivery_tag: task.tag
-      }
-    },
-    task.queue,
-    task.priority ?? 0,
-    task.tag
-  )
+  outgoing(envelopeOf(task, origin), task.queue, task.priority ?? 0, task.tag)

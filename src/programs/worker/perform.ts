@@ -11,7 +11,8 @@ import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Program, type Task } from "../Task.ts"
 import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
 import { type End, limitsOf, run } from "./run.ts"
-import { insist, makeSettle, type Outside } from "./settle.ts"
+import { insist } from "./ending.ts"
+import { makeSettle, type Outside } from "./settle.ts"
 
 /** A message whose worker died this often while holding it is not run again. */
 const MAX_CRASHES = 3
@@ -109,7 +110,15 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return "reusable"
     }
     if (message.envelope.headers["redelivered"] === true) {
-      const before = yield* insist("look for an earlier result", results.get(message.id))
+      const before = yield* insist(
+        "look for an earlier result",
+        // A document that is none of ours, or not one at all, tells nothing.
+        Effect.catchIf(
+          results.get(message.id),
+          ({ operation }) => operation === "read",
+          () => Effect.succeedNone
+        )
+      )
       if (Option.isSome(before) && before.value.status === "SUCCESS") {
         yield* settle.acknowledge(delivery, message, before.value)
         return "reusable"
@@ -221,12 +230,22 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   })
 
   return Effect.fn("worker.perform")(function* (delivery: Claimed): Effect.fn.Return<"reusable" | "spent", never, R> {
-    const message = yield* Effect.result(Message.decode(delivery.raw, settings.TIMEZONE))
-    if (message._tag === "Success") {
-      return yield* Effect.annotateLogs(live(delivery, message.success), { task: message.success.task, id: message.success.id })
-    }
-    yield* settle.refused(delivery, message.failure)
-    yield* metrics.count("tasks_total", { task: "unknown", outcome: "refused" })
-    return "reusable"
+    let read: Message.Message | undefined
+    return yield* Effect.gen(function* () {
+      const message = yield* Effect.result(Message.decode(delivery.raw, settings.TIMEZONE))
+      if (message._tag === "Success") {
+        read = message.success
+        return yield* Effect.annotateLogs(live(delivery, read), { task: read.task, id: read.id })
+      }
+      yield* settle.refused(delivery, message.failure)
+      yield* metrics.count("tasks_total", { task: "unknown", outcome: "refused" })
+      return "reusable"
+    }).pipe(
+      // A child that crashed over it would take the same message again, and the worker with it in the end.
+      Effect.catchCauseIf(
+        (cause) => !Cause.hasInterrupts(cause),
+        (cause) => Effect.as(settle.broken(delivery, read, cause), "reusable" as const)
+      )
+    )
   })
 })

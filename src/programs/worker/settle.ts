@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Random, Schedule } from "effect"
+import { type Cause, Clock, Duration, Effect, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -15,14 +15,7 @@ import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { derivedId } from "../derivedId.ts"
 import type { PutBack, Result, RetryLater } from "../Task.ts"
-
-/** Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. */
-export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
-  call.pipe(
-    Effect.tapError((error) => Effect.logWarning(`cannot ${what} yet`, error)),
-    Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])),
-    Effect.orDie
-  )
+import { BROKEN, defect, insist, makeEnding, tried } from "./ending.ts"
 
 export interface Outside {
   /** Makes the worker take nothing for a while. */
@@ -40,30 +33,15 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX", "TASK_TRACK_STARTED", "RESULT_EXTENDED")
 
   const canvas = CarryOut.make(queue, results)
-  const store = (result: TaskResult) => insist("store a result", results.store(result))
-  const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
+  const { bury, buryAndTell, end } = makeEnding(queue, metrics)
   /** Whose result it is, as much of it as is to be told. */
   const whose = (message: Message.Message) =>
     settings.RESULT_EXTENDED ? { ...message, extended: Reply.extended(message, me.name) } : message
   const senderOf = (ended: Canvas.Ended, delivery: Delivery) =>
     Effect.map(Clock.currentTimeMillis, (now) => Canvas.senderOf(ended, delivery.queue, me.name, now))
-  /** Tells everyone who waits for it or for what was to follow it. */
-  const fail = Effect.fnUntraced(function* (
-    delivery: Delivery,
-    ended: Canvas.Ended,
-    document: (whose: Reply.Whose, now: number) => TaskResult
-  ) {
-    const sender = yield* senderOf(ended, delivery)
-    yield* insist(
-      "store a failure",
-      canvas.fail(ended, (whose) => document(whose, sender.now), sender)
-    )
-  })
-  const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
-    yield* Effect.logError("message put aside as a dead letter", { reason, error: Text.cut(error, 500) })
-    yield* metrics.count("dead_letters_total", { reason })
-    yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error }))
-  })
+  /** The steps that tell everyone who waits for it or for what was to follow it. */
+  const telling = (delivery: Delivery, ended: Canvas.Ended, document: (whose: Reply.Whose, now: number) => TaskResult) =>
+    Effect.map(senderOf(ended, delivery), (sender) => canvas.fail(ended, (whose) => document(whose, sender.now), sender))
 
   return {
     /**
@@ -77,34 +55,43 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** It had ended well at an earlier delivery, which may have stopped between the result and the chord it counts for. */
     acknowledge: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, before: TaskResult) {
       const sender = yield* senderOf(message, delivery)
-      yield* insist("count it in its chord", canvas.counted(message, before, sender))
-      yield* acknowledge(delivery)
+      yield* end(delivery, [canvas.counted(message, before, sender)])
     }),
 
     succeeded: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, result: Result, runtime: number) {
       const sender = yield* senderOf(message, delivery)
       const after = Canvas.afterSuccess(message, result.value, sender)
-      // Sent before the result is stored, so that its children are complete; once, though the message may come again.
-      yield* insist("send what follows", canvas.follow(message, after, sender))
       const told = Reply.success(whose(message), result.value, [...result.children, ...after.children], sender.now)
-      if (!message.ignoreResult) yield* store(told)
-      yield* insist("count it in its chord", canvas.counted(message, told, sender))
-      yield* acknowledge(delivery)
+      yield* end(delivery, [
+        // Sent before the result is stored, so that its children are complete; once, though the message may come again.
+        canvas.follow(message, after, sender),
+        { what: "store a result", run: message.ignoreResult ? Effect.void : results.store(told) },
+        canvas.counted(message, told, sender)
+      ])
       yield* outside.emit(() => TaskEvent.succeeded(message.id, result.value, runtime))
     }),
 
     failed: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, failure: TaskFailure.TaskFailure) {
       yield* Effect.logWarning("task failed", { error: Text.cut(failure.message, 500) })
-      yield* fail(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
-      yield* acknowledge(delivery)
+      yield* end(delivery, yield* telling(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now)))
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
 
     /** It took its worker with it too often: failed, and put aside for a person. */
     lost: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message) {
       const failure = TaskFailure.workerLost(`Worker exited prematurely ${message.crashes} times while it ran this task`)
-      yield* fail(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
-      yield* bury(delivery, "crashed its worker", failure.message)
+      const steps = telling(delivery, whose(message), (whose, now) => Reply.failure(whose, failure, now))
+      yield* buryAndTell(delivery, "crashed its worker", failure.message, steps)
+      yield* outside.emit(() => TaskEvent.failed(message.id, failure))
+    }),
+
+    /** Nobody foresaw it, so that nothing can be relied on but the bytes of the message. `message` undefined: not even read. */
+    broken: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message | undefined, cause: Cause.Cause<unknown>) {
+      yield* Effect.logError("a message met a defect of this worker", cause)
+      if (message === undefined) return yield* bury(delivery, BROKEN, defect(cause))
+      const failure = TaskFailure.internalError(defect(cause))
+      const steps = telling(delivery, message, (whose, now) => Reply.failure(whose, failure, now))
+      yield* buryAndTell(delivery, BROKEN, failure.message, steps)
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
 
@@ -130,7 +117,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       })
       yield* metrics.count("task_retries_total", { task: name, reason: later.reason })
       const told = Reply.retry(whose(message), later.failure, { delaySeconds })
-      if (!message.ignoreResult) yield* store(told)
+      if (!message.ignoreResult) yield* tried("store RETRY", results.store(told))
       yield* insist("put a retry back", queue.retry(delivery, next, eta))
       yield* outside.emit(() => TaskEvent.retried(message.id, later.failure, told.traceback ?? ""))
     }),
@@ -142,8 +129,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       signum: number | null
     ) {
       yield* Effect.logInfo("task revoked", { why })
-      yield* fail(delivery, whose(message), (whose, now) => Reply.revoked(whose, why, now))
-      yield* acknowledge(delivery)
+      yield* end(delivery, yield* telling(delivery, whose(message), (whose, now) => Reply.revoked(whose, why, now)))
       yield* outside.emit(() =>
         TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" })
       )
@@ -161,8 +147,8 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     refused: Effect.fnUntraced(function* (delivery: Delivery, problem: Message.Unreadable | Message.Undeliverable) {
       if (problem._tag === "Unreadable") return yield* bury(delivery, "unreadable", problem.problem)
       yield* Effect.logWarning("message refused", { id: problem.id, error: Text.cut(problem.failure.message, 500) })
-      yield* fail(delivery, yield* remains(delivery.raw, problem.id), (whose, now) => Reply.failure(whose, problem.failure, now))
-      yield* acknowledge(delivery)
+      const ended = yield* remains(delivery.raw, problem.id)
+      yield* end(delivery, yield* telling(delivery, ended, (whose, now) => Reply.failure(whose, problem.failure, now)))
       yield* outside.emit(() => TaskEvent.failed(problem.id, problem.failure))
     })
   }

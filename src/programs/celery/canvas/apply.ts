@@ -4,7 +4,8 @@ import type { Outgoing } from "../../../services/TaskQueue.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as Reply from "../Reply.ts"
 import { freeze, prepare, text, withArgs } from "./freeze.ts"
-import { publish, type Sender } from "./publish.ts"
+import { budget } from "./budget.ts"
+import { type Origin, publish, type Sender } from "./publish.ts"
 import * as Options from "./options.ts"
 import * as Signature from "./Signature.ts"
 import { type Part, stranded } from "./stranded.ts"
@@ -77,7 +78,7 @@ export const apply = (
       }
       const { steps } = prepare(sender, signature.tasks, withArgs(signature, args).args, place, link_error, path)
       const [last, ...others] = steps
-      const todo = last === undefined ? [] : [Options.linked(last, "link", link), ...others]
+      const todo = last === undefined ? [] : [Options.linked(last, "link", link, sender.spend), ...others]
       const first = todo.at(-1)
       if (first === undefined) return nothing
       // Reversed, as all chains on the wire: what this chain is a part of comes after it.
@@ -162,13 +163,31 @@ const applyChord = (
 }
 
 /** Nobody can run `signature`: each id in it that someone may wait for, or at least the one it would have had. */
-export const cannot = (sender: Sender, signature: unknown, why: string, path: string): FollowUp => {
+const cannot = (sender: Origin, signature: unknown, why: string, path: string): FollowUp => {
   const found = stranded(signature)
   const tasks = found.length > 0 ? found : [{ id: derivedId(sender.seed, path), group: null, index: null, chord: null }]
   return {
     ...nothing,
     children: tasks.map(({ id }) => Reply.taskTuple(id)),
     impossible: tasks.map((task) => ({ task, why }))
+  }
+}
+
+/**
+ * What `make` makes of `signatures`, or that none of them can follow: whatever is wrong with a canvas, nothing is thrown, sent in
+ * part or passed over.
+ */
+export const orCannot = (
+  origin: Origin,
+  signatures: ReadonlyArray<unknown>,
+  path: string,
+  make: (sender: Sender) => FollowUp
+): FollowUp => {
+  try {
+    return make({ ...origin, spend: budget() })
+  } catch (error) {
+    const why = `${path} cannot follow: ${error instanceof Error ? error.message : String(error)}`
+    return together(signatures.map((signature, at) => cannot(origin, signature, why, `${path} ${at}`)))
   }
 }
 

@@ -68,24 +68,61 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
 
   return {
     /** Callbacks and the next link of the chain; to be done before the result is stored, so that its children are complete. */
-    follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender) => send(`after:${ended.id}`, next, sender),
+    follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender): Step => ({
+      what: "send what follows",
+      run: send(`after:${ended.id}`, next, sender),
+      otherwise: {
+        what: "tell who waits for what was to follow",
+        run: Effect.suspend(() => {
+          const failure = TaskFailure.internalError("it was to follow a task that ended well, and could not be sent")
+          return strand(Canvas.followers(ended), (whose) => Reply.failure(whose, failure, sender.now), sender)
+        })
+      }
+    }),
 
     /** The chord a task was a part of, after its result is stored. */
-    counted: (ended: Canvas.Ended, end: Pick<TaskResult, "status" | "result">, sender: Canvas.Sender) =>
-      part(partOf(ended), end, sender),
+    counted: (ended: Canvas.Ended, end: Pick<TaskResult, "status" | "result">, sender: Canvas.Sender): Step => ({
+      what: "count it in its chord",
+      run: Effect.suspend(() => part(partOf(ended), end, sender))
+    }),
 
-    /** A task did not end well: its chord, the rest of its chain, and, after a failure, its errbacks. */
-    fail: Effect.fnUntraced(function* (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender) {
-      const told = document(ended)
-      yield* results.store(told)
-      yield* part(partOf(ended), told, sender)
+    /**
+     * Who is to be told that a task did not end well: who waits for it, its chord, the rest of its chain, and, after a failure,
+     * its errbacks. In this order, and each of them whatever became of the others.
+     */
+    fail: (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender): ReadonlyArray<Step> => {
       const alike = (whose: Reply.Whose, { call }: Canvas.Stranded) => document({ ...whose, extended: ended.extended && call })
-      yield* strand(Canvas.restOfChain(ended), alike, sender)
-      if (told.status !== "FAILURE") return
       const errbacks = ended.embed.errbacks ?? []
-      yield* send(`errbacks:${ended.id}`, Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender), sender)
-    })
+      const told = Effect.sync(() => document(ended))
+      return [
+        { what: "store a result", run: Effect.flatMap(told, results.store) },
+        { what: "count it in its chord", run: Effect.flatMap(told, (end) => part(partOf(ended), end, sender)) },
+        {
+          what: "tell the rest of its chain",
+          run: Effect.suspend(() => strand(Canvas.restOfChain(ended), alike, sender))
+        },
+        {
+          what: "send its errbacks",
+          run: Effect.flatMap(told, ({ status }) =>
+            status === "FAILURE"
+              ? send(
+                  `errbacks:${ended.id}`,
+                  Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender),
+                  sender
+                )
+              : Effect.void
+          )
+        }
+      ]
+    }
   }
+}
+
+/** One thing to be done because a task has ended, which may be done again; and what is left to do when it cannot be done. */
+export interface Step {
+  readonly what: string
+  readonly run: Effect.Effect<void, Failure>
+  readonly otherwise?: Step
 }
 
 type Failure =

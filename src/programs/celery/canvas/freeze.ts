@@ -1,5 +1,6 @@
 import type { ResultTuple } from "../../../services/ResultStore.ts"
 import { derivedId } from "../../derivedId.ts"
+import type { Spend } from "./budget.ts"
 import * as Options from "./options.ts"
 import * as Signature from "./Signature.ts"
 
@@ -7,6 +8,7 @@ import * as Signature from "./Signature.ts"
 export interface Seed {
   readonly seed: string
   readonly replyTo: string
+  readonly spend: Spend
 }
 
 export interface Place {
@@ -132,7 +134,7 @@ export const prepare = (
     // The chain's place is the last step's; a chord made of it has it in its body already.
     const own = at === all.length - 1 ? place : set({ root: place.root })
     const frozen = freeze(seed, step, own, `${path}/${at}`)
-    steps.push({ ...frozen, signature: Options.linked(frozen.signature, "link_error", errbacks) })
+    steps.push({ ...frozen, signature: Options.linked(frozen.signature, "link_error", errbacks, seed.spend) })
   }
   const [first, ...later] = steps.toReversed()
   const start = first?.result ?? { id: derivedId(seed.seed, path), parent: null, children: null }

@@ -1,16 +1,15 @@
-import { Result, Schema } from "effect"
+import { Result } from "effect"
 import * as PythonJson from "../../../services/PythonJson.ts"
 import type { Outgoing } from "../../../services/TaskQueue.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as NewMessage from "../NewMessage.ts"
 import { packing } from "../pack.ts"
-import { safeArgsRepr, safeRepr } from "../pythonRepr.ts"
-import { iso, moment } from "../Time.ts"
+import { iso, isMoment, moment } from "../Time.ts"
 import type { Seed } from "./freeze.ts"
 import * as Signature from "./Signature.ts"
 
 /** Who sends, and what holds for each message that does not say otherwise. */
-export interface Sender extends Seed {
+export interface Origin extends Omit<Seed, "spend"> {
   readonly rootId: string
   readonly parentId: string
   readonly queue: string
@@ -18,6 +17,7 @@ export interface Sender extends Seed {
   /** Unix milliseconds. */
   readonly now: number
 }
+export type Sender = Origin & Seed
 
 const instant = (value: unknown): string | null => {
   try {
@@ -33,30 +33,6 @@ const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null 
     ? null
     : ((Array.isArray(value) ? value : [value]) as ReadonlyArray<Record<string, unknown>>) // checked as the options were
 
-const Envelope = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
-const properties = (value: unknown) => (typeof value === "object" && value !== null ? value : {})
-
-/** What `NewMessage.encode` has no word for. */
-const amended = (out: Outgoing, headers: object, more: object, compression: string | null | undefined): Outgoing => {
-  const envelope = PythonJson.parse(out.raw)
-  if (!Schema.is(Schema.toType(Envelope))(envelope)) return out
-  const packed = packing(compression)
-  const body = String(envelope["body"])
-  return {
-    ...out,
-    raw: PythonJson.stringify({
-      ...envelope,
-      body: packed === undefined ? body : packed.pack(Buffer.from(body, "base64")).toString("base64"),
-      headers: {
-        ...properties(envelope["headers"]),
-        ...headers,
-        ...(packed === undefined ? {} : { compression: packed.contentType })
-      },
-      properties: { ...properties(envelope["properties"]), ...more }
-    })
-  }
-}
-
 /** The message of one task, its options applied (celery-wire 1.4), or what is wrong with them. */
 export const publish = (
   sender: Sender,
@@ -65,19 +41,41 @@ export const publish = (
   given: Signature.Options,
   id: string
 ): Result.Result<Outgoing, string> =>
-  Result.map(Signature.checkOptions(given), (options) => messageOf(sender, call, args, given, options, id))
+  Result.flatMap(Signature.checkOptions(given), (options) => {
+    const times = timesOf(options, sender.now)
+    return Result.map(times, (times) => {
+      const message = messageOf(sender, call, args, given, options, times, id)
+      sender.spend(1, message.raw.length)
+      return message
+    })
+  })
 
-/** Celery's own options, and kombu's for sending; every other one becomes a property of the message. */
+interface Times {
+  readonly due: string | null
+  readonly until: string | null
+}
+/** When the task is due and when it expires, as dates. Seconds from now may lead to where no date is. */
+const timesOf = ({ countdown, eta, expires }: Signature.Known, now: number): Result.Result<Times, string> => {
+  const far = [countdown, expires].find((seconds) => typeof seconds === "number" && !isMoment(now + seconds * 1000))
+  if (far !== undefined) return Result.fail(`${far === countdown ? "countdown" : "expires"}: no date is ${far} seconds from now`)
+  const after = (seconds: number) => iso(now + seconds * 1000)
+  return Result.succeed({
+    // A countdown of 0 is none, as in Celery.
+    due: countdown ? after(countdown) : instant(eta ?? null),
+    until: typeof expires === "number" ? after(expires) : instant(expires ?? null)
+  })
+}
+
+/** Celery's own options, kombu's for sending, and our notes; every other one becomes a property of the message. */
 const notProperties = `add_to_parent chord_size confirm_timeout connection content_encoding content_type declare event_dispatcher
-  exchange_type expiration immediate mandatory producer publisher result_cls retry retry_policy route_name router serializer stamps
-  task_type timeout`
+  crashes exchange_type expiration generation immediate mandatory producer publisher result_cls retry retry_policy route_name router serializer stamps
+  task_type timeout uncounted`
 const consumed = new Set([...Signature.known, ...notProperties.split(/\s+/)])
-const propertiesIn = (given: Signature.Options, stamps: ReadonlyArray<string>) =>
-  Object.fromEntries(Object.entries(given).filter(([name]) => !consumed.has(name) && !stamps.includes(name)))
+const propertiesIn = (given: Signature.Options, stamps: ReadonlySet<string>) =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => !consumed.has(name) && !stamps.has(name)))
 
 /** Without an exchange the routing key is ignored, as by Celery; with one, what is bound to it is named like the key. */
-const queueOf = ({ exchange, queue, routing_key }: Signature.Known) =>
-  queue ?? (exchange === null || exchange === undefined || exchange === "" ? undefined : routing_key)
+const queueOf = ({ exchange, queue, routing_key }: Signature.Known) => queue || (exchange ? routing_key : null) || undefined
 
 const messageOf = (
   sender: Sender,
@@ -85,15 +83,15 @@ const messageOf = (
   args: ReadonlyArray<unknown>,
   given: Signature.Options,
   options: Signature.Known,
+  { due, until }: Times,
   id: string
 ): Outgoing => {
-  const { now } = sender
   const stamps = options.stamped_headers ?? null
-  const expires = options.expires ?? null
-  const until = typeof expires === "number" ? iso(now + expires * 1000) : instant(expires)
-  // A countdown of 0 is none, as in Celery.
-  const due = options.countdown ? iso(now + options.countdown * 1000) : instant(options.eta ?? null)
-  const out = NewMessage.encode(
+  const queue = queueOf(options) ?? sender.queue
+  const priority = options.priority ?? 0
+  const tag = derivedId(sender.seed, `tag of ${id}`)
+  const packed = packing(options.compression)
+  const envelope = NewMessage.envelopeOf(
     {
       id,
       task: call.task,
@@ -105,10 +103,10 @@ const messageOf = (
         chain: records(options.chain),
         chord: options.chord ?? null
       },
-      queue: queueOf(options) ?? sender.queue,
-      tag: derivedId(sender.seed, `tag of ${id}`),
+      queue,
+      tag,
       replyTo: options.reply_to ?? sender.replyTo,
-      priority: options.priority ?? 0,
+      priority,
       group: options.group_id ?? null,
       groupIndex: options.group_index ?? null,
       rootId: options.root_id ?? sender.rootId,
@@ -120,22 +118,32 @@ const messageOf = (
     },
     sender.name
   )
-  return amended(
-    out,
+  const { body } = envelope
+  return NewMessage.outgoing(
     {
-      argsrepr: safeArgsRepr(args),
-      kwargsrepr: safeRepr(call.kwargs),
-      timelimit: [given["time_limit"] ?? null, given["soft_time_limit"] ?? null], // a float stays one
-      shadow: options.shadow ?? null,
-      ignore_result: options.ignore_result ?? false,
-      replaced_task_nesting: options.replaced_task_nesting ?? 0,
-      stamped_headers: stamps,
-      stamps: Object.fromEntries((stamps ?? []).filter((name) => name in given).map((name) => [name, given[name]]))
+      ...envelope,
+      body: packed === undefined ? body : packed.pack(Buffer.from(body, "base64")).toString("base64"),
+      headers: {
+        ...envelope.headers,
+        timelimit: [given["time_limit"] ?? null, given["soft_time_limit"] ?? null], // a float stays one
+        shadow: options.shadow ?? null,
+        ignore_result: options.ignore_result ?? false,
+        replaced_task_nesting: options.replaced_task_nesting ?? 0,
+        stamped_headers: stamps,
+        stamps: Object.fromEntries(
+          (stamps ?? []).filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]])
+        ),
+        ...(packed === undefined ? {} : { compression: packed.contentType })
+      },
+      properties: {
+        // Under what the message needs to be read: no option may take its place.
+        ...propertiesIn(given, new Set(stamps)),
+        ...envelope.properties,
+        ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(moment(until) - sender.now) || 0)) })
+      }
     },
-    {
-      ...propertiesIn(given, stamps ?? []),
-      ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(moment(until) - now) || 0)) })
-    },
-    options.compression
+    queue,
+    priority,
+    tag
   )
 }

@@ -1,0 +1,83 @@
+import { Cause, Clock, Effect, Exit, Predicate, Schedule } from "effect"
+import type { Metrics } from "../../services/Metrics.ts"
+import type { Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import * as Text from "../../services/Text.ts"
+import type { Step } from "../celery/canvas/carryOut.ts"
+
+/** What Redis has answered stays as it is: there is something else under that key, or a document that is none. */
+const isLasting = (error: object) =>
+  (Predicate.hasProperty(error, "operation") && error.operation === "read") ||
+  (Predicate.hasProperty(error, "cause") && /\bWRONGTYPE\b/.test(String(error.cause)))
+
+/**
+ * Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. An answer
+ * that will always be the same is a defect.
+ */
+export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
+  call.pipe(
+    Effect.tapError((error) => Effect.logWarning(`cannot ${what} yet`, error)),
+    Effect.retry({
+      while: (error) => !isLasting(error),
+      schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])
+    }),
+    Effect.orDie
+  )
+
+/** Does it, and whatever is wrong with it is logged: what comes after it does not depend on it. */
+export const tried = <E extends { readonly _tag: string }, R>(what: string, run: Effect.Effect<void, E, R>) =>
+  Effect.catchCauseIf(
+    insist(what, run),
+    (cause) => !Cause.hasInterrupts(cause),
+    (cause) => Effect.logError(`cannot ${what}`, cause)
+  )
+
+/** The same as a person reads it. */
+export const defect = (cause: Cause.Cause<unknown>) => Text.line(Cause.prettyErrors(cause)[0]?.message ?? "unknown", 500)
+
+/** Where the dead letters cannot be written to either (milliseconds). */
+const AGAIN = 3_600_000
+
+/** The last steps of a message's life. */
+export const makeEnding = (queue: TaskQueue["Service"], metrics: Metrics["Service"]) => {
+  /** Needs nothing of a message but its bytes, and nothing of Redis but the list of dead letters. */
+  const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
+    yield* Effect.logError("message put aside as a dead letter", { reason, error: Text.cut(error, 500) })
+    yield* metrics.count("dead_letters_total", { reason })
+    yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error: Text.cut(error, 2000) })).pipe(
+      Effect.catchCauseIf(
+        (cause) => !Cause.hasInterrupts(cause),
+        (cause) =>
+          Effect.logError("the dead letters cannot be written to: the message waits for an hour", cause).pipe(
+            Effect.andThen(Clock.currentTimeMillis),
+            Effect.flatMap((now) => insist("park a message", queue.hold(delivery, now + AGAIN)))
+          )
+      )
+    )
+  })
+  const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
+
+  /** Puts a message aside that nobody is left to wait for, then tries each step: none of them can keep it from being put aside. */
+  const buryAndTell = (delivery: Delivery, reason: string, error: string, steps: Effect.Effect<ReadonlyArray<Step>>) =>
+    Effect.gen(function* () {
+      yield* bury(delivery, reason, error)
+      for (const { run, what } of yield* steps) yield* tried(what, run)
+    })
+
+  /** Takes the steps in their order, then acknowledges. When one has a defect the message is put aside first, and then the others. */
+  const end = Effect.fnUntraced(function* (delivery: Delivery, steps: ReadonlyArray<Step>) {
+    for (const [at, { otherwise, run, what }] of steps.entries()) {
+      const exit = yield* Effect.exit(insist(what, run))
+      if (Exit.isSuccess(exit)) continue
+      if (Cause.hasInterrupts(exit.cause)) return yield* exit
+      yield* Effect.logError(`cannot ${what}`, exit.cause)
+      const left = [...(otherwise === undefined ? [] : [otherwise]), ...steps.slice(at + 1)]
+      return yield* buryAndTell(delivery, BROKEN, `cannot ${what}: ${defect(exit.cause)}`, Effect.succeed(left))
+    }
+    yield* acknowledge(delivery)
+  })
+
+  return { bury, buryAndTell, end }
+}
+
+/** Why a message was put aside whose end has a defect. */
+export const BROKEN = "could not be settled"
