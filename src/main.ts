@@ -9,6 +9,7 @@ import * as Live from "./layers/Live.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Migrations from "./layers/Migrations.ts"
 import * as PostgresPg from "./layers/PostgresPg.ts"
+import { check, warn } from "./layers/startCheck.ts"
 import { batch } from "./programs/commands/batch.ts"
 import { dead } from "./programs/commands/dead.ts"
 import { demo } from "./programs/commands/demo.ts"
@@ -23,10 +24,11 @@ import { workerCommand } from "./programs/commands/worker.ts"
 import { VERSION } from "./programs/version.ts"
 import * as Settings from "./services/Settings.ts"
 
-const check = (names: ReadonlyArray<Settings.Name>) => Effect.andThen(DotEnv.check(), Settings.check(names))
 /** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
 const checked = <A, E, R>(names: ReadonlyArray<Settings.Name>, layer: Layer.Layer<A, E, R>) =>
   Layer.unwrap(Effect.as(check(names), layer))
+/** A worker's log also says what may be a mistake; a command that asks says one thing, its answer. */
+const worker = Layer.unwrap(Effect.as(Effect.andThen(check(Settings.names), warn()), Live.worker))
 
 /** A command that asks says what is wrong itself, in its last line; the log would say it a second time. */
 const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
@@ -61,9 +63,7 @@ const untilStopped = Layer.effectDiscard(
 )
 
 const commands = [
-  workerCommand.pipe(
-    Command.provide(checked(Settings.names, Live.worker).pipe(Layer.provideMerge(Logging.layer), Layer.merge(untilStopped)))
-  ),
+  workerCommand.pipe(Command.provide(worker.pipe(Layer.provideMerge(Logging.layer), Layer.merge(untilStopped)))),
   demo(Embedded.worker),
   health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
   generate.pipe(Command.provide(client)),

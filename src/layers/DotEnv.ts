@@ -1,6 +1,5 @@
 import { ConfigProvider, Effect, Layer } from "effect"
 import { readFileSync, statSync } from "node:fs"
-import { BadSettings } from "../services/Settings.ts"
 
 const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" }
@@ -53,12 +52,13 @@ const read = (path: string, env: Environment): Read => {
   }
 }
 
-/** Fails when the `.env` of the working directory is open to others or cannot be understood. */
-export const check = (path = ".env", env: Environment = process.env) =>
-  Effect.suspend(() => {
-    const { problems } = read(path, env)
-    return problems.length === 0 ? Effect.void : Effect.fail(new BadSettings({ problems }))
-  })
+/** Why the `.env` of the working directory must not be used: it is open to others, or cannot be understood. */
+export const problems = (path = ".env", env: Environment = process.env): ReadonlyArray<string> => read(path, env).problems
+
+/** Every name that the environment or the `.env` gives a value to. */
+export const names = (path = ".env", env: Environment = process.env): ReadonlyArray<string> => [
+  ...new Set([...Object.keys(read(path, env).values), ...Object.keys(env)])
+]
 
 /** Settings from the environment, and from the `.env` of the working directory where the environment is silent. */
 export const layer = (path = ".env", env: Environment = process.env) =>

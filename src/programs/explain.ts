@@ -18,6 +18,8 @@ export const explain = (error: unknown): string => {
   const operation = Predicate.hasProperty(error, "operation") ? String(error.operation) : ""
   switch (error._tag) {
     case "QueueError":
+    case "JournalError":
+    case "FleetError":
       return `the queue cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_BROKER_URL and REDIS_PASSWORD right?`
     case "ResultStoreError":
       return `the results cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_RESULT_BACKEND and REDIS_PASSWORD right?`

@@ -1,4 +1,4 @@
-/** A redis-server of our own: append-only, no snapshots, many databases, so that each test can have one to itself. */
+/** A redis-server of our own: append-only, no snapshots. */
 import { freePort, pathOf, type Server, start as startProcess, temporaryFolder, which } from "./Process.ts"
 
 export interface RedisAddress {
@@ -10,8 +10,16 @@ export interface RedisServer extends RedisAddress, Server {}
 
 export const missing = () => (which("redis-server") === undefined ? "redis-server is not installed" : undefined)
 
-/** A kill -9 of the worker loses nothing with either; of Redis itself nothing with "always". */
-export const start = async (options: { readonly appendfsync?: "always" | "everysec" } = {}): Promise<RedisServer> => {
+export interface Options {
+  /** A kill -9 of the worker loses nothing with either; of Redis itself nothing with "always". */
+  readonly appendfsync?: "always" | "everysec"
+  /** As many as Redis has by itself, where a test does not want others. */
+  readonly databases?: number
+  /** More of redis.conf. */
+  readonly more?: Readonly<Record<string, string>>
+}
+
+export const start = async (options: Options = {}): Promise<RedisServer> => {
   const folder = temporaryFolder("redis")
   const address = { host: "127.0.0.1", port: await freePort() }
   const settings = {
@@ -21,9 +29,10 @@ export const start = async (options: { readonly appendfsync?: "always" | "everys
     save: "",
     appendonly: "yes",
     appendfsync: options.appendfsync ?? "everysec",
-    databases: 4096,
+    databases: options.databases ?? 16,
     daemonize: "no",
-    logfile: ""
+    logfile: "",
+    ...options.more
   }
   const command = [pathOf("redis-server"), ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])]
   const server = await startProcess({ command, folder, ready: /Ready to accept connections/, stopSignal: "KILL" })

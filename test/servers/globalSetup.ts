@@ -28,8 +28,10 @@ export default async function setup(project: TestProject) {
     return address(server) // a plain object: it is sent to the processes that run the tests
   }
 
+  /** Each test has a database to itself. */
+  const startRedis = () => Redis.start({ databases: 4096 })
   const starting = [
-    serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), Redis.start, ({ host, port }) => ({ host, port })),
+    serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), startRedis, ({ host, port }) => ({ host, port })),
     serve<Postgres.PostgresAddress, Postgres.PostgresServer>(
       Postgres.missing(),
       () => Postgres.start(cache),

@@ -75,11 +75,15 @@ export const freshRedis = Effect.fn("test.freshRedis")(function* (server: RedisS
   return { ...server, db, url: `redis://${server.host}:${server.port}/${db}` }
 })
 
-/** A redis-server of the test's own, for outages. Its databases are all empty; `url(3)` names one. */
-export const ownRedis = Effect.acquireRelease(
-  Effect.promise(() => RedisServer.start()),
-  (server) => Effect.promise(() => server.remove())
-).pipe(Effect.map((server) => Object.assign(server, { url: (db = 0) => `redis://${server.host}:${server.port}/${db}` })))
+/** A redis-server of the test's own, with what it wants of redis.conf. Its databases are all empty; `url(3)` names one. */
+export const ownRedisWith = (options: RedisServer.Options) =>
+  Effect.acquireRelease(
+    Effect.promise(() => RedisServer.start(options)),
+    (server) => Effect.promise(() => server.remove())
+  ).pipe(Effect.map((server) => Object.assign(server, { url: (db = 0) => `redis://${server.host}:${server.port}/${db}` })))
+
+/** The same as Redis comes. */
+export const ownRedis = ownRedisWith({})
 
 const urls = (server: PostgresServer.PostgresAddress, database: string) => {
   const at = (port: number) => `postgresql://${server.user}:${server.password}@${server.host}:${port}/${database}`

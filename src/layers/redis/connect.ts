@@ -1,82 +1,44 @@
-import { Effect, Option, Redacted, Schedule } from "effect"
-import { Redis, type RedisOptions } from "ioredis"
-import { readFileSync } from "node:fs"
+import { Effect, Schedule } from "effect"
+import type { Redis } from "ioredis"
 import { counting } from "../counting.ts"
+import { Connection, GIVEN_UP, isExpected, kindOf, SILENCE } from "./Connection.ts"
+import { labelOf, optionsOf } from "./options.ts"
 import type { Where } from "./where.ts"
 
-/** A Redis URL as Celery writes it: redis://, rediss:// with ssl_* parameters, or sentinel://host:port/db;sentinel://… */
-const options = (url: string, password: Option.Option<Redacted.Redacted>, master: string): RedisOptions => {
-  const nodes = url.split(";").map((part) => new URL(part))
-  const first = nodes[0]!
-  const sentinel = first.protocol === "sentinel:"
-  const secret =
-    first.password === "" ? Option.getOrUndefined(Option.map(password, Redacted.value)) : decodeURIComponent(first.password)
-  const db = Number(first.pathname.slice(1) || "0")
-  const read = (name: string) => {
-    const path = first.searchParams.get(name)
-    return path === null ? undefined : readFileSync(path)
-  }
-  const verify = !/none|optional/i.test(first.searchParams.get("ssl_cert_reqs") ?? "required")
-  return {
-    ...(sentinel
-      ? {
-          name: master,
-          sentinels: nodes.map((node) => ({ host: node.hostname, port: Number(node.port || "26379") })),
-          sentinelCommandTimeout: 2000 // of a sentinel that is frozen the next one is asked
-        }
-      : { host: first.hostname, port: Number(first.port || "6379") }),
-    ...(first.username === "" ? {} : { username: decodeURIComponent(first.username) }),
-    ...(secret === undefined ? {} : { password: secret }),
-    ...(first.protocol === "rediss:"
-      ? { tls: { rejectUnauthorized: verify, ca: read("ssl_ca_certs"), cert: read("ssl_certfile"), key: read("ssl_keyfile") } }
-      : {}),
-    db
-  }
-}
-
-/** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours for what the driver says. */
-const kindOf = (error: Error): string =>
-  ("code" in error && typeof error.code === "string" ? error.code : undefined) ??
-  /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
-  (/timed? ?out/i.test(error.message) ? "no answer" : /closed|max retries/i.test(error.message) ? "connection lost" : "other")
-
-/**
- * A server that owes an answer and says nothing for so long is taken for gone (milliseconds). Longer, and a worker whose server
- * has moved stands still for that long; shorter, and one that only stalls (a fork, a slow fsync) is left too soon. Leaving it
- * costs little: its greeting is answered when it goes on, and what was under way is asked again. One that takes longer for every
- * answer cannot be worked with, and health says so.
- */
-const SILENCE = 2000
 /** How long a wait at the server lasts before it is asked again (seconds); it is silent all the while. */
 export const WAIT = 2
 /** How often something is asked where nobody else asks, so that silence is noticed before an answer is needed (milliseconds). */
 const PULSE = 1000
 
-const none = new Error("there is no connection")
-const cut = new Error("the connection was closed before the answer came")
-/** Each command gets an error of its own: the driver writes into one that ends a transaction. */
-const anew = (error: Error) => Object.assign(new Error(error.message), "code" in error ? { code: error.code } : {})
+/** What to do about some failures of a connection that their own words do not say. */
+const hints: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS there: write redis:// in place of rediss://, or name its TLS port",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG:
+    "the server does not speak TLS there: write redis:// in place of rediss://, or name its TLS port",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
+  SELF_SIGNED_CERT_IN_CHAIN: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate is another name's: ?ssl_check_hostname=false accepts it"
+}
 
-/** Fails a command with what is wrong with the connection, where the driver would only say that there is none. */
-class Connection extends Redis {
-  trouble: Error | undefined
-  /** How long an answer may take, once the greeting is over (milliseconds). */
-  silence = SILENCE
-  /** Hears of every command that failed at the server or on its way. */
-  onFailed: (error: Error) => void = () => {}
-  override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
-    this.options.socketTimeout = this.status === "ready" ? this.silence : SILENCE
-    // While a connection is being made the driver's own greeting must pass.
-    const away = this.status !== "ready" && !/^(hello|auth|select|client|info|readonly)$/i.test(command.name)
-    if (!away || this.options.enableOfflineQueue !== false) {
-      const { reject } = command
-      command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? anew(this.trouble ?? cut) : error)
-      command.promise.catch((error: Error) => this.onFailed(error))
-      return super.sendCommand(command, stream)
-    }
-    command.reject(anew(this.trouble ?? none))
-    return command.promise
-  }
+/** An error in words a person can act on; the driver's own for most. */
+const inWords = (error: Error): Error => {
+  const kind = kindOf(error)
+  // To who greets it in clear a server that speaks TLS answers with an alert, whose first byte is no reply of Redis's.
+  if (/Protocol error, got .*\x15|Protocol error, got "\\u0015"/.test(error.message))
+    return Object.assign(new Error("the server speaks TLS there: write rediss:// in place of redis://"), { code: "PROTOCOL" })
+  return hints[kind] === undefined ? error : Object.assign(new Error(`${hints[kind]} (${kind})`), { code: kind })
+}
+
+/** The same trouble is met by every connection, and is said once for all of them in so long (milliseconds). */
+const AGAIN = 30_000
+const said = new Map<string, number>()
+const isNews = (trouble: string) => {
+  const now = performance.now()
+  if (now - (said.get(trouble) ?? Number.NEGATIVE_INFINITY) < AGAIN) return false
+  said.set(trouble, now)
+  return true
 }
 
 /**
@@ -94,7 +56,7 @@ export const connect = Effect.fnUntraced(function* (
       const run = yield* Effect.context<never>()
       const count = yield* counting
       const redis = new Connection({
-        ...options(Redacted.value(where.url), where.password, where.master),
+        ...optionsOf(where),
         keyPrefix: where.keyPrefix,
         retryStrategy: (attempt) => Math.min(attempt * 100, 500),
         connectTimeout: SILENCE,
@@ -103,6 +65,7 @@ export const connect = Effect.fnUntraced(function* (
         reconnectOnError: (error) => error.message.startsWith("READONLY"),
         keepAlive: 30_000,
         replyMapping: "legacy",
+        disableClientInfo: true, // Redis before 7.2 answers it with an error
         // A command that waits for the connection to come back, or is sent again when it does, may be carried out when nobody
         // wants it any more: a claim, for one, would take a message that nobody knows of. Its caller repeats what it needs.
         ...(kind === "commands"
@@ -115,12 +78,9 @@ export const connect = Effect.fnUntraced(function* (
           : { blockingTimeout: silence, maxRetriesPerRequest: null })
       })
       redis.silence = silence
-      const { db, host, name, port } = redis.options
-      const server = `${name ?? `${host}:${port}`}/${db}`
+      const server = labelOf(where)
       const failed = (error: Error) => {
-        const kind = kindOf(error)
-        // Said of a script that the server has not met yet: the driver sends its text then.
-        if (kind !== "NOSCRIPT") Effect.runSyncWith(run)(count("redis_errors_total", { server, error: kind }))
+        if (!isExpected(error)) Effect.runSyncWith(run)(count("redis_errors_total", { server, error: kindOf(error) }))
       }
       redis.onFailed = failed
       let reported = false
@@ -128,15 +88,18 @@ export const connect = Effect.fnUntraced(function* (
       redis.on("ready", () => {
         reported = false
         redis.trouble = undefined
+        for (const trouble of said.keys()) if (trouble.startsWith(`${server}: `)) said.delete(trouble)
         if (times++ > 0) Effect.runSyncWith(run)(count("redis_reconnections_total", { server }))
       })
       // One line per outage: without a listener ioredis prints a stack at each attempt.
       redis.on("error", (error: Error) => {
-        redis.trouble = error
+        if (error === GIVEN_UP) return
+        redis.trouble = inWords(error)
         failed(error)
         if (reported) return
         reported = true
-        Effect.runForkWith(run)(Effect.logWarning(`Redis connection: ${error.message}`))
+        const trouble = `${server}: ${redis.trouble.message}`
+        if (isNews(trouble)) Effect.runForkWith(run)(Effect.logWarning(`Redis at ${trouble} (${where.setting})`))
       })
       // The first answer, good or bad: from then on a command fails at once while there is no connection.
       yield* Effect.callback<void>((resume) => {

@@ -1,39 +1,56 @@
-import { Config, type Option, type Redacted } from "effect"
+import { Config, Option, Redacted, Result } from "effect"
 import * as Settings from "../../services/Settings.ts"
+import * as RedisAddress from "../../services/settings/RedisAddress.ts"
 
 export interface Where {
-  readonly url: Redacted.Redacted
-  readonly password: Option.Option<Redacted.Redacted>
-  /** The master's name among sentinels. */
-  readonly master: string
+  /** With its password, wherever that stood. */
+  readonly address: Redacted.Redacted<RedisAddress.RedisAddress>
+  /** How the sentinels are asked, where there are any. */
+  readonly sentinel: {
+    readonly master: string
+    readonly username: Option.Option<string>
+    readonly password: Option.Option<Redacted.Redacted>
+  }
   /** Before every key; a channel is given with it already. */
   readonly keyPrefix: string
+  /** The setting it stands in. */
+  readonly setting: "CELERY_BROKER_URL" | "CELERY_RESULT_BACKEND"
 }
 
-export const broker: Config.Config<Where> = Settings.of(
-  "CELERY_BROKER_URL",
-  "REDIS_PASSWORD",
-  "REDIS_SENTINEL_MASTER",
-  "BROKER_GLOBAL_KEYPREFIX"
-).pipe(
-  Config.map((s) => ({
-    url: s.CELERY_BROKER_URL,
-    password: s.REDIS_PASSWORD,
-    master: s.REDIS_SENTINEL_MASTER,
-    keyPrefix: s.BROKER_GLOBAL_KEYPREFIX
-  }))
-)
+const common = Settings.of("REDIS_PASSWORD", "REDIS_SENTINEL_MASTER", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD")
 
-export const backend: Config.Config<Where> = Settings.of(
-  "CELERY_RESULT_BACKEND",
-  "REDIS_PASSWORD",
-  "REDIS_SENTINEL_MASTER",
-  "RESULT_GLOBAL_KEYPREFIX"
-).pipe(
-  Config.map((s) => ({
-    url: s.CELERY_RESULT_BACKEND,
-    password: s.REDIS_PASSWORD,
-    master: s.REDIS_SENTINEL_MASTER,
-    keyPrefix: s.RESULT_GLOBAL_KEYPREFIX.replace(/[^:_.-]$/, "$&_")
-  }))
+const whereOf = (
+  setting: Where["setting"],
+  url: Redacted.Redacted,
+  keyPrefix: string,
+  shared: Config.Success<typeof common>
+): Where => {
+  const address = Result.getOrThrow(RedisAddress.parse(Redacted.value(url))) // as the setting was read
+  return {
+    address: Redacted.make({
+      ...address,
+      password: address.password ?? Option.getOrUndefined(Option.map(shared.REDIS_PASSWORD, Redacted.value))
+    }),
+    sentinel: {
+      master: shared.REDIS_SENTINEL_MASTER,
+      username: shared.REDIS_SENTINEL_USERNAME,
+      password: shared.REDIS_SENTINEL_PASSWORD
+    },
+    keyPrefix,
+    setting
+  }
+}
+
+export const broker: Config.Config<Where> = Config.all([
+  Settings.of("CELERY_BROKER_URL", "BROKER_GLOBAL_KEYPREFIX"),
+  common
+]).pipe(Config.map(([own, shared]) => whereOf("CELERY_BROKER_URL", own.CELERY_BROKER_URL, own.BROKER_GLOBAL_KEYPREFIX, shared)))
+
+export const backend: Config.Config<Where> = Config.all([
+  Settings.of("CELERY_RESULT_BACKEND", "RESULT_GLOBAL_KEYPREFIX"),
+  common
+]).pipe(
+  Config.map(([own, shared]) =>
+    whereOf("CELERY_RESULT_BACKEND", own.CELERY_RESULT_BACKEND, own.RESULT_GLOBAL_KEYPREFIX.replace(/[^:_.-]$/, "$&_"), shared)
+  )
 )

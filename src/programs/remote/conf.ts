@@ -1,5 +1,6 @@
-import { DateTime, Duration, Effect, Option, Redacted } from "effect"
+import { DateTime, Duration, Effect, Option, Redacted, Result } from "effect"
 import * as Settings from "../../services/Settings.ts"
+import * as RedisAddress from "../../services/settings/RedisAddress.ts"
 
 const STARS = "********"
 
@@ -21,16 +22,16 @@ export const masked = (secret: Redacted.Redacted): string =>
 
 /** The broker as `stats` shows it: where it is and who we are there. */
 const brokerOf = (secret: Redacted.Redacted, options: object) => {
-  const [first = ""] = masked(secret).split(";")
-  const url = URL.parse(first)
+  const { at, db, tls, username } = Result.getOrThrow(RedisAddress.parse(Redacted.value(secret))) // as the setting was read
+  const node = at._tag === "Server" ? at.node : at._tag === "Sentinels" ? at.nodes[0] : undefined
   return {
-    hostname: url?.hostname ?? null,
-    userid: url === null || url.username === "" ? null : url.username,
-    virtual_host: url === null || url.pathname.length < 2 ? "0" : url.pathname.slice(1),
-    port: Number(url?.port || "6379"),
+    hostname: node?.host ?? (at._tag === "Socket" ? at.path : null),
+    userid: username ?? null,
+    virtual_host: String(db),
+    port: node?.port ?? null,
     insist: false,
-    ssl: url?.protocol === "rediss:",
-    transport: url?.protocol.replace(/^rediss?:$/, "redis").replace(":", "") ?? "redis",
+    ssl: tls !== undefined,
+    transport: at._tag === "Sentinels" ? "sentinel" : "redis",
     connect_timeout: 5,
     transport_options: options,
     login_method: null,

@@ -1,0 +1,74 @@
+import { Option, Redacted, Result, Schema } from "effect"
+import * as DatabaseAddress from "./DatabaseAddress.ts"
+import * as Form from "./Form.ts"
+import * as RedisAddress from "./RedisAddress.ts"
+
+/** As many children as a pool may have. */
+export const MOST_CHILDREN = 64
+export const range = Form.custom(`max,min with a max of 1 to ${MOST_CHILDREN}`, (text) => {
+  if (!/^\d{1,3}(\s*,\s*\d{1,3})?$/.test(text)) return undefined
+  const [max = 0, min = 1] = text
+    .split(",")
+    .map(Number)
+    .toSorted((one, other) => other - one)
+  return max >= 1 && max <= MOST_CHILDREN ? { max, min: Math.max(min, 1) } : undefined
+})
+
+export const redisUrl = Form.secret(
+  (text) => Result.map(RedisAddress.parse(text), () => Redacted.make(text)),
+  RedisAddress.doubts
+)
+export const databaseUrl = Form.secret((text) => Result.map(DatabaseAddress.parse(text), () => Redacted.make(text)))
+export const password = Form.secret((text) => Result.succeed(Redacted.make(text)))
+
+/** fal's client puts it into a header as it is, and says nothing of one that is none. */
+export const falKey = Form.secret(
+  (text) =>
+    /^Key\s/i.test(text)
+      ? Result.fail("begins with the word Key: only what follows belongs here")
+      : /^[\x21-\x7e]+$/.test(text) && !/["']/.test(text)
+        ? Result.succeed(Redacted.make(text))
+        : Result.fail("expects key_id:key_secret as fal's dashboard shows it, without quotes or spaces"),
+  (text) => (/^[^:]+:[^:]+$/.test(text) ? [] : ["is not of the form key_id:key_secret: is it whole?"])
+)
+export const falModel = Form.matching(/^(\d+-[a-z\d-]+|[\w.-]+(\/[\w.-]+)+)$/i, "a model of fal's, such as fal-ai/flux/dev")
+export const baseUrl = Form.custom("http:// or https:// with a host, without a user, a query or a #", (text) => {
+  const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null
+  return url !== null && url.username === "" && url.password === "" && !/[?#\s]/.test(text) ? text.replace(/\/+$/, "") : undefined
+})
+
+/** Names that hold something else beside the queues. */
+const TAKEN = /^(unacked(_index|_mutex)?|_kombu\.binding\..*|model-generator\..*|celery-task-meta-.*)$/
+export const queues = Form.custom("names of queues, separated by commas", (text) => {
+  const names = [...new Set(text.split(",").map((queue) => queue.trim()))].filter((queue) => queue !== "")
+  return names.length > 0 && names.every((name) => !/\p{Cc}/u.test(name) && !TAKEN.test(name)) ? names : undefined
+})
+
+export const zone = Form.custom("a time zone's name, such as Europe/Berlin", (text) =>
+  Option.getOrUndefined(Schema.decodeOption(Schema.TimeZoneNamedFromString)(text))
+)
+
+export const listenHost = Form.map(
+  Form.matching(/^([\w.-]+|\[?[\da-f:.]+(%\w+)?\]?)$/i, "a host or an address to listen on"),
+  (host) => host.replace(/^\[(.*)\]$/, "$1")
+)
+type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
+/** Ours and Python's: `WARNING` and `CRITICAL` are what it calls `warn` and `fatal`. */
+export const level = Form.oneOf<Level>({
+  trace: "trace",
+  debug: "debug",
+  info: "info",
+  warn: "warn",
+  warning: "warn",
+  error: "error",
+  fatal: "fatal",
+  critical: "fatal",
+  none: "none"
+})
+
+const fanout = (prefixed: boolean) => (prefixed ? "/{db}." : "")
+export const fanoutPrefix = Form.custom("true, false, or a / with anything and a dot behind it", (text) =>
+  // kombu finds the channel behind the first dot, and only where the prefix begins with a slash.
+  /^\/[^.]*\.$/.test(text) ? text : Option.getOrUndefined(Option.map(Result.getSuccess(Form.flag.read(text)), fanout))
+)
+export const nodeName = Form.matching(/^[^\s\p{Cc}@]+(@[^\s\p{Cc}@]+)?$/u, "name or name@host")

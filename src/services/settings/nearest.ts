@@ -1,0 +1,45 @@
+/** How many letters are wrong, missing, too many or exchanged with their neighbour. */
+const distance = (one: string, other: string): number => {
+  let before: Array<number> = []
+  let last = Array.from({ length: other.length + 1 }, (_, at) => at)
+  for (let row = 1; row <= one.length; row++) {
+    const next = [row]
+    for (let at = 1; at <= other.length; at++) {
+      const same = one[row - 1] === other[at - 1]
+      const exchanged = row > 1 && at > 1 && one[row - 1] === other[at - 2] && one[row - 2] === other[at - 1]
+      next.push(
+        Math.min(
+          last[at]! + 1,
+          next[at - 1]! + 1,
+          last[at - 1]! + (same ? 0 : 1),
+          exchanged ? before[at - 2]! + 1 : Number.POSITIVE_INFINITY
+        )
+      )
+    }
+    before = last
+    last = next
+  }
+  return last[other.length]!
+}
+
+/** Names that begin so are ours alone; `REDIS_`, `DATABASE_` and `LOG_` are also other programs'. */
+const OURS = /^(WORKER|TASK|FAL|BROKER|RESULT|METRICS|WATCHDOG|SHUTDOWN|VISIBILITY)_/
+/** What Docker and Kubernetes tell of services that happen to be called `worker` or `metrics`. */
+const SERVICE = /_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|PORT|NAME|ENV_\w+)$/
+
+/** The name that one who wrote `given` most likely meant; nothing when it is a known one, or none of ours at all. */
+export const nearest = (given: string, known: ReadonlyArray<string>): string | undefined => {
+  if (known.includes(given)) return undefined
+  const plain = given.toUpperCase().replaceAll("-", "_")
+  const bare = plain.replace(/^(CELERYD?|MODEL_GENERATOR)_/, "")
+  const exact = known.find((name) => name === plain || name === bare)
+  if (exact !== undefined) return exact
+  const ours = OURS.test(plain) && !SERVICE.test(plain)
+  // One that is cut short is nearer than any.
+  const off = (name: string) => (name.startsWith(`${plain}_`) ? 0 : distance(plain, name))
+  const scored = known.map((name) => ({ name, off: off(name) })).toSorted((one, other) => one.off - other.off)
+  const best = scored[0]
+  if (best === undefined) return undefined
+  const close = best.off <= Math.max(1, Math.floor(best.name.length / 6)) && plain.length > 5
+  return close || ours ? best.name : undefined
+}
