@@ -24,8 +24,8 @@ const isAddressed = (name: Settings.Name): name is Addressed => Object.hasOwn(fi
 const wrongWith = (kind: string, path: string): string | undefined => {
   try {
     const text = readFileSync(path)
-    if (kind.endsWith("key") || kind.endsWith("keyfile")) createPrivateKey(text)
-    else new X509Certificate(text)
+    const parse = kind.endsWith("key") || kind.endsWith("keyfile") ? createPrivateKey : (pem: Buffer) => new X509Certificate(pem)
+    parse(text) // throws at what is none
     return undefined
   } catch (error) {
     const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unreadable"

@@ -104,7 +104,7 @@ export type Name = keyof typeof all
 type Value<N extends Name> = (typeof all)[N] extends Setting<infer A> ? A : never
 
 /** Spaces around a value are nobody's; a password may begin or end with one. */
-const trimmed = (name: Name, text: string) => (/PASSWORD$/.test(name) ? text : text.trim())
+const trimmed = (name: Name, text: string) => (name.endsWith("PASSWORD") ? text : text.trim())
 
 export const NOT_SET = "is not set"
 /** What the text of a setting says, or what is wrong with it. An empty one is not set: so write Compose files what they leave out. */

@@ -74,9 +74,7 @@ export class Connection extends Redis {
         reject(Object.assign(new Error(words), { code: kindOf(error) }))
       }
       command.promise.then(
-        () => {
-          this.inDatabase = true
-        },
+        () => (this.inDatabase = true),
         (error: Error) => {
           this.trouble = error
           this.disconnect(true) // the driver would go on; made anew, it is asked again

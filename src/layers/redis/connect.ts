@@ -3,33 +3,13 @@ import type { Redis } from "ioredis"
 import { counting } from "../counting.ts"
 import { Connection, GIVEN_UP, isExpected, kindOf, SILENCE } from "./Connection.ts"
 import { labelOf, optionsOf } from "./options.ts"
+import { inWords, unanswered } from "./trouble.ts"
 import type { Where } from "./where.ts"
 
 /** How long a wait at the server lasts before it is asked again (seconds); it is silent all the while. */
 export const WAIT = 2
 /** How often something is asked where nobody else asks, so that silence is noticed before an answer is needed (milliseconds). */
 const PULSE = 1000
-
-/** What to do about some failures of a connection that their own words do not say. */
-const hints: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS there: write redis:// in place of rediss://, or name its TLS port",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG:
-    "the server does not speak TLS there: write redis:// in place of rediss://, or name its TLS port",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
-  SELF_SIGNED_CERT_IN_CHAIN: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "name the authority that signed the server's certificate: ?ssl_ca_certs=/path",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate is another name's: ?ssl_check_hostname=false accepts it"
-}
-
-/** An error in words a person can act on; the driver's own for most. */
-const inWords = (error: Error): Error => {
-  const kind = kindOf(error)
-  // To who greets it in clear a server that speaks TLS answers with an alert, whose first byte is no reply of Redis's.
-  if (/Protocol error, got .*\x15|Protocol error, got "\\u0015"/.test(error.message))
-    return Object.assign(new Error("the server speaks TLS there: write rediss:// in place of redis://"), { code: "PROTOCOL" })
-  return hints[kind] === undefined ? error : Object.assign(new Error(`${hints[kind]} (${kind})`), { code: kind })
-}
 
 /** The same trouble is met by every connection, and is said once for all of them in so long (milliseconds). */
 const AGAIN = 30_000
@@ -77,7 +57,9 @@ export const connect = Effect.fnUntraced(function* (
             }
           : { blockingTimeout: silence, maxRetriesPerRequest: null })
       })
+      const tls = redis.options.tls !== undefined
       redis.silence = silence
+      redis.trouble = unanswered(tls)
       const server = labelOf(where)
       const failed = (error: Error) => {
         if (!isExpected(error)) Effect.runSyncWith(run)(count("redis_errors_total", { server, error: kindOf(error) }))
@@ -94,7 +76,7 @@ export const connect = Effect.fnUntraced(function* (
       // One line per outage: without a listener ioredis prints a stack at each attempt.
       redis.on("error", (error: Error) => {
         if (error === GIVEN_UP) return
-        redis.trouble = inWords(error)
+        redis.trouble = inWords(error, { greeting: redis.status === "connect", tls })
         failed(error)
         if (reported) return
         reported = true
