@@ -1,14 +1,17 @@
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter, Redis } from "effect/persistence"
+import { Endpoints } from "../services/Endpoints.ts"
 import { limits } from "./fal/limits.ts"
 import { connect } from "./redis/connect.ts"
 import { effectRedis } from "./redis/effectRedis.ts"
+import { make as endpoints } from "./redis/endpoints.ts"
 import { broker } from "./redis/where.ts"
 
-const redis = Layer.effect(
-  Redis.Redis,
+/** One connection for all of it. */
+const redis = Layer.effectContext(
   Effect.gen(function* () {
-    return yield* effectRedis(yield* connect(yield* broker, "commands"))
+    const connection = yield* connect(yield* broker, "commands")
+    return Context.make(Redis.Redis, yield* effectRedis(connection)).pipe(Context.add(Endpoints, endpoints(connection)))
   })
 )
 
@@ -20,5 +23,5 @@ export const layer = limits.pipe(
       CircuitBreaker.layerStoreRedis({ prefix: "model-generator.circuit:" })
     )
   ),
-  Layer.provide(redis)
+  Layer.provideMerge(redis)
 )

@@ -17,7 +17,20 @@ export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", { reason: 
 /** Nothing is wrong and nothing was done: it is put aside as it is, in nobody's hands, for so many seconds or a little more. */
 export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", { reason: Schema.String, after: Schema.Finite }) {}
 
-export type Failure = TaskFailure | RetryLater | PutBack | NotYet
+/**
+ * What it needs takes nothing for now, and other tasks do not need it: parked as it is for so many seconds or longer, while the
+ * worker goes on with others.
+ */
+export class Blocked extends Schema.TaggedError<Blocked>()("Blocked", {
+  /** An endpoint of fal, or `model_library`. */
+  by: Schema.String,
+  why: Schema.String,
+  after: Schema.Finite,
+  /** Whether a person has to act before it is otherwise. */
+  serious: Schema.Boolean
+}) {}
+
+export type Failure = TaskFailure | RetryLater | PutBack | NotYet | Blocked
 
 /** How a task was called, as its message has it. */
 export interface Call {

@@ -64,6 +64,10 @@ export const definitions = {
     fal_in_flight: { help: "Requests of the fleet that fal may be working on, also of workers that died", labels: [] },
     fal_max_concurrent: { help: "How many of them there may be; 0 is no limit", labels: [] },
     fal_circuit_open: { help: "1 while nothing is submitted because fal takes nothing", labels: [] },
+    fal_endpoint_closed: {
+      help: "1 while nothing is submitted to this endpoint because fal refused it or named a time to come again",
+      labels: ["endpoint"]
+    },
     messages_held: { help: "Messages this worker holds", labels: [] },
     journal_generations: {
       help: "Generations in the journal that may yet be of use, by state: it keeps each for a week",

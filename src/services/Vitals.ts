@@ -1,4 +1,4 @@
-import { Context, type Effect, Layer } from "effect"
+import { Context, type Effect, Latch, Layer } from "effect"
 import type { Revocable } from "./Fleet.ts"
 
 /** A message in this worker's hands, as Celery's remote control shows it (celery-wire 8.2). */
@@ -30,6 +30,17 @@ export interface RateLimit {
   readonly places: Map<string, number>
 }
 
+/** What tasks of some kind wait for, parked, while this worker goes on with others. */
+export interface Obstacle {
+  readonly why: string
+  /** Whether a person has to act. */
+  readonly serious: boolean
+  /** When it is tried again (Unix milliseconds). */
+  readonly until: number
+  /** Tasks that this worker has parked since it was last tried. */
+  parked: number
+}
+
 /** What this worker knows of itself while it runs: written by its actors, read by health, metrics, the beat and remote control. */
 export class Vitals extends Context.Service<
   Vitals,
@@ -51,6 +62,12 @@ export class Vitals extends Context.Service<
     full: boolean
     /** Task ids, and stamps, not to be run, and until when that is remembered (Unix milliseconds). */
     readonly revoked: Readonly<Record<Revocable, Map<string, number>>>
+    /** By the name of what is closed: an endpoint of fal, or `model_library`. */
+    readonly obstacles: Map<string, Obstacle>
+    /** Tasks in a row that met an obstacle since one last began, and when the first of them did (Unix milliseconds). */
+    readonly barren: { tasks: number; since: number }
+    /** Open while there is an obstacle. */
+    readonly noticed: Latch.Latch
     readonly rateLimits: Map<string, RateLimit>
     /** Limits of a kind of task that replace the settings, in seconds; null leaves the setting. */
     readonly timeLimits: Map<string, { readonly soft: number | null; readonly hard: number | null }>
@@ -66,6 +83,9 @@ export class Vitals extends Context.Service<
     leaseTrouble: "",
     full: false,
     revoked: { ids: new Map(), stamps: new Map() },
+    obstacles: new Map(),
+    noticed: Latch.makeUnsafe(false),
+    barren: { tasks: 0, since: 0 },
     rateLimits: new Map(),
     timeLimits: new Map()
   }))

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, type Scope } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
+import { Endpoints } from "../../src/services/Endpoints.ts"
 
-export type Limits = Context.Context<CircuitBreaker.CircuitBreaker | RateLimiter.RateLimiter>
+export type Limits = Context.Context<CircuitBreaker.CircuitBreaker | RateLimiter.RateLimiter | Endpoints>
 
 /** What a fleet's limits at fal promise. `fleet` gives those of two workers that share them, with nothing used up. */
 export const falLimitsContract = (name: string, fleet: Effect.Effect<readonly [Limits, Limits], never, Scope.Scope>) => {
@@ -38,6 +39,49 @@ export const falLimitsContract = (name: string, fleet: Effect.Effect<readonly [L
         const refused = yield* Effect.flip(one!.execute(Effect.die("sent"), { key: "fal" }))
         assert.strictEqual(refused._tag, "CircuitBreakerError")
         assert.strictEqual((yield* one!.state("another"))._tag, "Closed")
+      })
+    )
+
+    it.live(
+      "an endpoint that refuses is closed to all workers, and no other; requests sent before do not close it for longer",
+      () =>
+        Effect.gen(function* () {
+          const [one, two] = (yield* fleet).map((limits) => Context.get(limits, Endpoints))
+          assert.deepStrictEqual(yield* one!.admit("edit"), { _tag: "Open" })
+          const closed = yield* one!.refused("edit", `fal answered 403: ${"no ".repeat(200)}`)
+          assert.closeTo(closed.seconds, 15, 1)
+          assert.closeTo((yield* two!.refused("edit", "late")).seconds, 15, 1)
+          const admitted = yield* two!.admit("edit")
+          if (admitted._tag !== "Closed") return assert.fail(admitted._tag)
+          assert.strictEqual(admitted.reason, "refused")
+          assert.match(admitted.why, /^fal answered 403: no no/)
+          assert.isAtMost(admitted.why.length, 300)
+          assert.deepStrictEqual(
+            (yield* two!.closed).map(({ endpoint }) => endpoint),
+            ["edit"]
+          )
+          assert.deepStrictEqual(yield* two!.admit("generate"), { _tag: "Open" })
+          yield* two!.opened("edit")
+          assert.deepStrictEqual(yield* one!.admit("edit"), { _tag: "Open" })
+          assert.deepStrictEqual(yield* one!.closed, [])
+        })
+    )
+
+    it.live("a closed endpoint is tried by one caller when its time is over; another answer of busy closes it again", () =>
+      Effect.gen(function* () {
+        const [one, two] = (yield* fleet).map((limits) => Context.get(limits, Endpoints))
+        assert.closeTo((yield* one!.busy("edit", "busy", 90_000)).seconds, 300, 1, "no header closes an endpoint for a day")
+        yield* one!.opened("edit")
+        yield* one!.busy("edit", "busy", 0.2)
+        assert.strictEqual((yield* two!.admit("edit"))._tag, "Closed")
+        yield* Effect.sleep("250 millis")
+        assert.strictEqual((yield* two!.admit("edit"))._tag, "Trial")
+        assert.strictEqual((yield* one!.admit("edit"))._tag, "Closed")
+        assert.strictEqual((yield* one!.closed).length, 1)
+        yield* two!.busy("edit", "busy", 0.2)
+        yield* Effect.sleep("250 millis")
+        assert.strictEqual((yield* one!.admit("edit"))._tag, "Trial")
+        assert.closeTo((yield* one!.refused("edit", "no")).seconds, 15, 1)
       })
     )
   })

@@ -2,7 +2,7 @@
  * A world in this process for whole workers under the test clock: one broker, result store, journal, library and fal, which
  * outlive the workers. A worker can die as a process does: from one instant on nothing it does reaches the world.
  */
-import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random, type Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
@@ -14,7 +14,7 @@ import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import type * as NewMessage from "../../src/programs/celery/NewMessage.ts"
 import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
-import { Generator } from "../../src/services/Generator.ts"
+import { AccountProblem, Generator, GeneratorError } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
@@ -120,6 +120,9 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     Effect.suspend(() => (broken.get(name)?.(args[0]) as typeof call | undefined) ?? call) // it fails as the store does
   /** What the database refuses for good, and who else saves just before us. */
   const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
+  /** Endpoints that fal refuses, with the status it answers; and each request that was refused. */
+  const forbidden = new Map<string, number>()
+  const refusals: Array<string> = []
   const unless =
     (isAway: () => boolean, error: (name: string) => unknown, isHanging = () => false): Passage =>
     (name, call) =>
@@ -156,6 +159,15 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     ),
     generator: {
       ...generator,
+      submit: (endpoint: string, input: Schema.JsonObject) =>
+        Effect.suspend(() => {
+          const status = forbidden.get(endpoint)
+          if (status === undefined) return generator.submit(endpoint, input)
+          refusals.push(endpoint)
+          return Effect.fail(
+            new GeneratorError({ reason: new AccountProblem({ status, detail: "not for you", scope: "endpoint", endpoint }) })
+          )
+        }),
       // As a picture of fal's is found: by https.
       result: (ticket: Parameters<typeof generator.result>[0]) =>
         Effect.map(generator.result(ticket), (picture) => ({
@@ -304,6 +316,8 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     unanswered,
     slow,
     database,
+    forbidden,
+    refusals,
     metric: (series: string) => Effect.map(metrics.expose, ({ body }) => valueOf(body, series)),
     seconds: (count: number) => TestClock.adjust(`${count} seconds`)
   }

@@ -49,6 +49,8 @@ export const once = (key: string) => `model-generator.once:${key}`
 export const inFlight = "model-generator.in-flight"
 export const line = "model-generator.line"
 export const lineAsked = "model-generator.line-asked"
+/** fal's endpoints that are closed for now, and until when: a hash. */
+export const endpoints = "model-generator.endpoints"
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 /** Task ids in a state of the journal, by when their entries end. */
 export const journalState = (state: string) => `model-generator.journal-state:${state}`

@@ -1,12 +1,14 @@
 import { Effect, Schedule } from "effect"
+import type { Endpoints } from "../../services/Endpoints.ts"
 import { Generator, GeneratorError, type Ticket } from "../../services/Generator.ts"
 import type { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../Task.ts"
 import { charged } from "./charged.ts"
+import { refused } from "./endpoint.ts"
 import * as Entry from "./Entry.ts"
-import { later, pause } from "./putOff.ts"
+import { later } from "./putOff.ts"
 import { grace } from "./submit.ts"
 import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
@@ -72,14 +74,16 @@ const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: Generato
 
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
-  Effect.fnUntraced(function* (error: GeneratorError): Effect.fn.Return<never, Failure, Journal | Metrics> {
+  Effect.fnUntraced(function* (
+    error: GeneratorError
+  ): Effect.fn.Return<never, Failure, Journal | Metrics | Generator | Endpoints> {
     const { reason } = error
     yield* countEnd(submitted.endpoint, reason)
     switch (reason._tag) {
       case "Refused":
         return yield* TaskFailure.contentRefused(reason.detail)
       case "AccountProblem":
-        return yield* pause(reason)
+        return yield* refused(reason)
       case "Unreadable":
         return yield* TaskFailure.generationError(
           `fal ended request ${submitted.requestId} with an answer that cannot be read: ${reason.detail}`

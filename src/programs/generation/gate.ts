@@ -10,7 +10,7 @@ const DOWN = "fal is down"
 
 const notYet = (reason: string, after: Duration.Duration) => new NotYet({ reason, after: Duration.toSeconds(after) })
 const soon = Duration.seconds(1)
-const brokerAway = notYet("the broker is away", soon)
+export const brokerAway = notYet("the broker is away", soon)
 
 /** A task waits this long in its slot; then it makes room for others, which may be those that everybody waits for. */
 const PATIENCE = Duration.seconds(5)

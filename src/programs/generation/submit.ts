@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Option, Random, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
+import type { Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
 import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
@@ -7,9 +8,10 @@ import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { type Failure, NotYet, type Task } from "../Task.ts"
 import { charged } from "./charged.ts"
+import { busy, refused, whileOpen } from "./endpoint.ts"
 import * as Entry from "./Entry.ts"
 import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
-import { later, pause } from "./putOff.ts"
+import { later } from "./putOff.ts"
 
 /** The task that a picture is bought for. */
 export type Payer = Pick<Task, "id" | "timeLimit">
@@ -70,12 +72,12 @@ const submitNow = Effect.fn("generation.submit")(function* (
       return Effect.as(Entry.advance(taskId, intended, submitted), submitted)
     })
   )
-  return yield* whileUp(made).pipe(
+  return yield* whileOpen(endpoint, whileUp(made)).pipe(
     Effect.catchTag(
       "GeneratorError",
       Effect.fnUntraced(function* ({
         reason
-      }): Effect.fn.Return<never, Failure, Journal | Metrics | CircuitBreaker.CircuitBreaker> {
+      }): Effect.fn.Return<never, Failure, Journal | Metrics | Generator | Endpoints | CircuitBreaker.CircuitBreaker> {
         if (reason._tag === "Uncertain") {
           yield* metrics.count("generations_uncertain_total", {})
           yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", { taskId, detail: reason.detail })
@@ -96,10 +98,12 @@ const submitNow = Effect.fn("generation.submit")(function* (
           return yield* acceptedWithoutId
         }
         yield* Entry.advance(taskId, intended, before)
-        if (reason._tag === "AccountProblem") return yield* pause(reason)
+        if (reason._tag === "AccountProblem") return yield* refused(reason)
         if (reason._tag === "Refused") return yield* TaskFailure.contentRefused(reason.detail)
-        if (reason._tag === "Busy")
+        if (reason._tag === "Busy") {
+          yield* busy(endpoint, reason)
           return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true, atLeast: reason.retryAfter ?? 0 })
+        }
         // While fal takes nobody's, it is no fault of this task's.
         return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
       })

@@ -6,6 +6,7 @@ import { Vitals } from "../../services/Vitals.ts"
 import type { Job } from "../pool/Pool.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import type { PutBack } from "../Task.ts"
+import { PACE, pausedBy, RUN } from "./obstacles.ts"
 
 const FIRST_PAUSE = Duration.seconds(15)
 const LONGEST_PAUSE = Duration.minutes(5)
@@ -95,7 +96,9 @@ export const consumer =
       while (true) {
         const pause = yield* Queue.poll(options.pauses)
         if (Option.isSome(pause)) yield* rest(pause.value)
-        yield* metrics.set("consuming", {}, 1)
+        const now = yield* Clock.currentTimeMillis
+        yield* metrics.set("consuming", {}, pausedBy(vitals, now) === "" ? 1 : 0)
+        if (vitals.barren.tasks >= RUN) yield* Effect.sleep(PACE)
         yield* takeOne.pipe(
           Effect.catchTag("QueueError", (error) =>
             Effect.gen(function* () {

@@ -1,17 +1,21 @@
 import { Clock, Effect, Option } from "effect"
+import { Endpoints } from "../../services/Endpoints.ts"
 import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { isDown } from "../generation/gate.ts"
+import { pausedBy } from "./obstacles.ts"
 
 /** A worker that proves nothing for this long is not healthy (milliseconds). */
 const SILENCE = 30_000
 
 /** Why this worker cannot be said to consume; "" when it does. */
 export const trouble = (vitals: Vitals["Service"], startedAt: number, now: number): string => {
-  if (vitals.paused !== "") return `paused: ${vitals.paused}`
+  const paused = pausedBy(vitals, now)
+  if (paused !== "") return `paused: ${paused}`
   // A worker that a wrong password keeps out must not pass for started, or a rolling restart would replace the next one too.
   if (vitals.lastBeat === 0)
     return vitals.leaseTrouble === "" ? "starting: waiting for the broker's first answer" : vitals.leaseTrouble
@@ -53,6 +57,11 @@ const fromBroker = Effect.gen(function* () {
   yield* metrics.set("leases", { state: "running" }, alive)
   yield* metrics.set("leases", { state: "run out" }, workers.length - alive)
   yield* metrics.set("fal_in_flight", {}, yield* journal.inFlight)
+  const endpoints = yield* Endpoints
+  const closed = new Set((yield* endpoints.closed).map(({ endpoint }) => endpoint))
+  const { FAL_EDIT_MODEL, FAL_MODEL } = yield* Settings.of("FAL_MODEL", "FAL_EDIT_MODEL").pipe(Effect.orDie)
+  for (const endpoint of [FAL_MODEL, FAL_EDIT_MODEL])
+    yield* metrics.set("fal_endpoint_closed", { endpoint }, closed.has(endpoint) ? 1 : 0)
   yield* metrics.set("fal_circuit_open", {}, (yield* isDown) ? 1 : 0)
 })
 

@@ -4,6 +4,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { refresh, trouble } from "./gauges.ts"
+import { closed } from "./obstacles.ts"
 import * as Tree from "../supervision/Tree.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 
@@ -27,7 +28,14 @@ const routes = (root: () => Tree.Node) =>
         const vitals = yield* Vitals
         const me = yield* WorkerIdentity
         const why = trouble(vitals, me.startedAt, yield* Clock.currentTimeMillis)
-        const body = { worker: me.name, healthy: why === "", why, processed: vitals.processed, running: running(vitals) }
+        const body = {
+          worker: me.name,
+          healthy: why === "",
+          why,
+          closed: closed(vitals),
+          processed: vitals.processed,
+          running: running(vitals)
+        }
         return yield* HttpServerResponse.json(body, { status: why === "" ? 200 : 503 })
       })
     ),

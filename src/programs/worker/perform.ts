@@ -9,6 +9,7 @@ import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Program, type Task } from "../Task.ts"
+import { begun, meet } from "./obstacles.ts"
 import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
 import { type End, limitsOf, run } from "./run.ts"
 import { insist } from "./ending.ts"
@@ -24,7 +25,7 @@ type Ended = Exit.Exit<End, Effect.Error<ReturnType<typeof run>>>
 const isAside = (exit: Ended) => {
   if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return true // another will run it
   const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return failure?._tag === "NotYet" || failure?._tag === "PutBack"
+  return failure?._tag === "NotYet" || failure?._tag === "PutBack" || failure?._tag === "Blocked"
 }
 
 /**
@@ -75,6 +76,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   const beginning = (message: Message.Message, request: Request) =>
     Effect.gen(function* () {
       leavePlace(vitals, message.task, message.id)
+      begun(vitals)
       vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
       yield* emit(() => TaskEvent.received(message, request))
       yield* emit(() => TaskEvent.started(message.id))
@@ -156,7 +158,8 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   ) {
     // What comes again came first at a time that nobody has kept.
     if (message.envelope.headers["redelivered"] === true) return
-    if (Option.getOrUndefined(Exit.findErrorOption(exit))?._tag === "NotYet") return
+    const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
+    if (failure?._tag === "NotYet" || failure?._tag === "Blocked") return
     const due = Option.getOrElse(message.eta, () => 0)
     const waited = startedAt - Math.max(delivery.seenSince, due)
     yield* metrics.observe("queue_wait_seconds", { task: name }, Math.max(0, waited) / 1000)
@@ -216,6 +219,12 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         // Spread out, so that those that wait for the same thing do not come at once.
         const spread = (yield* Random.next) * Math.max(1, failure.after * 0.25)
         yield* settle.held(delivery, (yield* Clock.currentTimeMillis) + (failure.after + spread) * 1000)
+        return "reusable"
+      }
+      case "Blocked": {
+        yield* Effect.logDebug("task parked", { by: failure.by, why: failure.why })
+        yield* metrics.count("tasks_held_total", { task: name, reason: failure.serious ? "closed" : "fal busy" })
+        yield* settle.held(delivery, meet(vitals, failure, yield* Clock.currentTimeMillis))
         return "reusable"
       }
       case "SoftTimeLimit":

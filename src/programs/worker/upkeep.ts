@@ -7,6 +7,7 @@ import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { VERSION } from "../version.ts"
+import { pausedBy } from "./obstacles.ts"
 
 /** Two workers under one name would rob each other's results; the second one must not start. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { name: Schema.String }) {
@@ -29,6 +30,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
     const settings = yield* Settings.of("METRICS_HOST", "METRICS_PORT")
     let refusedSince: number | undefined
     while (true) {
+      const paused = pausedBy(vitals, yield* Clock.currentTimeMillis)
       const ours = yield* Effect.result(
         queue.beat({
           name: me.name,
@@ -40,8 +42,8 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           startedAt: me.startedAt,
           metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
-          consuming: vitals.paused === "",
-          doing: vitals.paused === "" ? running(vitals).join(", ") : `paused: ${vitals.paused}`
+          consuming: paused === "",
+          doing: paused === "" ? running(vitals).join(", ") : `paused: ${paused}`
         })
       )
       const now = yield* Clock.currentTimeMillis

@@ -23,6 +23,7 @@ import { makeMemoryLimit } from "./memory.ts"
 import { makePerform } from "./perform.ts"
 import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
+import { watch } from "./watch.ts"
 
 /** A broker that is away for a moment. Handed back, a message is next in line; left to its lease it counts as crashed. */
 const whileHandingBack = Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)])
@@ -89,6 +90,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     }
   })
 
+  const told = (reason: string) => Effect.ignore(events.tell(reason === "" ? "worker-resumed" : "worker-paused", { reason }))
   const { actor, supervisor } = Supervisor
   const root = (): Tree.Node => tree.node
   const pool = Pool.pool(
@@ -126,6 +128,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     actor("scheduler", {}, scheduler(leased.await)),
     actor("events", { mailbox: events.mailbox }, Events.courier(events)),
     pool,
+    actor("watch", {}, watch(told)),
     actor(
       "consumer",
       { mailbox: pauses },
@@ -134,7 +137,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
         jobs,
         jobOf,
         pauses,
-        told: (reason) => Effect.ignore(events.tell(reason === "" ? "worker-resumed" : "worker-paused", { reason })),
+        told,
         leased: Effect.andThen(leased.await, informed.await)
       })
     ),

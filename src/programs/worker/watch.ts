@@ -1,0 +1,37 @@
+import { Clock, Effect } from "effect"
+import { Metrics } from "../../services/Metrics.ts"
+import { Vitals } from "../../services/Vitals.ts"
+import type { Self } from "../supervision/Supervisor.ts"
+import { forgetOld, stalled } from "./obstacles.ts"
+
+/**
+ * While something is closed that tasks need, looks each second whether that leaves this worker any work, and says so when it
+ * changes: in the log, as an event and in the metrics. Otherwise it sleeps.
+ */
+export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self) =>
+  Effect.gen(function* () {
+    const metrics = yield* Metrics
+    const vitals = yield* Vitals
+    let said = ""
+    yield* self.doing("nothing is closed")
+    while (true) {
+      yield* vitals.noticed.await
+      const now = yield* Clock.currentTimeMillis
+      forgetOld(vitals, now)
+      const why = stalled(vitals, now)
+      if (why !== said) {
+        yield* why === ""
+          ? Effect.logInfo("there is work again")
+          : Effect.andThen(
+              Effect.logError("no task can go well for now: tasks are parked until it can", { why }),
+              metrics.count("pauses_total", { reason: "closed" })
+            )
+        yield* told(why)
+        yield* self.doing(why === "" ? "nothing is closed" : why)
+        said = why
+      }
+      if (why !== "") yield* metrics.count("paused_seconds_total", { reason: "closed" }, 1)
+      if (why === "" && vitals.obstacles.size === 0) yield* vitals.noticed.close
+      yield* Effect.sleep("1 second")
+    }
+  })

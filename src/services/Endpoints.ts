@@ -1,0 +1,57 @@
+import { Context, type Effect, Schema } from "effect"
+
+/** It cannot be known whether an endpoint is closed. The same call may work later. */
+export class EndpointsError extends Schema.TaggedError<EndpointsError>()("EndpointsError", {
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+/** `refused`: fal answered that a person has to act. `busy`: fal named a time to come again. */
+export const Reason = Schema.Literals(["refused", "busy"])
+export type Reason = typeof Reason.Type
+
+/** An endpoint of fal that nothing is submitted to for now. */
+export interface Closed {
+  readonly endpoint: string
+  readonly reason: Reason
+  /** fal's answer, in words. */
+  readonly why: string
+  /** Until it is tried again (seconds). */
+  readonly seconds: number
+}
+
+export type Admission =
+  | { readonly _tag: "Open" }
+  /** Its time is over, and the caller is the one who tries: it says afterwards how that went. */
+  | { readonly _tag: "Trial" }
+  | ({ readonly _tag: "Closed" } & Closed)
+
+/** How long a refusal closes an endpoint at first and at most (seconds): twice as long each time a trial is refused too. */
+export const FIRST = 15
+export const LONGEST = 300
+/** A trial that nobody has heard of for so long is over, and the next caller makes another (seconds). */
+export const TRIAL = 15
+/** A closure that ended this long ago says nothing about the next one (seconds). */
+export const FORGET = 900
+/** What is kept of fal's words. */
+export const LONGEST_WHY = 300
+
+/**
+ * Which endpoints of fal are closed, known to all workers of a fleet: what one of them was answered, the others need not ask.
+ * Of a closed endpoint one caller at a time tries whether it is open again.
+ */
+export class Endpoints extends Context.Service<
+  Endpoints,
+  {
+    /** May something be submitted to it now? */
+    readonly admit: (endpoint: string) => Effect.Effect<Admission, EndpointsError>
+    /** fal refused a request to it. While it is closed already nothing changes: that request was sent before. */
+    readonly refused: (endpoint: string, why: string) => Effect.Effect<Closed, EndpointsError>
+    /** fal asked to come again in so many seconds, of which at most `LONGEST` count. A closure that ends later stays. */
+    readonly busy: (endpoint: string, why: string, seconds: number) => Effect.Effect<Closed, EndpointsError>
+    /** It takes requests again. */
+    readonly opened: (endpoint: string) => Effect.Effect<void, EndpointsError>
+    /** Those that are closed, also those that are being tried. */
+    readonly closed: Effect.Effect<ReadonlyArray<Closed>, EndpointsError>
+  }
+>()("model-generator/services/Endpoints") {}
