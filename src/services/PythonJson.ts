@@ -127,7 +127,15 @@ export const numbers = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbers(inner)]))
 }
 
-const textOf: Record<string, (value: unknown) => string | undefined> = {
+/** A decimal is a number to Python; one with more digits than a number here holds for certain stays text. */
+const decimal = (value: unknown): string | number | undefined => {
+  if (typeof value !== "string" || !/^[+-]?[\d.]{1,16}(e[+-]?\d{1,2})?$/i.test(value)) return text(value)
+  return Number.isFinite(Number(value)) ? Number(value) : value
+}
+const text = (value: unknown) => (typeof value === "string" ? value : undefined)
+
+const simple: Record<string, (value: unknown) => string | number | undefined> = {
+  decimal,
   uuid: (value) => {
     const hex = typeof value === "object" && value !== null && "hex" in value ? value.hex : undefined
     return typeof hex === "string" && /^[0-9a-f]{32}$/i.test(hex)
@@ -135,29 +143,27 @@ const textOf: Record<string, (value: unknown) => string | undefined> = {
       : undefined
   },
   base64: (value) => (typeof value === "string" ? Buffer.from(value, "base64").toString("latin1") : undefined),
-  ...Object.fromEntries(
-    ["datetime", "date", "time", "decimal", "bytes"].map((type) => [
-      type,
-      (value: unknown) => (typeof value === "string" ? value : undefined)
-    ])
-  )
+  datetime: text,
+  date: text,
+  time: text,
+  bytes: text
 }
 
 /**
  * kombu's extended types (celery-wire 1.6) as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID. Floats
- * become numbers. An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
+ * and decimals become numbers. An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
  */
 export const plain = (value: unknown): unknown => {
   if (value instanceof Float) return value.value
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== "object" || value === null) return value
   if ("__type__" in value && "__value__" in value && Object.keys(value).length === 2) {
-    const text =
-      typeof value.__type__ === "string" && Object.hasOwn(textOf, value.__type__)
-        ? textOf[value.__type__]!(value.__value__)
+    const known =
+      typeof value.__type__ === "string" && Object.hasOwn(simple, value.__type__)
+        ? simple[value.__type__]!(value.__value__)
         : undefined
-    if (text === undefined) throw new TypeError(`cannot read a value of __type__ ${JSON.stringify(value.__type__)}`)
-    return text
+    if (known === undefined) throw new TypeError(`cannot read a value of __type__ ${JSON.stringify(value.__type__)}`)
+    return known
   }
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
 }

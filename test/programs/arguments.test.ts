@@ -96,9 +96,9 @@ describe("a bad argument is named, and so is what was expected of it", () => {
     "of 0": ["count", { count: 0 }],
     "so high that its last child's is none": ["seed", { count: 2, seed: Number.MAX_SAFE_INTEGER }],
     "of 1001": ["count", { count: 1001 }],
-    "that is an empty list": ["gender.0", { count: 1, gender: [] }],
+    "that is an empty list": ["gender", { count: 1, gender: [] }],
     "with a wrong one among right ones": ["pose.1", { count: 1, pose: ["side", "flying"] }],
-    "of nothing": ["templates.0", { templates: [] }],
+    "of nothing": ["templates", { templates: [] }],
     "with a wrong field in one of them": ["templates.1.style", { templates: [five, { ...five, style: "x" }] }],
     "with an unknown field in one of them": ["templates.0.colour", { templates: [{ ...five, colour: "x" }] }]
   }
@@ -112,6 +112,28 @@ describe("a bad argument is named, and so is what was expected of it", () => {
         assert.include(said(result), `${field}: `)
     })
   )
+
+  const came: Record<string, readonly [wrong: unknown, got: string]> = {
+    "a text": ["huge", "got 'huge'"],
+    "a long text by its beginning": ["x".repeat(5_000_000), `got '${"x".repeat(37)}...' (5000000 characters)`],
+    "an address not at all": ["https://user:secret@host/x?token=secret", "got a URL of 39 characters"],
+    "a picture not at all": ["data:image/png;base64,AAAA", "got a URL of 26 characters"],
+    "a number": [1.5, "got 1.5"],
+    "a number of any size": [10n ** 4000n, "got 1000000000000000000000000000000000000..."],
+    "nothing as Python calls it": [null, "got None"],
+    "a list by its length": [Array.from({ length: 50_000 }, () => 1), "got a list of 50000"],
+    "a dict by its length": [{ input: "x".repeat(5_000_000) }, "got a dict of 1"]
+  }
+  for (const [what, [wrong, got]] of Object.entries(came)) {
+    it.effect(`with what came instead: ${what}`, () =>
+      Effect.map(generate({ kwargs: { ...five, body_type: wrong } }), (result) => {
+        assert.strictEqual(
+          said(result),
+          `ValidationError: body_type: expected "slim" | "average" | "athletic" | "plus-size", ${got}`
+        )
+      })
+    )
+  }
 
   it.effect("and a thousand unknown ones in a message of bearable length", () =>
     Effect.map(
@@ -178,7 +200,7 @@ describe("the forms of a call", () => {
     )
   )
 
-  it.effect("kombu's types come as their text", () =>
+  it.effect("kombu's types come as their text, and decimals as numbers", () =>
     Effect.gen(function* () {
       const typed = (type: string, value: unknown) => ({ __type__: type, __value__: value })
       const request = Result.getOrThrow(
@@ -195,7 +217,21 @@ describe("the forms of a call", () => {
         })
       )
       assert.strictEqual(request.template_id, "12345678-1234-5678-1234-567812345678")
-      assert.deepStrictEqual(request.metadata, { when: "2024-01-02T03:04:05", price: "1.50", bytes: "abc" })
+      assert.deepStrictEqual(request.metadata, { when: "2024-01-02T03:04:05", price: 1.5, bytes: "abc" })
+    })
+  )
+
+  it.effect("a Decimal is a number wherever one belongs", () =>
+    Effect.gen(function* () {
+      const decimal = (value: string) => ({ __type__: "decimal", __value__: value })
+      const generated = { ...five, version: decimal("2"), seed: decimal("7.0") }
+      assert.deepInclude(Result.getOrThrow(yield* generate({ kwargs: generated })), { version: 2, seed: 7 })
+      assert.strictEqual(Result.getOrThrow(yield* batch({ kwargs: { count: decimal("5") } })).count, 5)
+      assert.deepInclude(Result.getOrThrow(yield* edit({ args: ["m", "p"], kwargs: { strength: decimal("0.80") } })), {
+        strength: 0.8
+      })
+      for (const wrong of ["2.5", "NaN", "-Infinity", "1e99", "9007199254740993", "90071992547409920000000000001", "2,5", ""])
+        assert.include(said(yield* generate({ kwargs: { ...five, version: decimal(wrong) } })), "version: ")
     })
   )
 

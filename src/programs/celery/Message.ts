@@ -80,10 +80,17 @@ const withHeaders = (value: unknown) =>
     ? { ...value, headers: {} }
     : value
 
+/** A longer one is not even looked at: four times the largest body leaves room for any headers (characters). */
+const LONGEST_RAW = 64 * 1024 * 1024
+
 const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
   Result.try({
-    try: () => withHeaders(PythonJson.parse(raw)),
-    catch: (error) => new Unreadable({ problem: `not JSON: ${error instanceof Error ? error.message : String(error)}` })
+    try: () => {
+      if (raw.length > LONGEST_RAW) throw new RangeError(`${raw.length} characters, at most ${LONGEST_RAW} are read`)
+      return withHeaders(PythonJson.parse(raw))
+    },
+    catch: (error) =>
+      new Unreadable({ problem: Text.cut(`not JSON: ${error instanceof Error ? error.message : String(error)}`, 1000) })
   }).pipe(
     Result.flatMap((value) =>
       Result.mapError(
@@ -94,7 +101,14 @@ const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
   )
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
-const count = (value: unknown) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0)
+/** One that no Python client can ask for, or that would be a burden wherever it is written, is none. */
+const LONGEST_ID = 1000
+const idOf = (value: unknown) =>
+  typeof value === "string" && value !== "" && value.length <= LONGEST_ID && value.isWellFormed() ? value : null
+const count = (given: unknown) => {
+  const value = PythonJson.numbers(given)
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0
+}
 
 /** Protocol 1 keeps in the body what protocol 2 keeps in headers (celery-wire 1.5). */
 const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknown>; readonly body: unknown } | undefined => {
@@ -120,7 +134,7 @@ export const decode = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Message, Unreadable | Undeliverable> {
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}
-  const headerId = text(envelope.headers["id"]) ?? text(properties["correlation_id"])
+  const headerId = idOf(envelope.headers["id"]) ?? idOf(properties["correlation_id"])
   const task = text(envelope.headers["task"])
   const undeliverable = (id: string) => (failure: TaskFailure.TaskFailure) => new Undeliverable({ id, task, failure })
 
@@ -138,7 +152,7 @@ export const decode = Effect.fnUntraced(function* (
   }
   const old = task === null ? fromProtocol1(packed.success) : undefined
   const headers: Record<string, unknown> = old?.headers ?? envelope.headers
-  const id = text(headers["id"]) ?? headerId
+  const id = idOf(headers["id"]) ?? headerId
   if (id === null) return yield* new Unreadable({ problem: "headers.id: no task id" })
 
   const checked = yield* Schema.decodeUnknownEffect(Headers, { errors: "all" })(PythonJson.numbers({ ...headers, id })).pipe(

@@ -1,10 +1,18 @@
 import { Effect } from "effect"
+import * as PythonJson from "../../services/PythonJson.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
+import * as Text from "../../services/Text.ts"
 import type { Request } from "../../services/Vitals.ts"
 import type { Message } from "./Message.ts"
 import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"
 
 const text = (value: unknown) => (typeof value === "string" ? value : undefined)
+/** As its sender wrote it, which by Celery is not longer. */
+const repr = (value: unknown) => (typeof value === "string" ? Text.shorten(value, 1100) : undefined)
+
+/** Arguments that are longer are shown by their repr: who looks at a fleet does not want its pictures (characters of JSON). */
+const LONGEST_SHOWN = 16_384
+const isShort = (value: unknown) => PythonJson.stringify(value).length <= LONGEST_SHOWN
 
 /** The message as remote control and events show it. */
 export const requestOf = (message: Message, delivery: Delivery): Request => {
@@ -12,12 +20,12 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
   const stamped = headers["stamps"]
   return {
     id: message.id,
-    name: text(headers["shadow"]) ?? message.task,
-    type: message.task,
+    name: Text.cut(text(headers["shadow"]) ?? message.task, 1000),
+    type: Text.cut(message.task, 1000),
     args: message.args,
     kwargs: message.kwargs,
-    argsrepr: text(headers["argsrepr"]) ?? safeArgsRepr(message.args),
-    kwargsrepr: text(headers["kwargsrepr"]) ?? safeRepr(message.kwargs),
+    argsrepr: repr(headers["argsrepr"]) ?? safeArgsRepr(message.args),
+    kwargsrepr: repr(headers["kwargsrepr"]) ?? safeRepr(message.kwargs),
     queue: delivery.queue,
     priority: message.priority,
     redelivered: headers["redelivered"] === true,
@@ -31,8 +39,8 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
 export const infoOf = (request: Request, hostname: string, pid: number, safe: boolean) => ({
   id: request.id,
   name: request.name,
-  args: safe ? request.argsrepr : request.args,
-  kwargs: safe ? request.kwargsrepr : request.kwargs,
+  args: safe || !isShort(request.args) ? request.argsrepr : request.args,
+  kwargs: safe || !isShort(request.kwargs) ? request.kwargsrepr : request.kwargs,
   type: request.type,
   hostname,
   time_start: request.startedAt,

@@ -1,4 +1,8 @@
 import { Schema } from "effect"
+import * as Text from "../../services/Text.ts"
+
+/** Of what a failure says: errors quote what they found, and that may be as long as a message. */
+const LONGEST = 8000
 
 /** A task's end as a Python exception: what is stored is what the client raises (celery-wire 4.3). */
 export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure", {
@@ -7,7 +11,7 @@ export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure"
   module: Schema.String
 }) {
   override get message() {
-    return `${this.type}: ${this.messages.join(", ")}`
+    return Text.cut(`${this.type}: ${this.messages.join(", ")}`, LONGEST)
   }
 }
 
@@ -36,6 +40,6 @@ export const workerLost = make("billiard.exceptions", "WorkerLostError")
 /** Celery's words for an exception: the document's `result`, and Python's repr for events and logs. */
 export const document = (failure: TaskFailure) => ({
   exc_type: failure.type,
-  exc_message: failure.messages,
+  exc_message: failure.messages.map((message) => (typeof message === "string" ? Text.cut(message, LONGEST) : message)),
   exc_module: failure.module
 })

@@ -1,6 +1,7 @@
 import { Effect, Schema, SchemaIssue } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
 import * as Text from "../../services/Text.ts"
+import { pythonRepr } from "../celery/pythonRepr.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { Call } from "../Task.ts"
 
@@ -14,12 +15,42 @@ const say = (message: string) =>
       ? "is not an argument of this task"
       : message.replace(/^Expected/, "expected")
 
+/** What came instead, as far as that helps: the beginning of a text, and nothing of an address, which may hold a secret. */
+const shown = (value: unknown): string => {
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (isRecord(value)) return `a dict of ${Object.keys(value).length}`
+  if (typeof value !== "string") return Text.shorten(pythonRepr(value), 40)
+  if (/^data:|:\/\//.test(value.slice(0, 100))) return `a URL of ${value.length} characters`
+  return pythonRepr(Text.shorten(value, 40)) + (value.length > 40 ? ` (${value.length} characters)` : "")
+}
+
+const at = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce<unknown>(
+    (value, key) =>
+      typeof value === "object" && value !== null && Object.hasOwn(value, key)
+        ? (value as Record<PropertyKey, unknown>)[key]
+        : undefined, // its own key
+    input
+  )
+
 const standard = SchemaIssue.makeFormatterStandardSchemaV1()
-const describe = (error: Schema.SchemaError) =>
+const describe = (error: Schema.SchemaError, input: unknown) =>
   standard(error.issue)
     .issues.slice(0, 20)
-    .map(({ message, path }) => `${Text.cut((path ?? []).map(String).join("."), 200)}: ${say(message)}`)
+    .map(({ message, path }) => {
+      const keys = (path ?? []).map((key) => (typeof key === "object" ? key.key : key))
+      const came = at(input, keys)
+      const instead = message.startsWith("Expected no") || came === undefined ? "" : `, got ${shown(came)}`
+      return `${Text.cut(keys.map(String).join("."), 200)}: ${say(message)}${instead}`
+    })
     .join("; ")
+
+/** More arguments than any task has: they are counted and not looked at. */
+const MOST_ARGUMENTS = 100
+/** Of more values than these only the first problem is told: to find every one would take longer than to run the task. */
+const MOST_CHECKED = 20_000
+const sizeOf = (value: unknown): number =>
+  typeof value === "object" && value !== null ? Object.values(value).reduce((sum: number, one) => sum + sizeOf(one), 1) : 1
 
 /**
  * The arguments under their names, from keywords, positions, or one dict as the only positional argument; kombu's extended
@@ -47,6 +78,9 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
     ...positional.map((value, at) => [names[at]!, value] as const),
     ...(loneIsArguments ? Object.entries(lone) : [])
   ]
+  const count = placed.length + Object.keys(kwargs).length
+  if (count > MOST_ARGUMENTS)
+    return yield* TaskFailure.validationError(`args: expected at most ${names.length} arguments, got ${count}`)
   const twice = placed.flatMap(([name]) => (Object.hasOwn(kwargs, name) ? [`${Text.cut(name, 200)}: given twice`] : []))
   if (twice.length > 0) return yield* TaskFailure.validationError(twice.slice(0, 20).join("; "))
 
@@ -61,8 +95,10 @@ export const bind = Effect.fnUntraced(function* <S extends Schema.ConstraintDeco
       })
     ])
   }
-  return yield* Schema.decodeEffect(schema, { errors: "all", onExcessProperty: "error" })(Object.fromEntries(named)).pipe(
-    Effect.mapError((error) => TaskFailure.validationError(describe(error)))
+  const input = Object.fromEntries(named)
+  const errors = sizeOf(input) > MOST_CHECKED ? "first" : "all"
+  return yield* Schema.decodeEffect(schema, { errors, onExcessProperty: "error" })(input).pipe(
+    Effect.mapError((error) => TaskFailure.validationError(describe(error, input)))
   )
 })
 

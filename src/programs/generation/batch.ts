@@ -3,6 +3,7 @@ import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Bounded from "../Bounded.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
 import * as Reply from "../celery/Reply.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
@@ -14,14 +15,16 @@ import * as Parameters from "./Parameters.ts"
 import { plan } from "./plan.ts"
 import { asking } from "./saved.ts"
 
-const oneOrMore = <A>(schema: Schema.Codec<A>) => Arguments.optional(Schema.Union([schema, Schema.NonEmptyArray(schema)]))
+const oneOrMore = <A>(schema: Schema.Codec<A>) =>
+  Arguments.optional(Schema.Union([schema, Bounded.list(schema, Parameters.MOST_AT_ONCE).check(Schema.isMinLength(1))]))
 
 export const Request = Schema.Struct({
   count: Arguments.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Parameters.MOST_AT_ONCE }))),
   templates: Arguments.optional(
-    Schema.NonEmptyArray(Schema.Struct({ ...Generate.Request.fields, save: Arguments.optional(Schema.Boolean) })).check(
-      Schema.isMaxLength(Parameters.MOST_AT_ONCE)
-    )
+    Bounded.list(
+      Schema.Struct({ ...Generate.Request.fields, save: Arguments.optional(Schema.Boolean) }),
+      Parameters.MOST_AT_ONCE
+    ).check(Schema.isMinLength(1, { message: "expected at least 1 element" }))
   ),
   save: Arguments.flag(true),
   missing_only: Arguments.flag(true),

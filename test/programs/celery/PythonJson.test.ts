@@ -70,6 +70,26 @@ describe("JSON as Python writes it", () => {
     assert.deepStrictEqual(parse("[".repeat(100) + "]".repeat(100)), JSON.parse("[".repeat(100) + "]".repeat(100)))
   })
 
+  it("refuses more values than it allows, and longer integers than Python, without making one of them", () => {
+    const bombs = {
+      "many integers": "[" + "1,".repeat(6_999_999) + "1]",
+      "many floats": "[" + "1.0,".repeat(3_000_000) + "1]",
+      "many words": "[" + "NaN,".repeat(3_000_000) + "1]",
+      "words and nothing else": "NI".repeat(7_000_000),
+      "many dicts": "[" + "{},".repeat(4_000_000) + "1]",
+      "many keys": `{${Array.from({ length: 1_000_000 }, (_, at) => `"${at}":1.0`).join()}}`,
+      "one long integer": "9".repeat(14_000_000)
+    }
+    for (const [name, text] of Object.entries(bombs)) {
+      const before = process.memoryUsage().heapUsed
+      const began = performance.now()
+      assert.throws(() => parse(text), RangeError, undefined, name)
+      assert.isBelow(performance.now() - began, 500, name) // 20 s before there were bounds; some ms now on a quiet machine
+      assert.isBelow(process.memoryUsage().heapUsed - before, 50_000_000, name)
+    }
+    assert.strictEqual((parse(`[${"1,".repeat(99_997)}1]`) as ReadonlyArray<number>).length, 99_998) // a list, as written
+  })
+
   it("keeps a key called __proto__ a key", () => {
     const value = parse('{"__proto__": {"polluted": 9007199254740993}}') as object // an object, as written
     assert.deepStrictEqual(Object.keys(value), ["__proto__"])
@@ -118,19 +138,21 @@ describe("any JSON", () => {
 describe("kombu's extended types", () => {
   const typed = (type: unknown, value: unknown) => ({ __type__: type, __value__: value })
 
-  it("become the text that older kombu sent", () => {
+  it("become the text that older kombu sent, and numbers where they are numbers", () => {
     assert.deepStrictEqual(
       PythonJson.plain({
         id: typed("uuid", { hex: "12345678123456781234567812345678" }),
         when: [typed("datetime", "2024-01-02T03:04:05+00:00"), typed("date", "2024-01-02"), typed("time", "01:02:03")],
-        price: typed("decimal", "1.50"),
+        prices: [typed("decimal", "1.50"), typed("decimal", "-1E+2"), typed("decimal", "0.12345678901234567890")],
+        odd: [typed("decimal", "NaN"), typed("decimal", "1.2.3"), typed("decimal", "")],
         text: typed("bytes", "abc"),
         bytes: typed("base64", "/wAB")
       }),
       {
         id: "12345678-1234-5678-1234-567812345678",
         when: ["2024-01-02T03:04:05+00:00", "2024-01-02", "01:02:03"],
-        price: "1.50",
+        prices: [1.5, -100, "0.12345678901234567890"], // more digits than a number here keeps
+        odd: ["NaN", "1.2.3", ""],
         text: "abc",
         bytes: "\u00ff\u0000\u0001"
       }
