@@ -5,6 +5,7 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
+COPY scripts/npm scripts/npm
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY rolldown.config.ts tsconfig.json ./
 COPY src src
