@@ -3,7 +3,7 @@
 // been installed on Linux x64, and is the one that runs this script: npm once more, run by it, puts them in.
 "use strict"
 const { spawnSync } = require("child_process")
-const { installed, missing, wrongNode } = require("./parts.cjs")
+const { NODE, installAll, installed, missing, omitsOptional, wrongNode } = require("./parts.cjs")
 
 const root = process.cwd()
 const env = process.env
@@ -11,8 +11,8 @@ const MARK = "MODEL_GENERATOR_INSTALL"
 const PATIENCE_MS = 10 * 60 * 1000
 
 const isSet = (name) => env[`npm_config_${name}`] === "true"
-const asked = env.npm_command === "run-script" || env.npm_command === "run"
-const omitsOptional = (env.npm_config_omit || "").split(/[\s,]+/).includes("optional")
+/** `npm run postinstall`, and not the end of an installation. */
+const typed = (env.npm_command || "").startsWith("run")
 const agent = env.npm_config_user_agent || ""
 
 const say = (text) => process.stderr.write(`model-generator: ${text}\n`)
@@ -21,32 +21,33 @@ const fail = (text) => {
   process.exit(1)
 }
 
-const complete = () => {
-  const names = installed(root)
-  const gone = missing(root, names)
-  if (gone.length === 0) return
-  if (omitsOptional) return asked ? fail(`npm is told to omit optional packages; type: npm ci --include=optional`) : undefined
-  const wrong = wrongNode(root)
-  if (wrong !== undefined) return fail(`not installed: ${gone.join(", ")}. ${wrong}: install that, then type: npm ci`)
-  const ran = /node\/(\S+)/.exec(agent)
-  say(
-    `${gone.length} native packages were left out${ran === null ? "" : ` by npm, which ran on Node ${ran[1]}`}; ` +
-      `installing them with Node ${process.version}`
-  )
+/** npm's second run. It says itself why it could not install something. */
+const npmAgain = () =>
   spawnSync(process.execPath, [env.npm_execpath, "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: "inherit",
     timeout: PATIENCE_MS,
     env: Object.assign(
-      // Debian's Node trusts the authorities that the system trusts (a company's proxy may be one); others have to be told.
+      // Debian's Node trusts the authorities that the system trusts, one of a company's proxy too. Other builds must be told to.
       { NODE_USE_SYSTEM_CA: "1", NODE_NO_WARNINGS: "1" },
       env,
       { [MARK]: "1" }
     )
   })
+
+const complete = () => {
+  const names = installed(root)
+  const gone = missing(root, names)
+  if (gone.length === 0 || (omitsOptional && !typed)) return
+  const wrong = missing(root, [NODE]).length > 0 ? "" : wrongNode(root)
+  if (omitsOptional || wrong === "") return fail(`not installed: ${gone.join(", ")}; type: ${installAll()}`)
+  if (wrong !== undefined)
+    return fail(`not installed: ${gone.join(", ")}. ${wrong}: install that Node, then type: ${installAll()}`)
+  const by = /node\/(\S+)/.exec(agent)
+  say(`npm${by === null ? "" : `, run by Node ${by[1]},`} left out ${gone.join(", ")}; Node ${process.version} installs them`)
+  npmAgain()
   const left = missing(root, names)
-  if (left.length > 0)
-    fail(`still not installed: ${left.join(", ")}. When npm's registry can be reached, type: npm run postinstall`)
+  if (left.length > 0) fail(`not installed: ${left.join(", ")}; with npm's registry in reach, type: npm run postinstall`)
 }
 
 // The second npm runs this script too, and has nothing to add. Other package managers lay node_modules out differently.

