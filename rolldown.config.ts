@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown"
+import manifest from "./package.json" with { type: "json" }
 
 // Deprecated, which Node says of code that is not in node_modules.
 const withoutNewBuffer = {
@@ -9,7 +10,9 @@ const withoutNewBuffer = {
 
 /**
  * One file that runs on bare Node. PGlite and sharp stay outside: only the demo and the simulator load them, from node_modules.
- * Its first line asks V8 to keep the heap small: some 20 MB less at rest, for speed that one picture at a time cannot use.
+ * Its code begins by asking V8 to keep the heap small: some 20 MB less at rest, for speed that one picture at a time cannot use.
+ * A Node that can read the file is told by `src/needsNode.ts` whether it is the right one. An older one reads a file to its first
+ * error and shows that line: so its first line is one that Nodes before 16.11 cannot read, short and with the reason.
  */
 export default defineConfig({
   input: "src/main.ts",
@@ -23,6 +26,7 @@ export default defineConfig({
     sourcemap: true,
     codeSplitting: false,
     banner:
-      '#!/usr/bin/env node\nimport{setFlagsFromString as v8Flag}from"node:v8";v8Flag("--optimize-for-size");v8Flag("--semi-space-growth-factor=1");'
+      'import{setFlagsFromString as v8Flag}from"node:v8";v8Flag("--optimize-for-size");v8Flag("--semi-space-growth-factor=1");',
+    postBanner: `#!/usr/bin/env node\n(class{static{}}) // model-generator needs Node ${manifest.engines.node}\n;`
   }
 })

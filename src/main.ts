@@ -1,3 +1,4 @@
+import "./needsNode.ts"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, References } from "effect"

@@ -1,8 +1,9 @@
-import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib"
+// Whole: a name that an older Node lacks would end it before it is told which Node it should be.
+import * as zlib from "node:zlib"
 
-const gzip = { contentType: "application/x-gzip", pack: (plain: Buffer) => deflateSync(plain) }
-const brotli = { contentType: "application/x-brotli", pack: (plain: Buffer) => brotliCompressSync(plain) }
-const zstd = { contentType: "application/zstd", pack: (plain: Buffer) => zstdCompressSync(plain) }
+const gzip = { contentType: "application/x-gzip", pack: (plain: Buffer) => zlib.deflateSync(plain) }
+const brotli = { contentType: "application/x-brotli", pack: (plain: Buffer) => zlib.brotliCompressSync(plain) }
+const zstd = { contentType: "application/zstd", pack: (plain: Buffer) => zlib.zstdCompressSync(plain) }
 
 const known = new Map([
   ...["application/x-gzip", "gzip", "zlib"].map((name) => [name, gzip] as const),

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import bzip2 from "seek-bzip"
-import { brotliDecompressSync, inflateSync, zstdDecompressSync } from "node:zlib"
+import * as zlib from "node:zlib"
 import xz from "xz-decompress"
 import * as TaskFailure from "./TaskFailure.ts"
 
@@ -38,9 +38,9 @@ const unxz = async (packed: Buffer) => {
 }
 
 type Unpack = (packed: Buffer) => Buffer | Promise<Buffer>
-const inflate: Unpack = (packed) => inflateSync(packed, atMost)
-const unbrotli: Unpack = (packed) => brotliDecompressSync(packed, atMost)
-const unzstd: Unpack = (packed) => zstdDecompressSync(packed, atMost)
+const inflate: Unpack = (packed) => zlib.inflateSync(packed, atMost)
+const unbrotli: Unpack = (packed) => zlib.brotliDecompressSync(packed, atMost)
+const unzstd: Unpack = (packed) => zlib.zstdDecompressSync(packed, atMost)
 
 // As kombu sends them, and its aliases, which its workers take too. Its "gzip" and "zlib" are both a zlib stream (celery-wire 1.7).
 const known = new Map<string, Unpack>([
