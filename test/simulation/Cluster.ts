@@ -12,7 +12,6 @@ import {
   Effect,
   Exit,
   type Fiber,
-  Latch,
   Layer,
   Logger,
   Random,
@@ -42,12 +41,12 @@ import { Dice } from "./Dice.ts"
 import { describe } from "./describe.ts"
 import { Fal } from "./Fal.ts"
 import { type Passage, silentHttp, through } from "./passage.ts"
+import { type Link, LINKS, Process } from "./Process.ts"
 import { Records } from "./Records.ts"
+import { Redis } from "./Redis.ts"
 import { VirtualTime } from "./VirtualTime.ts"
 import { Weather } from "./Weather.ts"
 
-const LINKS = ["redis", "postgres", "fal"] as const
-export type Link = (typeof LINKS)[number]
 /** How long the drivers wait for an answer (milliseconds). */
 const PATIENCE: Readonly<Record<Link, number>> = { redis: 5000, postgres: 10_000, fal: 15_000 }
 
@@ -64,79 +63,61 @@ export const settings = {
   SHUTDOWN_GRACE: "20"
 }
 
+export const QUEUES = ["generator_queue", "second_queue"] as const
+/** Commands of the task queue that change nothing. */
+const LOOKS = new Set(["awaitMessage", "release", "scheduled", "buried", "status", "ping"])
+
 /** For all workers of all runs: it keeps nothing. */
 const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))
 
-const provider = ConfigProvider.fromUnknown(settings)
+const providers = new Map<string, ConfigProvider.ConfigProvider>()
+const providerOf = (size: { readonly children: number; readonly prefetch: number; readonly queues: string }) => {
+  const { children, prefetch, queues } = size
+  const key = `${children} ${prefetch} ${queues}`
+  const known = providers.get(key)
+  if (known !== undefined) return known
+  const made = ConfigProvider.fromUnknown({
+    ...settings,
+    WORKER_CONCURRENCY: String(children),
+    WORKER_PREFETCH_MULTIPLIER: String(prefetch),
+    WORKER_QUEUES: queues
+  })
+  providers.set(key, made)
+  return made
+}
 
 /** What a stop has: in all, until nothing is waited for any more, and from then on. */
 const GRACE = Duration.seconds(Number(settings.SHUTDOWN_GRACE))
 const PATIENT = patience(GRACE)
 const HANDING_BACK = reserve(GRACE)
 
-/** One worker process. */
-export class Process {
-  alive = true
-  /** `refused`: fails at once. `silent`: nothing comes back until the driver gives up. */
-  readonly links: Record<Link, "up" | "refused" | "silent"> = { redis: "up", postgres: "up", fal: "up" }
-  /** Closed while the process stands still. */
-  readonly warm = Latch.makeUnsafe(true)
-  readonly hurry = Deferred.makeUnsafe<void>()
-  stoppingSince: number | undefined
-  /** When it is ended wherever it stands. */
-  deadline = Number.POSITIVE_INFINITY
-  /** When something last came between it and its lease. */
-  troubledAt = Number.NEGATIVE_INFINITY
-  /** Between which times something kept it from what; the last may go on. */
-  readonly hindrances: Array<{ readonly what: Link | "everything"; readonly from: number; to: number }> = []
-  /** Until when its lease lasts, by what the broker has heard. */
-  leasedUntil = Number.NEGATIVE_INFINITY
-  /** When it last asked for its lease and had an answer or none; undefined while it waits for one. */
-  askedAt: number | undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-
-  readonly name: string
-  readonly boot: string
-  readonly host: string
-
-  constructor(name: string, boot: string, host: string, startedAt: number) {
-    this.name = name
-    this.boot = boot
-    this.host = host
-    this.askedAt = startedAt
-  }
-
-  get running() {
-    return this.alive && this.fiber?.pollUnsafe() === undefined
-  }
-
-  get awake() {
-    return this.running && this.warm.isOpen()
-  }
-
-  /** Nothing ever came between it and Redis. */
-  get untroubled() {
-    return this.troubledAt === Number.NEGATIVE_INFINITY
-  }
-}
+/** Stands still for so long (milliseconds), loses its request or its answer, dies of it; or Redis forgets it, and it may die then. */
+export type Ambush = number | "request" | "answer" | "death" | "forgotten" | "forgotten death"
 
 export class Cluster {
   readonly dice: Dice
   readonly weather: Weather
   readonly time = new VirtualTime(START)
-  readonly records = new Records()
+  readonly records
   readonly processes: Array<Process> = []
   readonly trace: Array<string> | undefined
   steps = 0
-  kills = 0
+  /** By how much a clock has been wrong at most (milliseconds). */
+  unequal = 0
+  /** What happened how often, by name. */
+  readonly events = new Map<string, number>()
+  /** How messages are taken: by so many children of a worker, so many for each, from these queues. */
+  readonly size
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
-  readonly ambushes: Array<{ readonly call: string; readonly does: number | "request" | "answer" | "death" }> = []
+  readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
   /** Kills its process at every look at a request of this seed. */
   readonly poison = new Set<number>()
   readonly broker
   readonly script
   readonly air
+  readonly redis
   readonly results
+  readonly journal
   /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
   readonly talks: boolean
   readonly #seed: number
@@ -149,14 +130,19 @@ export class Cluster {
     this.dice = new Dice(seed)
     this.weather = new Weather(this.dice)
     this.talks = this.dice.chance(0.2)
+    this.size = {
+      children: this.dice.pick([1, 1, 1, 2, 3, 4]),
+      prefetch: this.dice.pick([1, 1, 1, 2]),
+      queues: this.dice.chance(0.2) ? `${QUEUES[0]},${QUEUES[1]}` : QUEUES[0]
+    }
     this.trace = traced ? [] : undefined
-    this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(Context.add(ConfigProvider.ConfigProvider, provider))
+    this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
+      Context.add(ConfigProvider.ConfigProvider, providerOf(this.size))
+    )
     const world = this.#build(
       Layer.mergeAll(
         TaskQueueMemory.MemoryBroker.layer,
         FleetMemory.MemoryAir.layer,
-        Layer.fresh(ResultStoreMemory.layer),
-        Layer.fresh(JournalMemory.layer).pipe(Layer.orDie),
         Layer.fresh(FalLimitsMemory.layer),
         Layer.fresh(GeneratorMemory.layer),
         Layer.fresh(ModelLibraryMemory.layer),
@@ -168,20 +154,28 @@ export class Cluster {
     this.broker = Context.get(world, TaskQueueMemory.MemoryBroker)
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
     this.air = Context.get(world, FleetMemory.MemoryAir)
-    this.results = Context.get(world, ResultStore)
+    this.redis = new Redis(this.time, [this.broker, this.air.revoked])
+    this.records = new Records(this)
+    this.results = this.redis.keeps(() => Context.get(this.#build(Layer.fresh(ResultStoreMemory.layer), this.#own), ResultStore))
+    this.journal = this.redis.keeps(() =>
+      Context.get(this.#build(Layer.fresh(JournalMemory.layer).pipe(Layer.orDie), this.#own), Journal)
+    )
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     this.#observed = {
       results: through(this.results, this.records.results),
-      journal: through(Context.get(world, Journal), this.records.journal(this.time)),
       library: through(Context.get(world, ModelLibrary), this.records.library),
       generator: through(Context.get(world, Generator), fal.passage)
     }
-    this.note("weather: " + this.weather.text)
+    this.note(`weather: ${this.weather.text}; ${this.size.children} children, ${this.size.prefetch} messages each`)
     this.note(fal.text)
   }
 
   note(what: string, who = "") {
     this.trace?.push(`${((this.time.now - START) / 1000).toFixed(3).padStart(9)}  ${who.padEnd(6)} ${what}`)
+  }
+
+  count(event: string, by = 1) {
+    this.events.set(event, (this.events.get(event) ?? 0) + by)
   }
 
   /** Begins something in this world's time. */
@@ -211,7 +205,10 @@ export class Cluster {
     return Context.make(Scheduler.Scheduler, this.time.scheduler).pipe(
       Context.add(
         Clock.Clock,
-        this.time.clock(() => process?.alive !== false)
+        this.time.clock(
+          () => process?.alive !== false,
+          () => process?.ahead ?? 0
+        )
       ),
       Context.add(Random.Random, {
         nextDoubleUnsafe: () => dice.next(),
@@ -228,14 +225,16 @@ export class Cluster {
     const namesakes = this.processes.filter((other) => other.running && other.name === `celery@${name}`)
     // What starts where its namesake ended finds host and process id unchanged, as a container does; a machine has it once.
     const host = namesakes.length === 0 ? name : `${name}-${this.processes.length + 1}`
-    const process = new Process(`celery@${name}`, `${name}.${this.processes.length + 1}`, host, this.time.now)
+    const { children, prefetch } = this.size
+    const boot = `${name}.${this.processes.length + 1}`
+    const process = new Process(`celery@${name}`, boot, host, children * prefetch, this.time.now)
     this.processes.push(process)
     this.note("starts", process.boot)
     const dice = new Dice(this.#seed, 100 + this.processes.length)
     const redis = <E>(make: (operation: string) => E) => this.passage(process, "redis", make)
     const queue = redis((operation) => new QueueError({ operation, cause: "simulated" }))
     const base = this.#references(process, dice).pipe(
-      Context.add(ConfigProvider.ConfigProvider, provider),
+      Context.add(ConfigProvider.ConfigProvider, providerOf(this.size)),
       Context.add(Stop, {
         begin: Effect.sync(() => this.#begin(process)),
         hurry: process.hurry,
@@ -244,7 +243,8 @@ export class Cluster {
       Context.add(UsualTimes, makeUsual()),
       Context.add(TaskQueueMemory.MemoryWire, {
         send: (command, run) => {
-          const sent = queue(command, this.records.command(this, process, command, run), [])
+          const heard = Effect.provideService(this.#kept(command, run), Clock.Clock, this.redis.clock)
+          const sent = queue(command, this.records.command(process, command, heard), [])
           return command === "beat" ? this.#asking(process, sent) : sent
         }
       })
@@ -257,7 +257,7 @@ export class Cluster {
       Context.merge(this.#world, base)
     )
     const { hear, ...fleet } = Context.get(own, Fleet)
-    const { generator, journal, library, results } = this.#observed
+    const { generator, library, results } = this.#observed
     const context = this.#world.pipe(
       Context.merge(http),
       Context.merge(own),
@@ -281,7 +281,7 @@ export class Cluster {
       Context.add(
         Journal,
         through(
-          journal,
+          through(this.journal, this.records.journal(process)),
           redis((operation) => new JournalError({ operation, cause: "simulated" }))
         )
       ),
@@ -313,6 +313,11 @@ export class Cluster {
     return process
   }
 
+  /** A command at the broker, which may have to forget it. */
+  #kept<A>(command: string, run: Effect.Effect<A>): Effect.Effect<A> {
+    return LOOKS.has(command) ? run : Effect.tap(run, () => Effect.sync(() => this.redis.wrote()))
+  }
+
   #asking<A, E>(process: Process, beat: Effect.Effect<A, E>) {
     return Effect.suspend(() => {
       process.askedAt = undefined
@@ -330,7 +335,9 @@ export class Cluster {
     if (!process.running) return
     this.note(`KILLED ${why}`, process.boot)
     process.alive = false
-    this.kills++
+    this.count("kills")
+    const holds = [...this.broker.unacknowledged.values()].filter(({ boot }) => boot === process.boot).length
+    if (holds > 1) this.count("shared deaths")
   }
 
   /** SIGTERM. */
@@ -379,6 +386,43 @@ export class Cluster {
     this.note("out of time, ended", process.boot)
     process.alive = false
     this.records.ended(process, this.time.now)
+  }
+
+  /** A replica is promoted that has only so many of the writes. All connections to Redis end, and new ones are refused a while. */
+  failover(write: number) {
+    this.note(`FAILOVER: forgets the last ${this.redis.writes - write} writes`)
+    this.count("failovers")
+    this.redis.forget(write)
+    for (const process of this.processes) process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
+    this.broker.pushed.openUnsafe()
+    this.#allCut("refused", this.dice.pick([100, 500, 3000]))
+  }
+
+  /** Redis answers nobody for a while, and then everybody. */
+  stall(millis: number, how: "refused" | "silent") {
+    this.note(`Redis is ${how} for all for ${millis} ms`)
+    this.count("stalls")
+    this.#allCut(how, millis)
+  }
+
+  #allCut(how: "refused" | "silent", millis: number) {
+    const cut = this.processes.filter((process) => process.running)
+    for (const process of cut) {
+      this.cut(process, "redis", how)
+      process.hindrances.push({ what: "redis", from: this.time.now, to: this.time.now + millis })
+    }
+    this.#soon(millis, () => {
+      for (const process of cut) process.links.redis = "up"
+    })
+  }
+
+  /** A clock is set: of one process, of all, or of Redis. */
+  setClock(of: Process | "Redis" | "all", by: number) {
+    this.note(`the clock of ${of instanceof Process ? of.boot : of} is set by ${by} ms`)
+    this.count("clock jumps")
+    if (of === "Redis" || of === "all") this.redis.ahead += by
+    for (const process of of === "all" ? this.processes : of instanceof Process ? [of] : []) process.ahead += by
+    this.unequal = Math.max(this.unequal, ...this.processes.map(({ ahead }) => Math.abs(ahead)), Math.abs(this.redis.ahead))
   }
 
   cut(process: Process, link: Link, how: "refused" | "silent") {
@@ -464,7 +508,7 @@ export class Cluster {
         if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
-        const dies = does === "death" ? "after" : fate.dies
+        const dies = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
         if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
@@ -480,6 +524,7 @@ export class Cluster {
         })
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
           if (!process.alive) return Effect.never
+          if (does === "forgotten" || does === "forgotten death") this.#soon(0, () => this.failover(this.redis.writes - 1))
           if (dies === "after") {
             this.kill(process, `after ${what}`)
             return Effect.never
@@ -495,7 +540,7 @@ export class Cluster {
           if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           const heard =
-            name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, this.time, args), exit) : exit
+            name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
           return Effect.andThen(pause(delay[1]), alive(heard))
         })
         return Effect.andThen(pause(delay[0]), alive(back))

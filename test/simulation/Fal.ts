@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import { Busy, GeneratorError, type Picture, type Ticket, Unknown } from "../../src/services/Generator.ts"
 import type { Dice } from "./Dice.ts"
@@ -15,6 +15,7 @@ export class Fal {
   readonly #unknownUntil = new Map<string, number>()
   readonly #dice: Dice
   readonly #time: VirtualTime
+  readonly #clock: Clock.Clock
   readonly #ledger: Effect.Effect<ReadonlyArray<LedgerRow>>
 
   constructor(dice: Dice, time: VirtualTime, ledger: Effect.Effect<ReadonlyArray<LedgerRow>>) {
@@ -23,13 +24,17 @@ export class Fal {
     this.#dice = dice
     this.#time = time
     this.#ledger = ledger
+    this.#clock = time.clock(() => true)
   }
 
   get text() {
     return `fal: ${this.limit} requests at once, unknown at first: ${this.#slowToKnow * 1000} of 1000`
   }
 
-  readonly passage: Passage = (name, call, args) => {
+  /** fal's clock is right. */
+  readonly passage: Passage = (name, call, args) => Effect.provideService(this.#answer(name, call, args), Clock.Clock, this.#clock)
+
+  readonly #answer: Passage = (name, call, args) => {
     // The errors and answers below are the generator's, which a passage for all services cannot say.
     const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }) as never)
     switch (name) {

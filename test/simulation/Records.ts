@@ -3,10 +3,10 @@ import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
 import type { Generation } from "../../src/services/Journal.ts"
 import type { Model } from "../../src/services/ModelLibrary.ts"
-import type { TaskResult } from "../../src/services/ResultStore.ts"
-import type { Cluster, Process } from "./Cluster.ts"
+import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
+import type { Cluster } from "./Cluster.ts"
 import type { Passage } from "./passage.ts"
-import type { VirtualTime } from "./VirtualTime.ts"
+import type { Process } from "./Process.ts"
 
 /** A lease, and how soon after an answer a worker asks for it again at the latest (milliseconds). */
 const LEASE = kombu.LEASE * 1000
@@ -22,6 +22,15 @@ const idOf = (raw: string): string | undefined => {
   }
 }
 
+interface Intent {
+  readonly by: Process
+  readonly at: number
+  readonly dated: number
+  readonly resubmits: number
+  /** When Redis forgot it. */
+  forgottenAt: number
+}
+
 /** What an observer at the world's side of every call has seen, beside what lies there at the end. */
 export class Records {
   /** Every document that was stored, by task id, in order. */
@@ -30,7 +39,7 @@ export class Records {
   /** Request ids that were written to the journal, and of which task. */
   readonly attached = new Map<string, string>()
   /** With the time the broker heard of it, and the one it bears. */
-  readonly intents = new Map<string, Array<{ readonly at: number; readonly dated: number; readonly resubmits: number }>>()
+  readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was found in a dead worker's hands. */
   readonly lost = new Map<string, number>()
   /** How often a worker has sent a task, by id. */
@@ -41,17 +50,27 @@ export class Records {
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   /** Who has heard an answer to a submit of a task, and when, by its seed. */
   readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
+  /** Request ids that Redis has forgotten, and when. */
+  readonly forgotten = new Map<string, number>()
+  /** Tasks something of whose way was in a write that Redis forgot. */
+  readonly astray = new Set<string>()
   readonly violations: Array<string> = []
   /** What the journal says, by what was written. */
   readonly #entries = new Map<string, Generation>()
+  readonly #cluster: Cluster
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
 
   looks(by: Process, { requestId }: Ticket) {
     const lookers = this.lookers.get(requestId) ?? new Set()
     this.lookers.set(requestId, lookers.add(by))
   }
 
-  heard(by: Process, time: VirtualTime, args: ReadonlyArray<unknown>) {
+  heard(by: Process, args: ReadonlyArray<unknown>) {
     const [, { seed }] = args as [string, { readonly seed: number }] // what `submit` takes
+    const { time } = this.#cluster
     return Effect.sync(() => this.answers.set(seed, [...(this.answers.get(seed) ?? []), { by, at: time.now }]))
   }
 
@@ -62,42 +81,75 @@ export class Records {
   }
 
   readonly results: Passage = (name, call, args) =>
-    name !== "store"
-      ? call
-      : Effect.tap(call, () =>
-          Effect.sync(() => {
-            const document = args[0] as TaskResult // what `store` takes
-            this.stored.set(document.task_id, [...(this.stored.get(document.task_id) ?? []), document])
-          })
-        )
+    Effect.tap(call, () =>
+      Effect.sync(() => {
+        if (name === "addChordPart") this.#mayStray(args[0] as string) // what `addChordPart` takes first: the group
+        if (name !== "store") return
+        const document = args[0] as TaskResult // what `store` takes
+        const all = this.stored.get(document.task_id) ?? []
+        this.stored.set(document.task_id, all)
+        all.push(document)
+        this.#cluster.redis.noted(() => {
+          all.pop()
+          if (isFinal(document.status)) this.astray.add(document.task_id)
+        })
+      })
+    )
 
-  journal(time: VirtualTime): Passage {
+  /** If the last write is forgotten, what waits for it may never come. */
+  #mayStray(id: string) {
+    this.#cluster.redis.noted(() => this.astray.add(id))
+  }
+
+  journal(by: Process): Passage {
     return (name, call, args) =>
       name !== "advance" && name !== "intend"
         ? call
         : Effect.tap(call, (moved) =>
             Effect.sync(() => {
               if (moved === true || moved === "written") this.#written(args)
-              if (moved === "written") {
-                const [taskId, , intent] = args as [string, unknown, { readonly at: number; readonly resubmits: number }] // what `intend` takes
-                const { at: dated, resubmits } = intent
-                this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), { at: time.now, dated, resubmits }])
-              }
-              if (moved !== true) return
-              const [taskId, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
-              if (Option.isSome(next) && next.value._tag === "Submitted") this.attached.set(next.value.requestId, taskId)
+              if (moved === "written") this.#intended(by, args)
+              if (moved === true) this.#advanced(args)
             })
           )
+  }
+
+  #advanced(args: ReadonlyArray<unknown>) {
+    const [taskId, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
+    if (Option.isNone(next) || next.value._tag !== "Submitted") return
+    const { requestId } = next.value
+    if (this.attached.has(requestId)) return
+    const { redis, time } = this.#cluster
+    this.attached.set(requestId, taskId)
+    this.forgotten.delete(requestId)
+    redis.noted(() => {
+      this.attached.delete(requestId)
+      this.forgotten.set(requestId, time.now)
+    })
+  }
+
+  #intended(by: Process, args: ReadonlyArray<unknown>) {
+    const [taskId, , { at: dated, resubmits }] = args as [string, unknown, { readonly at: number; readonly resubmits: number }] // what `intend` takes
+    const { redis, time } = this.#cluster
+    const intent: Intent = { by, at: time.now, dated, resubmits, forgottenAt: Infinity }
+    this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), intent])
+    redis.noted(() => {
+      intent.forgottenAt = time.now
+    })
   }
 
   /** An entry of the journal is changed by who knows it, and nobody else. */
   #written(args: ReadonlyArray<unknown>) {
     // What `intend` and `advance` take.
     const [taskId, previous, next] = args as [string, Option.Option<Generation>, Generation | Option.Option<Generation>]
-    if (!Equal.equals(Option.fromNullishOr(this.#entries.get(taskId)), previous)) this.violations.push(`written over: ${taskId}`)
-    const entry = Option.isOption(next) ? Option.getOrUndefined(next) : next
-    if (entry === undefined) this.#entries.delete(taskId)
-    else this.#entries.set(taskId, entry)
+    const before = this.#entries.get(taskId)
+    if (!Equal.equals(Option.fromNullishOr(before), previous)) this.violations.push(`written over: ${taskId}`)
+    const set = (entry: Generation | undefined) => {
+      if (entry === undefined) this.#entries.delete(taskId)
+      else this.#entries.set(taskId, entry)
+    }
+    set(Option.isOption(next) ? Option.getOrUndefined(next) : next)
+    this.#cluster.redis.noted(() => set(before))
   }
 
   readonly library: Passage = (name, call) =>
@@ -111,8 +163,8 @@ export class Records {
         )
 
   /** A command of the task queue, with the broker looked at before and after. */
-  command<A>(cluster: Cluster, by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
-    const { broker } = cluster
+  command<A>(by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+    const { broker } = this.#cluster
     if (name === "publish" || name === "publishOnce")
       return Effect.suspend(() => {
         const before = new Map([...broker.lists].map(([key, list]) => [key, list.length]))
@@ -120,18 +172,33 @@ export class Records {
           Effect.sync(() => {
             for (const [key, list] of broker.lists)
               for (const raw of list.slice(0, list.length - (before.get(key) ?? 0))) {
-                const id = idOf(raw) ?? "?"
-                this.sent.set(id, (this.sent.get(id) ?? 0) + 1)
+                this.#sends(idOf(raw) ?? "?")
               }
           })
         )
       })
-    return this.#onlyOwn(cluster, by, name, this.#watched(cluster, by, name, run))
+    return this.#onlyOwn(by, name, this.#watched(by, name, run))
+  }
+
+  #sends(id: string) {
+    this.sent.set(id, (this.sent.get(id) ?? 0) + 1)
+    this.#cluster.redis.noted(() => {
+      this.sent.set(id, (this.sent.get(id) ?? 0) - 1)
+      this.astray.add(id)
+    })
+  }
+
+  /** A count of the crashes of a task changes with this write, and back when it is forgotten. */
+  #lose(id: string, times: number) {
+    const before = this.lost.get(id) ?? 0
+    this.lost.set(id, times)
+    this.#cluster.redis.noted(() => this.lost.set(id, before))
   }
 
   /** Nobody lets go of what another holds. */
-  #onlyOwn<A>({ broker }: Cluster, by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+  #onlyOwn<A>(by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
     if (!LETTING_GO.has(name)) return run
+    const { broker } = this.#cluster
     return Effect.suspend(() => {
       const others = [...broker.unacknowledged.values()].filter(({ boot }) => boot !== undefined && boot !== by.boot)
       return Effect.tap(run, () =>
@@ -144,13 +211,14 @@ export class Records {
     })
   }
 
-  #watched<A>(cluster: Cluster, by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+  #watched<A>(by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
+    const cluster = this.#cluster
     const { broker } = cluster
     if (name === "claim")
       return Effect.tap(run, () =>
         Effect.sync(() => {
           const held = [...broker.unacknowledged.values()].filter(({ boot }) => boot === by.boot).length
-          if (held > 1 && by.untroubled) this.violations.push(`too many: ${by.boot} holds ${held} messages`)
+          if (held > by.room && by.untroubled) this.violations.push(`too many: ${by.boot} holds ${held} messages`)
         })
       )
     if (name === "retry")
@@ -159,18 +227,18 @@ export class Records {
         const before = new Set(broker.unacknowledged.values())
         return Effect.tap(run, () =>
           Effect.sync(() => {
-            for (const entry of broker.unacknowledged.values()) if (!before.has(entry)) this.lost.delete(idOf(entry.raw) ?? "?")
+            for (const entry of broker.unacknowledged.values()) if (!before.has(entry)) this.#lose(idOf(entry.raw) ?? "?", 0)
           })
         )
       })
-    if (name === "beat") return Effect.tap(run, (ours) => Effect.sync(() => this.#beat(cluster, by, ours === true)))
+    if (name === "beat") return Effect.tap(run, (ours) => Effect.sync(() => this.#beat(by, ours === true)))
     if (name === "resign")
       return Effect.tap(run, () =>
         Effect.sync(() => {
           by.leasedUntil = Number.NEGATIVE_INFINITY
         })
       )
-    if (name === "release") return Effect.tap(run, (found) => Effect.sync(() => this.#release(cluster, by, found)))
+    if (name === "release") return Effect.tap(run, (found) => Effect.sync(() => this.#release(by, found)))
     if (name !== "restore") return run
     return Effect.suspend(() => {
       const before = [...broker.unacknowledged.values()]
@@ -179,7 +247,7 @@ export class Records {
           for (const entry of before) {
             if (broker.unacknowledged.get(entry.tag) === entry || entry.boot === undefined || entry.boot === by.boot) continue
             const id = idOf(entry.raw) ?? "?"
-            this.lost.set(id, (this.lost.get(id) ?? 0) + 1)
+            this.#lose(id, (this.lost.get(id) ?? 0) + 1)
             const holder = cluster.processes.find(({ boot }) => boot === entry.boot)
             if (holder?.alive === true && !holder.running && holder.untroubled)
               this.violations.push(`not handed back: ${id} by ${holder.boot}, which was told to stop`)
@@ -193,9 +261,10 @@ export class Records {
   }
 
   /** One of a name at a time, and the next at once when the last is over. */
-  #beat({ processes, time }: Cluster, by: Process, ours: boolean) {
+  #beat(by: Process, ours: boolean) {
+    const { processes, redis } = this.#cluster
     const others = processes.filter(
-      ({ boot, leasedUntil, name }) => boot !== by.boot && name === by.name && leasedUntil > time.now
+      ({ boot, leasedUntil, name }) => boot !== by.boot && name === by.name && leasedUntil > redis.now
     )
     const live = others.filter((other) => other.running || other.host !== by.host)
     if (!ours) {
@@ -204,17 +273,18 @@ export class Records {
     }
     for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
     for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
-    by.leasedUntil = time.now + LEASE
+    by.leasedUntil = redis.now + LEASE
   }
 
   /** What is given back of others is what they held whose lease has run out: all of it, and nothing else. */
-  #release({ broker, processes, time }: Cluster, by: Process, found: unknown) {
+  #release(by: Process, found: unknown) {
+    const { broker, processes, redis } = this.#cluster
     const { out } = found as { readonly out: ReadonlyArray<{ readonly entry: { readonly tag: string } }> } // of our memory queue
     const given = new Set(out.map(({ entry }) => entry.tag))
     for (const { boot, raw, tag } of broker.unacknowledged.values()) {
       if (boot === undefined || boot === by.boot) continue
       const holder = processes.find((process) => process.boot === boot)
-      const over = holder === undefined || holder.leasedUntil < time.now
+      const over = holder === undefined || holder.leasedUntil < redis.now
       if (given.has(tag) && !over) this.violations.push(`robbed: ${boot} of ${idOf(raw)} by ${by.boot}: its lease was good`)
       if (!given.has(tag) && over) this.violations.push(`left with the dead: ${idOf(raw)} with ${boot} by ${by.boot}`)
     }

@@ -68,17 +68,19 @@ export class VirtualTime {
     makeDispatcher: () => ({ scheduleTask: (task) => void this.#ready.push(task), flush: () => {} })
   }
 
-  /** What a process sleeps by. What it would have done after its death is not even begun. */
-  clock(isAlive: () => boolean): Clock.Clock {
-    const millis = () => this.now
-    const nanos = () => BigInt(Math.floor(this.now)) * 1_000_000n
+  /** What a process sleeps by, and its time of day, which may be `ahead`. What it would have done after its death is not even begun. */
+  clock(isAlive: () => boolean, ahead: () => number = () => 0): Clock.Clock {
+    const millis = () => this.now + ahead()
+    const nanosOf = (time: number) => BigInt(Math.floor(time)) * 1_000_000n
+    const nanos = () => nanosOf(millis())
+    const monotonic = () => nanosOf(this.now)
     return {
       currentTimeMillisUnsafe: millis,
       currentTimeMillis: Effect.sync(millis),
       currentTimeNanosUnsafe: nanos,
       currentTimeNanos: Effect.sync(nanos),
-      monotonicTimeNanosUnsafe: nanos,
-      monotonicTimeNanos: Effect.sync(nanos),
+      monotonicTimeNanosUnsafe: monotonic,
+      monotonicTimeNanos: Effect.sync(monotonic),
       sleep: (duration) =>
         Duration.isFinite(duration)
           ? Effect.callback<void>((resume) => {

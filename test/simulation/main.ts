@@ -5,6 +5,7 @@
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { tryMutants } from "./mutation.ts"
+import { summary } from "./Report.ts"
 import { simulate } from "./simulate.ts"
 import { runThreads } from "./threads.ts"
 
@@ -49,10 +50,6 @@ if (values.seed !== undefined) {
       }
     }
   )
-  const { failures, kills, lost, paidTwice, savedTwice, seeds, steps, tasks } = report
-  write(
-    `${seeds} seeds, ${steps} steps, ${kills} kills, ${tasks} tasks: lost ${lost}, saved twice ${savedTwice}, ` +
-      `paid twice ${paidTwice}; ${failures.length} seeds failed, ${took()}`
-  )
-  process.exitCode = failures.length === 0 ? 0 : 1
+  write(`${summary(report)}, ${took()}`)
+  process.exitCode = report.failures.length === 0 ? 0 : 1
 }

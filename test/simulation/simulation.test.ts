@@ -15,7 +15,7 @@ describe("whole workers in a world that goes wrong", () => {
     assert.deepStrictEqual(failures, [], "see the steps of one with: npm run simulate -- --seed N")
     assert.deepInclude(report, { seeds: SEEDS, lost: 0, savedTwice: 0, paidTwice: 0 })
     // So that there was something to survive.
-    assert.isAbove(report.kills, SEEDS)
+    assert.isAbove(report.events.get("kills") ?? 0, SEEDS)
     assert.isAbove(report.tasks, SEEDS * 5)
   })
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { Cluster, type Process } from "./Cluster.ts"
+import { Cluster } from "./Cluster.ts"
+import type { Process } from "./Process.ts"
 
 /** A call that counts how often the world carried it out; its answer is that count. */
 const call = (cluster: Cluster, process: Process, name: string) => {

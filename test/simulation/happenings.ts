@@ -1,0 +1,101 @@
+import type { Clients } from "./Clients.ts"
+import type { Cluster } from "./Cluster.ts"
+import type { Link, Process } from "./Process.ts"
+
+export const NAMES = ["a", "b", "c"]
+const LINKS: ReadonlyArray<Link> = ["redis", "postgres", "fal"]
+/** Something that happens to the whole, chosen by the dice. */
+export const act = (cluster: Cluster, clients: Clients) => {
+  const { dice, script } = cluster
+  const running = cluster.processes.filter((process) => process.running)
+  const anyOf = (doing: (process: Process) => void) => running.length > 0 && doing(dice.pick(running))
+  const what = dice.weighted({
+    send: 5,
+    start: running.length === 0 ? 8 : running.length < 3 ? 1.5 : 0,
+    kill: 1.4,
+    stop: 0.6,
+    hurry: 0.4,
+    cut: 1.2,
+    mend: 2,
+    freeze: 0.8,
+    robbery: running.length > 1 ? 0.25 : 0,
+    late: running.length > 0 ? 0.2 : 0,
+    thaw: 0.6,
+    jobs: 1.5,
+    submits: 0.8,
+    revoke: cluster.talks ? 1 : 0
+  })
+  switch (what) {
+    case "send":
+      return clients.send()
+    case "start": {
+      const free = NAMES.filter((name) => dice.chance(0.05) || !running.some((process) => process.name === `celery@${name}`))
+      if (free.length > 0) cluster.start(dice.pick(free))
+      return
+    }
+    case "kill":
+      return anyOf((process) => cluster.kill(process))
+    case "stop":
+      return anyOf((process) => cluster.stop(process))
+    case "hurry":
+      return anyOf((process) => {
+        cluster.stop(process)
+        cluster.hurry(process)
+      })
+    case "cut":
+      return anyOf((process) => cluster.cut(process, dice.pick(LINKS), dice.pick(["refused", "silent"])))
+    case "mend":
+      return anyOf((process) => cluster.mend(process))
+    case "freeze":
+      return anyOf((process) => cluster.freeze(process))
+    case "thaw":
+      return anyOf((process) => cluster.thaw(process))
+    case "robbery": {
+      // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
+      cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
+      const call = dice.pick(["intend", "late intend", "advance", "progress", "progress"])
+      // Or for almost as long, and dies of its submit.
+      if (call === "late intend") cluster.ambushes.push({ call: "intend", does: 28_000 }, { call: "submit", does: "death" })
+      else cluster.ambushes.push({ call, does: 46_000 })
+      clients.send("picture")
+      return cluster.time.pass(47_000)
+    }
+    case "late": {
+      // Its end comes past the soft limit, in whatever weather there is, with time left to bring the picture in.
+      cluster.run(script.jobs({ ends: "picture", after: 65_000 }))
+      clients.send("picture")
+      const [call, does] = dice.pick([
+        ["cancel", 2000],
+        ["cancel", 25_000],
+        ["cancel", "request"],
+        ["cancel", "answer"],
+        ["result", "request"]
+      ] as const)
+      cluster.ambushes.push({ call, does })
+      return cluster.time.pass(67_000)
+    }
+    case "jobs": {
+      // The last is past the soft limit and well within what is left after it.
+      const after = dice.pick([200, 1000, 3000, 8000, 30_000, 65_000])
+      const ends = dice.weighted({ picture: 6, flagged: 1, refused: 1, failed: 3, never: 0.3 })
+      cluster.note(`fal: the next job ends ${ends} after ${after} ms`)
+      return cluster.run(
+        script.jobs(
+          ends === "never"
+            ? { ends }
+            : ends === "refused" || ends === "failed"
+              ? { ends, after, type: "simulated" }
+              : { ends, after }
+        )
+      )
+    }
+    case "submits": {
+      const next = dice.pick(["busy", "busy", "locked", { refused: "simulated" }] as const)
+      cluster.note(`fal: the next submit meets ${JSON.stringify(next)}`)
+      return cluster.run(script.submits(next))
+    }
+    case "revoke":
+      return clients.revoke(dice.chance(0.5))
+  }
+}
+
