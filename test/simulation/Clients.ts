@@ -2,6 +2,7 @@ import { PubSub } from "effect"
 import { derivedId } from "../../src/programs/derivedId.ts"
 import { message } from "../support.ts"
 import type { Cluster } from "./Cluster.ts"
+import { idOf } from "./Records.ts"
 
 /** A task a client waits for, and what it may rightly hear. */
 export interface Sent {
@@ -15,6 +16,8 @@ export interface Sent {
   readonly fails?: ReadonlyArray<string>
   /** It exists only if this one ends well. */
   readonly after?: ReadonlyArray<string>
+  /** It comes when all of this group have ended. */
+  readonly group?: string
   revoked?: boolean
 }
 
@@ -89,6 +92,7 @@ export class Clients {
         const [group, body] = [`${id}-group`, `${id}-body`]
         const header = [0, 1].map((index) => `${id}-${index}`)
         this.#cluster.run(this.#cluster.results.setChordSize(group, header.length))
+        this.#written(group)
         const chord = this.#signature("health_check", body, {}, true)
         for (const [index, member] of header.entries())
           this.#push(
@@ -96,7 +100,7 @@ export class Clients {
             { ...picture, seed: seed + index },
             { group, groupIndex: index, embed: { chord } }
           )
-        this.sent.push({ id: body, kind: "health", after: header })
+        this.sent.push({ id: body, kind: "health", after: header, group })
         return
       }
       case "batch": {
@@ -126,7 +130,6 @@ export class Clients {
         this.#push({ id, kind, fails: ["NotRegistered"] }, {}, { task: "make_coffee" })
         return
       case "unreadable":
-        this.unreadable++
         this.#queue(`not a message ${id}`)
     }
   }
@@ -161,11 +164,21 @@ export class Clients {
     return raw
   }
 
+  /** If Redis forgets what was just written, this may never come. */
+  #written(id: string) {
+    const { records, redis } = this.#cluster
+    redis.noted(() => records.astray.add(id))
+  }
+
   #queue(raw: string) {
-    const { broker, time } = this.#cluster
+    const { broker, records, redis, time } = this.#cluster
     const list = broker.lists.get("generator_queue") ?? []
     broker.lists.set("generator_queue", list)
     list.unshift(raw)
+    redis.wrote()
+    const id = idOf(raw)
+    if (id === undefined) this.unreadable++
+    redis.noted(() => (id === undefined ? this.unreadable-- : records.astray.add(id)))
     broker.pushed.openUnsafe()
     time.settle()
   }

@@ -152,6 +152,10 @@ export class Cluster {
     )
     this.#world = world
     this.broker = Context.get(world, TaskQueueMemory.MemoryBroker)
+    // Nobody hears of a message before the step that brings it is over.
+    const { pushed } = this.broker
+    const open = pushed.openUnsafe.bind(pushed)
+    pushed.openUnsafe = () => this.time.soon(open)
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
     this.air = Context.get(world, FleetMemory.MemoryAir)
     this.redis = new Redis(this.time, [this.broker, this.air.revoked])
@@ -456,6 +460,7 @@ export class Cluster {
   /** No more faults but those of fal's jobs. */
   heal() {
     this.weather.calm = true
+    this.ambushes.length = 0
     for (const process of this.processes) {
       if (!process.running) continue
       this.mend(process)
@@ -523,6 +528,7 @@ export class Cluster {
           return call
         })
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
+          if (name === "submit" && Exit.isSuccess(exit)) this.records.buyers.set((exit.value as Ticket).requestId, process) // what `submit` gives
           if (!process.alive) return Effect.never
           if (does === "forgotten" || does === "forgotten death") this.#soon(0, () => this.failover(this.redis.writes - 1))
           if (dies === "after") {

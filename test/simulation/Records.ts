@@ -14,7 +14,7 @@ const BEAT = 5000
 
 const LETTING_GO = new Set(["acknowledge", "handBack", "hold", "retry", "bury"])
 
-const idOf = (raw: string): string | undefined => {
+export const idOf = (raw: string): string | undefined => {
   try {
     return (JSON.parse(raw) as { headers?: { id?: string } }).headers?.id // a message, or it throws
   } catch {
@@ -36,8 +36,10 @@ export class Records {
   /** Every document that was stored, by task id, in order. */
   readonly stored = new Map<string, Array<TaskResult>>()
   readonly rows = new Map<string, Model>()
-  /** Request ids that were written to the journal, and of which task. */
-  readonly attached = new Map<string, string>()
+  /** Request ids that were written to the journal, and how often and until when each was known there. */
+  readonly attached = new Map<string, Array<{ readonly from: number; until: number }>>()
+  /** Who made a request, by its id. */
+  readonly buyers = new Map<string, Process>()
   /** With the time the broker heard of it, and the one it bears. */
   readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was found in a dead worker's hands. */
@@ -50,8 +52,6 @@ export class Records {
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   /** Who has heard an answer to a submit of a task, and when, by its seed. */
   readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
-  /** Request ids that Redis has forgotten, and when. */
-  readonly forgotten = new Map<string, number>()
   /** Tasks something of whose way was in a write that Redis forgot. */
   readonly astray = new Set<string>()
   readonly violations: Array<string> = []
@@ -115,17 +115,23 @@ export class Records {
   }
 
   #advanced(args: ReadonlyArray<unknown>) {
-    const [taskId, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
+    const [, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
     if (Option.isNone(next) || next.value._tag !== "Submitted") return
     const { requestId } = next.value
-    if (this.attached.has(requestId)) return
+    const spans = this.attached.get(requestId) ?? []
+    this.attached.set(requestId, spans)
+    if (spans.at(-1)?.until === Infinity) return
     const { redis, time } = this.#cluster
-    this.attached.set(requestId, taskId)
-    this.forgotten.delete(requestId)
+    const span = { from: time.now, until: Infinity }
+    spans.push(span)
     redis.noted(() => {
-      this.attached.delete(requestId)
-      this.forgotten.set(requestId, time.now)
+      span.until = time.now
     })
+  }
+
+  /** Whether the journal knows of this request, or once did and Redis has forgotten it. */
+  isKnown(requestId: string, at = Infinity): boolean {
+    return (this.attached.get(requestId) ?? []).some(({ from, until }) => from <= at && until >= at)
   }
 
   #intended(by: Process, args: ReadonlyArray<unknown>) {

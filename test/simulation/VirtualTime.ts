@@ -98,6 +98,12 @@ export class VirtualTime {
     }
   }
 
+  /** When what is running now has come to a pause. */
+  soon(task: () => void) {
+    this.#ready.push(task)
+    return true
+  }
+
   /** Runs until nothing is ready any more. */
   settle() {
     while (this.#ready.length > 0) {

@@ -23,7 +23,11 @@ export const act = (cluster: Cluster, clients: Clients) => {
     thaw: 0.6,
     jobs: 1.5,
     submits: 0.8,
-    revoke: cluster.talks ? 1 : 0
+    revoke: cluster.talks ? 1 : 0,
+    failover: 0.4,
+    forgetting: running.length > 0 ? 0.4 : 0,
+    stall: 0.4,
+    clock: 0.4
   })
   switch (what) {
     case "send":
@@ -93,6 +97,22 @@ export const act = (cluster: Cluster, clients: Clients) => {
       const next = dice.pick(["busy", "busy", "locked", { refused: "simulated" }] as const)
       cluster.note(`fal: the next submit meets ${JSON.stringify(next)}`)
       return cluster.run(script.submits(next))
+    }
+    case "failover":
+      return cluster.failover(Math.max(cluster.redis.earliest(dice.between(0, 2000)), cluster.redis.writes - dice.between(0, 12)))
+    case "forgetting": {
+      // Right after a write that is the only knowledge of something, and it may be the last of who made it.
+      const call = dice.pick(["advance", "advance", "advance", "intend", "store", "publishOnce", "claim", "acknowledge", "retry"])
+      cluster.ambushes.push({ call, does: dice.pick(["forgotten", "forgotten death"]) })
+      clients.send("picture")
+      return cluster.time.pass(5000)
+    }
+    case "stall":
+      return cluster.stall(dice.pick([500, 3000, 10_000, 40_000]), dice.pick(["refused", "silent"]))
+    case "clock": {
+      const by = dice.pick([-1, 1]) * dice.pick([1000, 5000, 30_000, 90_000])
+      if (dice.chance(0.3)) return cluster.setClock("all", by)
+      return dice.chance(0.3) ? cluster.setClock("Redis", by) : anyOf((process) => cluster.setClock(process, by))
     }
     case "revoke":
       return clients.revoke(dice.chance(0.5))
