@@ -32,7 +32,7 @@ import { Fleet, FleetError } from "../../src/services/Fleet.ts"
 import { Busy, Generator, GeneratorError, type Ticket, Uncertain, Unreachable } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
-import { ResultStore, ResultStoreError } from "../../src/services/ResultStore.ts"
+import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
 import { patience, reserve, Stop } from "../../src/services/Stop.ts"
 import { QueueError } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
@@ -45,7 +45,7 @@ import { type Link, LINKS, Process } from "./Process.ts"
 import { Records } from "./Records.ts"
 import { Redis } from "./Redis.ts"
 import { VirtualTime } from "./VirtualTime.ts"
-import { Weather } from "./Weather.ts"
+import { type Fate, Weather } from "./Weather.ts"
 
 /** How long the drivers wait for an answer (milliseconds). */
 const PATIENCE: Readonly<Record<Link, number>> = { redis: 5000, postgres: 10_000, fal: 15_000 }
@@ -112,6 +112,10 @@ export class Cluster {
   readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
   /** Kills its process at every look at a request of this seed. */
   readonly poison = new Set<number>()
+  /** Kills its process when this task comes to the point of paying. */
+  readonly heavy = new Set<string>()
+  /** Whose result breaks the store. */
+  readonly unstorable = new Set<string>()
   readonly broker
   readonly script
   readonly air
@@ -165,8 +169,10 @@ export class Cluster {
       Context.get(this.#build(Layer.fresh(JournalMemory.layer).pipe(Layer.orDie), this.#own), Journal)
     )
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
+    const stored: Passage = (name, call, args) =>
+      name === "store" && this.unstorable.has((args[0] as TaskResult).task_id) ? Effect.die(new Error("cannot be stored")) : call // what `store` takes
     this.#observed = {
-      results: through(this.results, this.records.results),
+      results: through(through(this.results, this.records.results), stored),
       library: through(Context.get(world, ModelLibrary), this.records.library),
       generator: through(Context.get(world, Generator), fal.passage)
     }
@@ -513,7 +519,7 @@ export class Cluster {
         if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
-        const dies = does === "death" || does === "forgotten death" ? "after" : fate.dies
+        const dies: Fate["dies"] = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
         if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
@@ -545,8 +551,7 @@ export class Cluster {
           }
           if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
-          const heard =
-            name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
+          const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
           return Effect.andThen(pause(delay[1]), alive(heard))
         })
         return Effect.andThen(pause(delay[0]), alive(back))
@@ -564,6 +569,7 @@ export class Cluster {
   }
 
   #isPoison(name: string, args: ReadonlyArray<unknown>) {
+    if (name === "intend") return this.heavy.has(args[0] as string) // its first argument is the task
     if (name !== "progress" || this.poison.size === 0) return false
     // A look at a request: its first argument is the ticket.
     const { requestId } = args[0] as { readonly requestId: string }

@@ -32,7 +32,8 @@ export class Fal {
   }
 
   /** fal's clock is right. */
-  readonly passage: Passage = (name, call, args) => Effect.provideService(this.#answer(name, call, args), Clock.Clock, this.#clock)
+  readonly passage: Passage = (name, call, args) =>
+    Effect.provideService(this.#answer(name, call, args), Clock.Clock, this.#clock)
 
   readonly #answer: Passage = (name, call, args) => {
     // The errors and answers below are the generator's, which a passage for all services cannot say.

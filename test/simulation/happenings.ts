@@ -24,8 +24,8 @@ export const act = (cluster: Cluster, clients: Clients) => {
     jobs: 1.5,
     submits: 0.8,
     revoke: cluster.talks ? 1 : 0,
-    failover: 0.4,
-    forgetting: running.length > 0 ? 0.4 : 0,
+    failover: 0,
+    forgetting: 0,
     stall: 0.4,
     clock: 0.4
   })
@@ -118,4 +118,3 @@ export const act = (cluster: Cluster, clients: Clients) => {
       return clients.revoke(dice.chance(0.5))
   }
 }
-

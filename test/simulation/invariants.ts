@@ -2,9 +2,9 @@ import { Option } from "effect"
 import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
-import { type Cluster, settings } from "./Cluster.ts"
+import { type Cluster, QUEUES, settings } from "./Cluster.ts"
 import { isForgotten } from "./allowance.ts"
-import type { Records } from "./Records.ts"
+import { idOf, type Records } from "./Records.ts"
 
 /** How long an intent without a request id must have rested before it is made again (milliseconds). */
 const GRACE = 60_000
@@ -20,6 +20,11 @@ const PATIENT = 5000
 const RESCUE = (Number(settings.TASK_TIME_LIMIT) - Number(settings.TASK_SOFT_TIME_LIMIT)) * 1000
 
 const RETRIES = Number(settings.TASK_MAX_RETRIES)
+
+interface Letter {
+  readonly raw: string
+  readonly reason: string
+}
 
 export interface Verdict {
   readonly lost: number
@@ -41,7 +46,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const rows = [...records.rows.values()]
 
   // Every task ends.
-  const isExpected = ({ after = [], id, kind }: Sent) => {
+  const isExpected = ({ after = [], afterFailure, id, kind }: Sent) => {
+    if (afterFailure !== undefined && documentOf(afterFailure)?.status !== "FAILURE") return false
     const before = after.map(documentOf)
     if (before.some((document) => document?.status !== "SUCCESS")) return false
     // A batch sends no more than the library lacks, and tells what it sent.
@@ -50,8 +56,11 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const unfinished = clients.sent.filter((sent) => isExpected(sent) && !isFinal(documentOf(sent.id)?.status ?? ""))
   // What only Redis knew it may forget: that is counted, and no worker's fault.
   const isAstray = ({ group, id }: Sent) => records.astray.has(id) || (group !== undefined && records.astray.has(group))
-  const lost = unfinished.filter((sent) => !isAstray(sent))
-  cluster.count("tasks that Redis forgot", unfinished.length - lost.length)
+  // What has been put aside with its reason is not lost either.
+  const letters = QUEUES.flatMap((queue) => broker.lists.get(`${queue}.dead`) ?? []).map((text) => JSON.parse(text) as Letter) // by kombu.deadLetter
+  const buried = new Set(letters.map(({ raw }) => idOf(raw)))
+  const lost = unfinished.filter((sent) => !isAstray(sent) && !buried.has(sent.id))
+  cluster.count("tasks that Redis forgot", unfinished.filter(isAstray).length)
   for (const { id } of lost) violations.push(`lost: ${id} has not ended (${documentOf(id)?.status ?? "nothing stored"})`)
 
   // A success stays.
@@ -65,7 +74,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   for (const { id, seed, notBefore = 0 } of clients.sent) {
     if (seed === undefined) continue
     const requests = requestsOf(seed)
-    if (requests.some(({ acceptedAt }) => acceptedAt < notBefore - cluster.unequal)) violations.push(`too early: ${id} ran before its eta`)
+    if (requests.some(({ acceptedAt }) => acceptedAt < notBefore - cluster.unequal))
+      violations.push(`too early: ${id} ran before its eta`)
     const written = records.intents.get(id) ?? []
     for (const [at, { acceptedAt }] of requests.entries())
       if (written.filter((intent) => intent.at <= acceptedAt).length <= at)
@@ -138,7 +148,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   // What was killed keeps its lease until that runs out, which a clock that is set back makes late.
   const wasKilled = (boot: string) => cluster.processes.some((process) => process.boot === boot && !process.alive)
   for (const [boot, until] of broker.leases)
-    if (until > cluster.redis.now && !(cluster.unequal > 0 && wasKilled(boot))) violations.push(`left behind: the lease of ${boot}`)
+    if (until > cluster.redis.now && !(cluster.unequal > 0 && wasKilled(boot)))
+      violations.push(`left behind: the lease of ${boot}`)
   for (const { boot, gaveUp } of cluster.processes)
     if (gaveUp !== undefined && !String(gaveUp).includes("NameTaken")) violations.push(`gave up: ${boot}: ${String(gaveUp)}`)
   for (const process of cluster.processes)
@@ -146,11 +157,10 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
       violations.push(`does not stop: ${process.boot}, asked ${cluster.time.now - process.stoppingSince!} ms ago`)
 
   // Dead letters have their reasons.
-  const letters = (broker.lists.get("generator_queue.dead") ?? []).map((text) => JSON.parse(text) as { reason: string }) // by kombu.deadLetter
   const unreadable = letters.filter(({ reason }) => reason === "unreadable").length
   const crashed = letters.filter(({ reason }) => reason === "crashed its worker").length
   if (unreadable !== clients.unreadable) violations.push(`dead letters: ${unreadable} unreadable of ${clients.unreadable}`)
-  const copies = (id: string) => (clients.sent.find((sent) => sent.id === id)?.kind === "twice" ? 2 : 1)
+  const copies = (id: string) => clients.sent.find((sent) => sent.id === id)?.copies ?? 1
   const often = [...records.lost].reduce((sum, [id, times]) => sum + (times >= 3 ? copies(id) : 0), 0)
   if (crashed > often || letters.length > unreadable + crashed)
     violations.push(`dead letters: ${crashed} crashed, where ${often} did; ${letters.length} in all`)
@@ -171,7 +181,12 @@ const objection = (
   const { records } = cluster
   const rows = [...records.rows.values()].filter((row) => requests.some(({ requestId }) => requestId === row.falRequestId))
   const wasted = requests.filter(({ outcome, requestId }) => outcome === "picture" && records.isKnown(requestId))
-  if (document.status === "REVOKED") return sent.revoked === true ? undefined : "was not revoked by anybody"
+  if (document.status === "REVOKED") {
+    if (sent.revoked === true) return undefined
+    if (sent.expires === undefined) return "was not revoked by anybody"
+    const end = Date.parse(`${document.date_done}Z`)
+    return sent.expires > end + cluster.unequal ? "was revoked before it expired" : undefined
+  }
   if (document.status === "SUCCESS") {
     if (sent.fails?.length === 1 && sent.kind !== "version") return "cannot have gone well"
     if (sent.seed === undefined) return undefined
