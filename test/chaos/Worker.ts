@@ -58,7 +58,7 @@ export interface Setup {
   readonly targets: Readonly<Record<Server, number>>
   /** Where it writes what it has to say. */
   readonly log: string
-  readonly look: (worker: Worker, glimpse: Glimpse) => Seen["fate"]
+  readonly look: (worker: Worker, glimpse: Glimpse, server: Server, request: string) => Seen["fate"]
 }
 
 /** Runs until its scope ends, and is killed then. */
@@ -68,7 +68,7 @@ export const supervised = Effect.fnUntraced(function* (setup: Setup) {
     (server: Server) =>
     (request: string): Seen => {
       const glimpse = worker.watch.see(server, request)
-      const fate = worker.alive ? setup.look(worker, glimpse) : "drop"
+      const fate = worker.alive ? setup.look(worker, glimpse, server, request) : "drop"
       if (fate !== "drop") glimpse.carried?.()
       return { fate, answered: glimpse.answered }
     }

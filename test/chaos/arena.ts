@@ -1,6 +1,6 @@
 /** Where the storm rages: servers of our own that may be stopped and started, and the program as it is built for production. */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Redacted, Schedule } from "effect"
+import { Effect, Redacted, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { Redis } from "ioredis"
 import { rmSync } from "node:fs"
@@ -18,7 +18,7 @@ import * as RedisServer from "../servers/Redis.ts"
 import type { Answer, Row, Sent } from "./judge.ts"
 
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "walking", style: "casual" }
-const [BROKER, BACKEND] = [4, 5]
+export const [BROKER, BACKEND] = [4, 5]
 
 /** The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile. */
 const bundle = async (folder: string) => {
@@ -30,16 +30,36 @@ const bundle = async (folder: string) => {
   return file
 }
 
-export const makeArena = Effect.fnUntraced(function* (python: string) {
+/** The Redis that all use: where it is now, and how a worker that has a wire to it is told of it. */
+export interface Home {
+  readonly redis: RedisServer.RedisServer
+  readonly port: () => number
+  readonly url: (wire: number, db: number) => string
+  /** A connection that finds it wherever it goes. */
+  readonly client: (db: number) => Redis
+}
+
+const redisUrl = (port: number, db: number) => `redis://127.0.0.1:${port}/${db}`
+
+// "always": with "everysec" Redis may answer while a write still waits for an fsync, and a kill -9 of Redis then loses it.
+export const durableRedis = Effect.acquireRelease(
+  Effect.promise(() => RedisServer.start({ appendfsync: "always" })),
+  (server) => Effect.promise(() => server.remove())
+)
+
+/** One Redis that stays what and where it is. */
+export const alone: Effect.Effect<Home, never, Scope.Scope> = Effect.map(durableRedis, (redis) => ({
+  redis,
+  port: () => redis.port,
+  url: redisUrl,
+  client: (db) => new Redis({ host: redis.host, port: redis.port, db })
+}))
+
+export const makeArena = Effect.fnUntraced(function* (python: string, home: Home) {
   const folder = temporaryFolder("chaos")
   const program = yield* Effect.acquireRelease(
     Effect.promise(() => bundle(join(folder, "program"))),
     (file) => Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
-  )
-  // "always": with "everysec" Redis may answer while a write still waits for an fsync, and a kill -9 of Redis then loses it.
-  const redis = yield* Effect.acquireRelease(
-    Effect.promise(() => RedisServer.start({ appendfsync: "always" })),
-    (server) => Effect.promise(() => server.remove())
   )
   const postgres = yield* ownPostgres
   const database = yield* freshDatabase(postgres)
@@ -68,25 +88,27 @@ export const makeArena = Effect.fnUntraced(function* (python: string) {
 
   const clients = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const at = (db: number) => new Redis({ host: redis.host, port: redis.port, db }).on("error", () => {})
+      const at = (db: number) => home.client(db).on("error", () => {})
       return { broker: at(BROKER), backend: at(BACKEND) }
     }),
     (both) => Effect.sync(() => Object.values(both).forEach((client) => client.disconnect()))
   )
-  const url = (port: number, db: number) => `redis://127.0.0.1:${port}/${db}`
-  const app = { broker: { url: url(redis.port, BROKER) }, backend: { url: url(redis.port, BACKEND) } }
+  const app = () => ({
+    broker: { url: redisUrl(home.port(), BROKER) },
+    backend: { url: redisUrl(home.port(), BACKEND) }
+  })
 
   return {
     /** What everybody has to say is written there, and stays. */
     folder,
-    redis,
+    redis: home.redis,
     postgres,
     worker: {
       command: [process.execPath, "--enable-source-maps", program, "worker"],
-      targets: { redis: redis.port, postgres: postgres.pooledPort, fal: falPort },
+      targets: { redis: home.redis.port, postgres: postgres.pooledPort, fal: falPort },
       env: (ports: { readonly redis: number; readonly postgres: number; readonly fal: number }) => ({
-        CELERY_BROKER_URL: url(ports.redis, BROKER),
-        CELERY_RESULT_BACKEND: url(ports.redis, BACKEND),
+        CELERY_BROKER_URL: home.url(ports.redis, BROKER),
+        CELERY_RESULT_BACKEND: home.url(ports.redis, BACKEND),
         DATABASE_URL: database.url.replace(`:${postgres.pooledPort}/`, `:${ports.postgres}/`),
         FAL_KEY: "test:key",
         FAL_BASE_URL: `http://127.0.0.1:${ports.fal}`
@@ -106,7 +128,7 @@ export const makeArena = Effect.fnUntraced(function* (python: string) {
     send: (tasks: ReadonlyArray<Sent>) =>
       askPython(
         python,
-        app,
+        app(),
         tasks.map(({ id, seed, template }) => ({
           task: "generate_model",
           kwargs: { template_id: template, ...five, seed },
@@ -119,7 +141,7 @@ export const makeArena = Effect.fnUntraced(function* (python: string) {
       Effect.map(
         askPython(
           python,
-          app,
+          app(),
           tasks.map(({ id }) => ({ read: id })),
           { timeout: 1 }
         ),

@@ -3,7 +3,7 @@ import { Clock, Effect, Random } from "effect"
 import { randomUUID } from "node:crypto"
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
-import { makeArena } from "./arena.ts"
+import { alone, makeArena } from "./arena.ts"
 import { judge, type Sent } from "./judge.ts"
 import { type Length, makeStorm } from "./storm.ts"
 import { Strikes } from "./Strikes.ts"
@@ -28,7 +28,7 @@ const PATIENCE = 180_000
 const lasting = /^(model-generator\.(leases|workers|heads|revoked|journal-state:\w+)|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
-  const arena = yield* makeArena(options.python)
+  const arena = yield* makeArena(options.python, yield* alone)
   const began = yield* Clock.currentTimeMillis
   const since = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const log = (line: string) =>

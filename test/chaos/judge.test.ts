@@ -42,6 +42,22 @@ describe("the judge of a chaos run", () => {
     "forgives one more where the first was uncertain": [{ ...twice, uncertain: new Set(["task"]) }, ["resubmitted"]],
     "but not before its grace": [{ ledger: [bought("a"), bought("b", 59_000)], uncertain: new Set(["task"]) }, ["paidTwice"]],
     "and not a third": [{ ledger: [...twice.ledger, bought("c", 120_000)], uncertain: new Set(["task"]) }, ["paidTwice"]],
+    "forgives one more where the first was forgotten": [
+      { ledger: [bought("a"), bought("b", 1000)], forgotten: { requests: ["task"], ends: new Set() } },
+      ["repaid"]
+    ],
+    "and no more than were forgotten": [
+      { ledger: [bought("a"), bought("b", 1000), bought("c", 2000)], forgotten: { requests: ["task"], ends: new Set() } },
+      ["paidTwice"]
+    ],
+    "forgives an end that was forgotten": [
+      { answers: new Map([["task", { state: "PENDING" }]]), forgotten: { requests: [], ends: new Set(["task"]) } },
+      ["forgotten"]
+    ],
+    "and no failure for it": [
+      { answers: new Map([["task", { state: "FAILURE" }]]), forgotten: { requests: [], ends: new Set(["task"]) } },
+      ["lost"]
+    ],
     "forgives what fal did not charge for": [{ ledger: [bought("b", 0, 0), bought("a")] }, []],
     "compares the answer with the row": [{ rows: [row("b")] }, ["wrong"]],
     "wonders who asked for a picture": [{ ledger: [bought("a"), { ...bought("b"), seed: 2 }] }, ["wrong"]]

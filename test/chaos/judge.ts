@@ -31,6 +31,15 @@ export interface Evidence {
   readonly uncertain: ReadonlySet<string>
   /** And not before so many seconds. */
   readonly grace: number
+  /** What Redis had answered for and a promoted replica did not have. */
+  readonly forgotten?: Forgotten
+}
+
+export interface Forgotten {
+  /** Tasks whose request to fal stood in the journal, once for each time that it was forgotten. */
+  readonly requests: ReadonlyArray<string>
+  /** Tasks whose result, or whose message, was nowhere any more. */
+  readonly ends: ReadonlySet<string>
 }
 
 export interface Verdict {
@@ -38,6 +47,10 @@ export interface Verdict {
   readonly savedTwice: ReadonlyArray<string>
   readonly paidTwice: ReadonlyArray<string>
   readonly resubmitted: ReadonlyArray<string>
+  /** Paid once more because their request had been forgotten: what a failover costs. */
+  readonly repaid: ReadonlyArray<string>
+  /** Without an end, because that had been forgotten. */
+  readonly forgotten: ReadonlyArray<string>
   readonly wrong: ReadonlyArray<string>
 }
 
@@ -47,23 +60,37 @@ const groupBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string | number) => 
   return groups
 }
 
-export const judge = ({ answers, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
+const none: Forgotten = { requests: [], ends: new Set() }
+
+export const judge = ({ answers, forgotten = none, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
   const paid = groupBy(
     ledger.filter(({ units }) => units > 0),
     ({ seed }) => seed
   )
   const saved = groupBy(rows, ({ template_id }) => template_id)
-  const verdict = { lost: [], savedTwice: [], paidTwice: [], resubmitted: [], wrong: [] } as Record<keyof Verdict, Array<string>>
+  const verdict: Record<keyof Verdict, Array<string>> = {
+    lost: [],
+    savedTwice: [],
+    paidTwice: [],
+    resubmitted: [],
+    repaid: [],
+    forgotten: [],
+    wrong: []
+  }
   for (const { id, seed, template } of sent) {
     const answer = answers.get(id)
     const bought = paid.get(seed) ?? []
     const kept = saved.get(template) ?? []
     const about = `${id} (seed ${seed}): ${JSON.stringify({ answer, bought: bought.length, kept: kept.length })}`
 
-    if (answer?.state !== "SUCCESS" || kept.length === 0) verdict.lost.push(about)
-    if (kept.length > 1) verdict.savedTwice.push(about)
+    const again = forgotten.requests.filter((one) => one === id).length
+    if (answer?.state !== "SUCCESS" || kept.length === 0) {
+      verdict[forgotten.ends.has(id) && answer?.state === "PENDING" ? "forgotten" : "lost"].push(about)
+    }
+    if (kept.length > 1 + Math.min(again, bought.length - 1)) verdict.savedTwice.push(about)
     const [first, second, ...more] = bought.map(({ acceptedAt }) => acceptedAt)
-    if (first !== undefined && second !== undefined) {
+    if (second !== undefined && bought.length - 1 <= again) verdict.repaid.push(about)
+    else if (first !== undefined && second !== undefined) {
       const asPromised = uncertain.has(id) && more.length === 0 && second - first >= grace * 1000
       verdict[asPromised ? "resubmitted" : "paidTwice"].push(about)
     }
@@ -74,7 +101,8 @@ export const judge = ({ answers, grace, ledger, rows, sent, uncertain }: Evidenc
       kept.some(
         (row) => row.fal_request_id === value["fal_request_id"] && row.id === value["id"] && row.image_url === value["image_url"]
       )
-    if (!right || value["seed"] !== seed || value["template_id"] !== template || value["version"] !== 1) verdict.wrong.push(about)
+    const version = again === 0 ? value["version"] === 1 : Number(value["version"]) <= 1 + again
+    if (!right || value["seed"] !== seed || value["template_id"] !== template || !version) verdict.wrong.push(about)
   }
   const known = { seeds: new Set(sent.map(({ seed }) => seed)), templates: new Set(sent.map(({ template }) => template)) }
   for (const { requestId, seed } of ledger) if (!known.seeds.has(seed)) verdict.wrong.push(`nobody asked for ${requestId}`)

@@ -1,32 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Redis } from "ioredis"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { describeWith, ownRedis } from "../servers/index.ts"
-import { freePort, pathOf, start, temporaryFolder } from "../servers/Process.ts"
+import { sentinelOf } from "../servers/Sentinel.ts"
 import { eventually, message, uniqueId } from "../support.ts"
 import { makeStage } from "./stage.ts"
-
-/** A sentinel that watches the master at `port`, quick to judge. */
-const sentinelOf = (port: number) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const folder = temporaryFolder("sentinel")
-      const own = await freePort()
-      const settings = [
-        `port ${own}`,
-        `dir ${folder}`,
-        `sentinel monitor mymaster 127.0.0.1 ${port} 1`,
-        "sentinel down-after-milliseconds mymaster 1000",
-        "sentinel failover-timeout mymaster 5000"
-      ]
-      writeFileSync(join(folder, "sentinel.conf"), `${settings.join("\n")}\n`)
-      const command = [pathOf("redis-server"), join(folder, "sentinel.conf"), "--sentinel"]
-      return { port: own, ...(await start({ command, folder, ready: /\+monitor master/, stopSignal: "KILL" })) }
-    }),
-    (server) => Effect.promise(() => server.remove())
-  )
 
 const client = (port: number, db = 0) =>
   Effect.acquireRelease(

@@ -1,0 +1,25 @@
+/** A sentinel of our own, quick to judge. */
+import { Effect } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { freePort, pathOf, start, temporaryFolder } from "./Process.ts"
+
+/** Watches the master at `port` under the name `mymaster` for as long as its scope lives. */
+export const sentinelOf = (port: number) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const folder = temporaryFolder("sentinel")
+      const own = await freePort()
+      const settings = [
+        `port ${own}`,
+        `dir ${folder}`,
+        `sentinel monitor mymaster 127.0.0.1 ${port} 1`,
+        "sentinel down-after-milliseconds mymaster 1000",
+        "sentinel failover-timeout mymaster 5000"
+      ]
+      writeFileSync(join(folder, "sentinel.conf"), `${settings.join("\n")}\n`)
+      const command = [pathOf("redis-server"), join(folder, "sentinel.conf"), "--sentinel"]
+      return { port: own, ...(await start({ command, folder, ready: /\+monitor master/, stopSignal: "KILL" })) }
+    }),
+    (server) => Effect.promise(() => server.remove())
+  )
