@@ -162,8 +162,12 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   if (unreadable !== clients.unreadable) violations.push(`dead letters: ${unreadable} unreadable of ${clients.unreadable}`)
   const copies = (id: string) => clients.sent.find((sent) => sent.id === id)?.copies ?? 1
   const often = [...records.lost].reduce((sum, [id, times]) => sum + (times >= 3 ? copies(id) : 0), 0)
-  if (crashed > often || letters.length > unreadable + crashed)
-    violations.push(`dead letters: ${crashed} crashed, where ${often} did; ${letters.length} in all`)
+  if (crashed > often) violations.push(`dead letters: ${crashed} crashed, where ${often} did`)
+  for (const { raw, reason } of letters) {
+    const id = idOf(raw) ?? "?"
+    if (reason === "unreadable" || reason === "crashed its worker") continue
+    if (!cluster.unstorable.has(id)) violations.push(`dead letters: ${id}, ${reason}`)
+  }
   for (const [id, times] of records.lost)
     if (times > 3 * copies(id)) violations.push(`crashes not counted: ${id} took ${times} workers`)
 

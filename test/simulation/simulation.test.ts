@@ -17,6 +17,7 @@ describe("whole workers in a world that goes wrong", () => {
     // So that there was something to survive.
     assert.isAbove(report.events.get("kills") ?? 0, SEEDS)
     assert.isAbove(report.tasks, SEEDS * 5)
+    for (const event of ["shared deaths", "stalls", "clock jumps"]) assert.isAbove(report.events.get(event) ?? 0, 0, event)
   })
 
   it("do the same steps for the same seed", () => {
