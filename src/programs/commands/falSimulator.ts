@@ -1,8 +1,10 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import { catalogue } from "../fal-simulator/catalogue.ts"
 import { simulate } from "../fal-simulator/simulate.ts"
 import { isInstalled } from "./installed.ts"
 
+const short = "Play fal's queue API on this machine, with a ledger of what was paid and faults on request"
 const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3600 }))
 
 /** fal's queue API on this machine, until it is stopped. */
@@ -50,7 +52,8 @@ export const falSimulator = Command.make(
       return yield* Effect.never
     }).pipe(Effect.scoped)
 ).pipe(
-  Command.withDescription("Play fal's queue API on this machine, with a ledger of what was paid and faults on request"),
+  Command.withShortDescription(short),
+  Command.withDescription(`${short}\n\n${catalogue}`),
   Command.withExamples([
     { command: "model-generator fal-simulator --picture-seconds 1", description: "Serve until stopped" },
     { command: "FAL_BASE_URL=http://127.0.0.1:9220 model-generator worker", description: "Have a worker use it" }

@@ -10,7 +10,7 @@ const readFaults = Schema.decodeUnknownOption(FaultList, { onExcessProperty: "er
 const readChange = Schema.decodeUnknownOption(Schema.fromJsonString(Change), { onExcessProperty: "error" })
 const readJump = Schema.decodeUnknownOption(Jump)
 
-const misread = (what: string) => json(400, { detail: `that is not ${what}: see src/programs/fal-simulator` })
+const misread = (what: string) => json(400, { detail: `that is not ${what}: model-generator fal-simulator --help lists them` })
 
 /** What is not fal's: the simulator's own inspection and control, under `/_sim`. It asks for no key. */
 export const control = Effect.fnUntraced(function* (world: World, asked: Asked) {

@@ -13,11 +13,18 @@ export const endpoints: Readonly<Record<string, Endpoint>> = {
   "fal-ai/flux/schnell": { price: 0.003, unit: "megapixels", editing: false, steps: [1, 12] },
   "fal-ai/flux/dev/image-to-image": { price: 0.03, unit: "megapixels", editing: true, steps: [10, 50] },
   "fal-ai/flux-kontext/dev": { price: 0.025, unit: "megapixels", editing: true },
-  "fal-ai/flux-pro/kontext": { price: 0.04, unit: "images", editing: true }
+  "fal-ai/flux-pro/kontext": { price: 0.04, unit: "images", editing: true },
+  "fal-ai/flux-2/klein/9b": { price: 0.006, unit: "megapixels", editing: false },
+  "workflows/acme/lookbook": { price: 0.05, unit: "images", editing: false },
+  "comfy/acme/lookbook/v2": { price: 0.05, unit: "images", editing: false }
 }
 
-/** The part of an endpoint's name that status, result and cancel go by. */
-export const appOf = (endpoint: string) => endpoint.split("/").slice(0, 2).join("/")
+/** The part of an endpoint's name that status, result and cancel go by: the owner's app, behind its namespace where it has one. */
+export const appOf = (endpoint: string) =>
+  endpoint
+    .split("/")
+    .slice(0, /^(workflows|comfy)\//.test(endpoint) ? 3 : 2)
+    .join("/")
 
 const presets: Readonly<Record<string, readonly [number, number]>> = {
   square_hd: [1024, 1024],

@@ -10,6 +10,8 @@ export interface Ending {
   readonly outcome: string
   /** What the status says beside `COMPLETED`. */
   readonly error?: { readonly error: string; readonly error_type: string }
+  /** Nothing is left to be had as its result. */
+  readonly forgotten?: boolean
 }
 
 const platform = {
@@ -71,6 +73,13 @@ export const failed = (type: string): Ending => {
     error: { error: detail, error_type: type }
   }
 }
+
+/** Only the status tells of it. */
+export const forgotten = (type: string): Ending => ({
+  ...failed(type),
+  error: { error: "The request failed", error_type: type },
+  forgotten: true
+})
 
 /** The deadline to start that the caller set has passed. */
 export const notStartedInTime: Ending = {

@@ -34,7 +34,7 @@ export const status = Effect.fnUntraced(function* (world: World, app: string, re
   const execution = yield* find(world, app, requestId)
   if (execution === undefined) return unknown
   const code = execution.ending === null ? world.settings.waitingStatus : 200
-  return json(code, statusBody(world, execution, asked), { "x-fal-request-id": requestId })
+  return json(code, statusBody(world, execution, asked), { "x-fal-request-id": encodeURIComponent(requestId) })
 })
 
 /** The next event of a status stream, and whether it is the last. */
@@ -48,10 +48,12 @@ export const result = Effect.fnUntraced(function* (world: World, app: string, re
   const execution = yield* find(world, app, requestId)
   if (execution === undefined) return unknown
   const { ending } = execution
+  if (ending?.forgotten === true) return unknown
   // [?] Its exact shape.
-  if (ending === null) return json(400, { detail: "Request is still in progress" }, { "x-fal-request-id": requestId })
+  if (ending === null)
+    return json(400, { detail: "Request is still in progress" }, { "x-fal-request-id": encodeURIComponent(requestId) })
   return json(ending.status, ending.body, {
-    "x-fal-request-id": requestId,
+    "x-fal-request-id": encodeURIComponent(requestId),
     "x-fal-billable-units": String(ending.units),
     ...ending.headers
   })
@@ -62,5 +64,9 @@ export const cancel = Effect.fnUntraced(function* (world: World, app: string, re
   if (execution === undefined) return json(404, { status: "NOT_FOUND" })
   // [?] The newer reference has "OK" for what had not started.
   const answer = world.queue.cancel(execution, yield* world.now)
-  return json(answer === "ALREADY_COMPLETED" ? 400 : 202, { status: answer }, { "x-fal-request-id": requestId })
+  return json(
+    answer === "ALREADY_COMPLETED" ? 400 : 202,
+    { status: answer },
+    { "x-fal-request-id": encodeURIComponent(requestId) }
+  )
 })

@@ -15,7 +15,7 @@ interface Target {
   readonly stream?: readonly [app: string, requestId: string]
 }
 
-const ofRequest = /^\/([^/]+\/[^/]+)\/requests\/([^/]+)(\/status|\/status\/stream|\/response|\/cancel)?$/
+const ofRequest = /^\/(.+)\/requests\/([^/]+)(\/status|\/status\/stream|\/response|\/cancel)?$/
 
 /** One port for fal's queue, media and platform hosts. `undefined`: fal has nothing there. */
 export const targetOf = ({ method, url }: Asked): Target | undefined => {
@@ -25,9 +25,10 @@ export const targetOf = ({ method, url }: Asked): Target | undefined => {
   if (path.startsWith("/v1/")) {
     return { route: "platform", answer: (world, asked) => platform(world, path.slice("/v1".length), asked) }
   }
-  // Only `owner/app` goes before `requests`: with the rest of the endpoint's name there, fal finds nothing.
-  const [, app, requestId, what] = ofRequest.exec(path) ?? []
-  if (app !== undefined && requestId !== undefined) {
+  // Only the app goes before `requests`: with the rest of the endpoint's name there, fal finds nothing.
+  const [, app, id, what] = ofRequest.exec(url.pathname) ?? []
+  if (app !== undefined && id !== undefined) {
+    const requestId = decodeURIComponent(id)
     switch (`${method} ${what ?? ""}`) {
       case "GET /status":
         return { route: "status", answer: (world, asked) => Requests.status(world, app, requestId, asked) }

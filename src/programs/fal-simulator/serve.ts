@@ -4,6 +4,7 @@ import { isJobFault } from "./Fault.ts"
 import { type Asked, detail, html, type Reply } from "./Reply.ts"
 import * as Requests from "./requests.ts"
 import { targetOf, unauthorized } from "./routes.ts"
+import { spoil } from "./spoil.ts"
 import type { World } from "./World.ts"
 
 /** Between two looks of a status stream (milliseconds). */
@@ -18,6 +19,21 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
 const send = (response: ServerResponse, { body, headers, status }: Reply) => {
   response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) })
   response.end(body)
+}
+const sendTwice = (response: ServerResponse, { body, headers, status }: Reply) => {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, [value, value])
+  response.writeHead(status, { "content-length": Buffer.byteLength(body) })
+  response.end(body)
+}
+/** Begins with half of the body, and never ends it. */
+const begin = (response: ServerResponse, { body, headers, status }: Reply) => {
+  response.writeHead(status, { ...headers })
+  response.write(body.slice(0, Math.floor(body.length / 2)))
+}
+const BLANKS = Buffer.alloc(64 * 1024, " ")
+const pour = (response: ServerResponse) => {
+  while (!response.destroyed && response.write(BLANKS));
+  if (!response.destroyed) response.once("drain", () => pour(response))
 }
 /** RST rather than FIN, with headers and half of the body before it where asked for. */
 const cut = (response: ServerResponse, reply?: Reply) => {
@@ -59,7 +75,7 @@ export const serve = Effect.fnUntraced(function* (world: World, request: Incomin
   if (target === undefined) return send(response, detail(404, "Not found"))
   const { answer, route } = target
   if (route !== "control") world.calls[route]++
-  const fault = route === "control" ? undefined : world.faults.take(route, (fault) => !isJobFault(fault))
+  const fault = route === "control" ? undefined : world.faults.take(route, asked.url.pathname, (fault) => !isJobFault(fault))
   const ms = fault?.ms ?? 1000
   switch (fault?.kind) {
     case "delay":
@@ -76,8 +92,16 @@ export const serve = Effect.fnUntraced(function* (world: World, request: Incomin
           "x-fal-needs-retry": "1"
         })
       })
+    case "busy-until": {
+      const now = yield* world.now
+      // Both dates by one clock, as a server's are: Node's own date would be the machine's.
+      const headers = { date: new Date(now).toUTCString(), "retry-after": new Date(now + ms).toUTCString() }
+      return send(response, detail(429, "Too many requests", headers))
+    }
     case "error":
-      return send(response, detail(fault.status ?? 500, "Internal Server Error"))
+      return send(response, detail(fault.status ?? 500, fault.type ?? "Internal Server Error"))
+    case "redirect":
+      return send(response, { ...html(fault.status ?? 307, "Moved"), headers: { location: "https://other.example/" } })
     case "gateway":
       return send(response, html(fault.status ?? 502, `${fault.status ?? 502} Bad Gateway`))
     case "html":
@@ -90,21 +114,35 @@ export const serve = Effect.fnUntraced(function* (world: World, request: Incomin
   }
   const refusal = unauthorized(world, asked, route)
   if (refusal === undefined && target.stream !== undefined) return yield* stream(world, response, asked, ...target.stream)
-  const reply = refusal ?? (yield* answer(world, asked))
+  const good = refusal ?? (yield* answer(world, asked))
+  const reply = fault === undefined ? good : spoil(fault, good)
   switch (fault?.kind) {
     case "accept-then-delay":
       yield* Effect.sleep(ms)
       return send(response, reply)
     case "accept-then-reset":
       return cut(response)
-    case "accept-then-gateway":
-      return send(response, html(fault.status ?? 502, `${fault.status ?? 502} Bad Gateway`))
     case "accept-then-truncate":
+    case "id-in-beginning":
       return cut(response, reply)
     case "accept-then-hang":
       return yield* Effect.never
-    case "accept-then-html":
-      return send(response, html(200, "Welcome"))
+    case "twice":
+      return sendTwice(response, reply)
+    case "hints":
+      response.writeContinue()
+      response.writeEarlyHints({ link: "</>; rel=preload" })
+      return send(response, reply)
+    case "endless":
+      begin(response, reply)
+      return pour(response)
+    case "trickle":
+      begin(response, reply)
+      while (!response.destroyed) {
+        yield* Effect.sleep(ms)
+        response.write(" ")
+      }
+      return
     default:
       return send(response, reply)
   }

@@ -17,7 +17,7 @@ const readLifecycle = Schema.decodeUnknownOption(Lifecycle)
 const indecent = /\b(nsfw|nude|naked)\b/i
 
 export const urlsOf = (base: string, { app, requestId }: Execution) => {
-  const response_url = `${base}/${app}/requests/${requestId}`
+  const response_url = `${base}/${app}/requests/${encodeURIComponent(requestId)}`
   return { response_url, status_url: `${response_url}/status`, cancel_url: `${response_url}/cancel` }
 }
 
@@ -38,10 +38,10 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
   if (settings.strict && problems.length > 0) return json(422, JobErrors.invalid(problems).body, { "x-fal-billable-units": "0" })
 
   const now = yield* world.now
-  const fault = world.faults.take("submit", isJobFault)
+  const fault = world.faults.take("submit", asked.url.pathname, isJobFault)
   const seed = typeof input["seed"] === "number" ? input["seed"] : yield* Random.nextIntBetween(0, 2_147_483_647)
   const spread = 1 + settings.variation * (2 * (yield* Random.next) - 1)
-  const requestId = randomUUID()
+  const requestId = fault?.kind === "job-named" ? (fault.type ?? "1") : randomUUID()
   const base = `http://${asked.header("host")}`
   const editing = Endpoints.endpoints[endpoint]?.editing === true
   const lifetime = Option.match(readLifecycle(asked.header("x-fal-object-lifecycle-preference")), {
@@ -55,6 +55,7 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
       const failed = JobErrors.failed(fault.type ?? "internal_error")
       return { ...failed, status: fault.status ?? failed.status }
     }
+    if (fault?.kind === "job-forgotten") return JobErrors.forgotten(fault.type ?? "internal_error")
     if (fault?.kind === "job-late") return JobErrors.notStartedInTime
     if (problems.length > 0) return JobErrors.invalid(problems)
     if (source?._tag === "Unreadable") {
@@ -97,7 +98,7 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
   const execution: Execution = {
     requestId,
     endpoint,
-    app: Endpoints.appOf(endpoint),
+    app: fault?.kind === "job-elsewhere" ? `elsewhere/${endpoint}` : Endpoints.appOf(endpoint),
     input,
     seed,
     low: asked.header("x-fal-queue-priority") === "low",
@@ -134,7 +135,7 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
       metrics: {},
       ...urlsOf(base, execution)
     },
-    { "x-fal-request-id": requestId }
+    { "x-fal-request-id": encodeURIComponent(requestId) }
   )
   return reply
 })
