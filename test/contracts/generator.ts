@@ -8,7 +8,19 @@ export class Ground extends Context.Service<
   Ground,
   {
     readonly next: (
-      what: "answer lost" | "busy" | "locked" | "flagged" | "job fails" | "content refused" | "stuck" | "cancel ignored"
+      what:
+        | "answer lost"
+        | "no id"
+        | "busy"
+        | "busy for a minute"
+        | "locked"
+        | "endpoint refused"
+        | "flagged"
+        | "unreadable"
+        | "job fails"
+        | "content refused"
+        | "stuck"
+        | "cancel ignored"
     ) => Effect.Effect<void>
     /** Executions begun so far, which is what fal bills by. */
     readonly executions: Effect.Effect<number>
@@ -73,6 +85,38 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
       })
     )
 
+    it.effect("an acceptance without a request id says so, and one execution went on", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        yield* (yield* Ground).next("no id")
+        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["AcceptedWithoutId", 1])
+        yield* jobTime
+      })
+    )
+
+    it.effect("a refusal says how far it reaches, and a busy answer how long to wait, where fal says so", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const { next } = yield* Ground
+        const refusal = Effect.map(Effect.flip(generator.submit(endpoint, input)), ({ reason }) => reason)
+        yield* next("locked")
+        assert.deepInclude(yield* refusal, { _tag: "AccountProblem", scope: "account", endpoint })
+        yield* next("endpoint refused")
+        assert.deepInclude(yield* refusal, { _tag: "AccountProblem", scope: "endpoint", endpoint })
+        yield* next("busy for a minute")
+        assert.deepInclude(yield* refusal, { _tag: "Busy", retryAfter: 60 })
+      })
+    )
+
+    it.effect("a ticket is found by its endpoint and request id alone", () =>
+      Effect.gen(function* () {
+        const generator = yield* Generator
+        const { requestId } = yield* generator.submit(endpoint, input)
+        yield* jobTime
+        assert.strictEqual((yield* generator.result({ endpoint, requestId })).seed, 7)
+      })
+    )
+
     it.effect("busy and locked take nothing", () =>
       Effect.gen(function* () {
         const generator = yield* Generator
@@ -86,7 +130,8 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     for (const [what, reason] of [
       ["job fails", "JobFailed"],
-      ["content refused", "Refused"]
+      ["content refused", "Refused"],
+      ["unreadable", "Unreadable"]
     ] as const) {
       it.effect(`when the ${what} it has ended, and the result is ${reason}`, () =>
         Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** fal's errors, row by row of the reference's table: what the worker makes of each, and what the simulator's ledger says of it. */
+/** fal's answers, by the rows of docs/fal.md: what a worker makes of each, and what the simulator's ledger says of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
@@ -9,7 +9,7 @@ import { empty, five } from "../programs/world.ts"
 import { freePort, type Stage, stage, stageAt } from "./stage.ts"
 
 interface Row {
-  /** The row's number and error, as the table has them. */
+  /** The row of docs/fal.md, and what of it. */
   readonly row: string
   /** What is done to fal. */
   readonly faults: ReadonlyArray<Fault>
@@ -61,7 +61,7 @@ const resubmitted = (row: string, ...types: ReadonlyArray<Fault>) => {
     promise({ row, faults: [fault], ends: "picture", ledger: [fault.type ?? "", "picture"], seconds: 20 })
 }
 
-describe.concurrent("1 to 4: what no task can help stops what needs it, and every task is kept", () => {
+describe.concurrent("what no task can help stops what needs it, and every task is kept", () => {
   interface Account {
     readonly row: string
     readonly env?: Readonly<Record<string, string>>
@@ -73,21 +73,21 @@ describe.concurrent("1 to 4: what no task can help stops what needs it, and ever
   }
   const cases: ReadonlyArray<Account> = [
     {
-      row: "1 bad or missing key, 401",
+      row: "S9 bad or missing key, 401",
       spoil: ({ simulator }) => simulator.configure({ keyRevoked: true }),
       mend: ({ simulator }) => simulator.configure({ keyRevoked: false }),
       says: /fal account: fal answered 401/,
       whole: true
     },
     {
-      row: "2 locked account, 403",
+      row: "S9 locked account, 403",
       spoil: ({ simulator }) => simulator.configure({ locked: true }),
       mend: ({ simulator }) => simulator.configure({ locked: false }),
       says: /fal account: fal answered 403: User is locked\. Reason: Exhausted balance/,
       whole: true
     },
     {
-      row: "3 key lacks permission or model not allowed, 403 (told from 2 by its words)",
+      row: "S10 key lacks permission or model not allowed, 403 (told from a locked account by its words)",
       spoil: ({ simulator }) => simulator.setFaults({ route: "submit", kind: "error", status: 403, times: 1000 }),
       mend: ({ simulator }) => simulator.clearFaults,
       says: /each task waits for what is closed: fal-ai\/flux\/dev \(fal answered 403/,
@@ -124,7 +124,7 @@ describe.concurrent("1 to 4: what no task can help stops what needs it, and ever
     )
   }
 
-  it.effect("4 unknown app, 404: nothing paid, and a worker with the right name makes what was kept", () =>
+  it.effect("S10 unknown app, 404: nothing paid, and a worker with the right name makes what was kept", () =>
     Effect.gen(function* () {
       const on = yield* stage()
       const misnamed = yield* on.start({ env: { FAL_MODEL: "fal-ai/nothing" } })
@@ -145,7 +145,7 @@ describe.concurrent("1 to 4: what no task can help stops what needs it, and ever
   )
 })
 
-describe.concurrent("5 unknown or expired request id, 404: it may have been paid, and is treated like a lost submit", () => {
+describe.concurrent("W6 unknown or expired request id, 404: it may have been paid, and is treated like a lost submit", () => {
   const lost = (name: string, env: Record<string, string>, ends: string, ledger: ReadonlyArray<string>) =>
     it.effect(name, () =>
       Effect.gen(function* () {
@@ -165,24 +165,24 @@ describe.concurrent("5 unknown or expired request id, 404: it may have been paid
         assert.strictEqual(yield* metric(`generations_uncertain_ended_total{how="${how}"}`), 1)
       })
     )
-  lost("made again once after the grace", {}, "picture", ["picture", "picture"])
-  lost("FAL_UNCERTAIN=fail: never again", { FAL_UNCERTAIN: "fail" }, "GenerationError", ["picture"])
+  lost("W6 made again once after the grace", {}, "picture", ["picture", "picture"])
+  lost("W6 FAL_UNCERTAIN=fail: never again", { FAL_UNCERTAIN: "fail" }, "GenerationError", ["picture"])
 
   promise({
-    row: "5 unknown for a moment (status flapping 404 → 200)",
+    row: "W5 unknown for a moment (status flapping 404 → 200)",
     faults: [{ route: "status", kind: "not-found", times: 3 }],
     ends: "picture",
     ledger: ["picture"]
   })
 })
 
-describe.concurrent("6 to 9: fal will not make it, and is not asked again", () => {
+describe.concurrent("fal will not make it, and is not asked again", () => {
   const edits = [
     ["file_download_error", "/media/nobody/0.jpg", /Failed to download the file/],
     ["image_load_error", "/_sim/settings", /Failed to load the image/]
   ] as const
   for (const [type, path, says] of edits) {
-    it.effect(`6 validation, 422 ${type}: FAILURE in fal's words, nothing billed`, () =>
+    it.effect(`R10 validation, 422 ${type}: FAILURE in fal's words, nothing billed`, () =>
       Effect.gen(function* () {
         const { counts, failure, outcomes, paid, pass, send, simulator, start } = yield* stage()
         yield* start()
@@ -197,41 +197,41 @@ describe.concurrent("6 to 9: fal will not make it, and is not asked again", () =
     )
   }
   const refused = (row: string, type: string) => promise({ row, faults: [job(type)], ends: "ContentRefused", ledger: [type] })
-  refused("7 content_policy_violation, 422", "content_policy_violation")
-  refused("8 no_media_generated, 422 (product: a 422 is not retried)", "no_media_generated")
+  refused("R10 content_policy_violation, 422", "content_policy_violation")
+  refused("R10 no_media_generated, 422", "no_media_generated")
   promise({
-    row: "9 NSFW black image, 200: billed, never stored",
+    row: "R3 black picture, 200: billed, never stored",
     faults: [{ route: "submit", kind: "job-flagged" }],
     ends: "PictureFlagged",
     ledger: ["flagged"]
   })
 })
 
-describe.concurrent("10 to 17: how a job or its submit can end otherwise", () => {
+describe.concurrent("how a job or its submit can end otherwise", () => {
   promise({
-    row: "10 rate or concurrency, 429 at submit",
+    row: "S8 rate or concurrency, 429 at submit",
     faults: [{ route: "submit", kind: "busy", times: 2 }],
     ends: "picture",
     ledger: ["picture"],
     posts: 3
   })
   promise({
-    row: "11 request_timeout of the user's, 504: the id is dead",
+    row: "R12 request_timeout of the user's, 504: the id is dead",
     faults: [{ route: "submit", kind: "job-late" }],
     ends: "picture",
     ledger: ["request_timeout", "picture"]
   })
-  resubmitted("12 request_timeout, startup_timeout, 504", job("request_timeout"), job("startup_timeout"))
+  resubmitted("R12 request_timeout, startup_timeout, 504", job("request_timeout"), job("startup_timeout"))
   resubmitted(
-    "13 runner trouble, 503",
+    "R12 runner trouble, 503",
     ...["scheduling_failure", "connection_timeout", "connection_refused", "connection_error", "disconnected"].map((type) =>
       job(`runner_${type}`)
     )
   )
-  resubmitted("14 runner_incomplete_response, 502", job("runner_incomplete_response"))
-  resubmitted("15 runner_server_error, internal_error, 500", job("runner_server_error"), job("internal_error"))
+  resubmitted("R12 runner_incomplete_response, 502", job("runner_incomplete_response"))
+  resubmitted("R12 runner_server_error, internal_error, 500", job("runner_server_error"), job("internal_error"))
   resubmitted(
-    "16 the model's own faults",
+    "R13 the model's own faults",
     job("internal_server_error"),
     job("internal_server_error", 500),
     job("generation_timeout"),
@@ -240,32 +240,32 @@ describe.concurrent("10 to 17: how a job or its submit can end otherwise", () =>
     job("downstream_service_unavailable", 500)
   )
   promise({
-    row: "12 to 16 are bounded by TASK_MAX_RETRIES",
+    row: "R12 and R13 are bounded by TASK_MAX_RETRIES",
     faults: [{ ...job("internal_error"), times: 99 }],
     ends: "GenerationError",
     ledger: Array.from({ length: 6 }, () => "internal_error"),
     seconds: 120
   })
   for (const type of ["client_cancelled", "client_disconnected"])
-    promise({ row: "17 terminal, 499", faults: [job(type)], ends: "GenerationError", ledger: [type] })
+    promise({ row: "R14 terminal, 499", faults: [job(type)], ends: "GenerationError", ledger: [type] })
 })
 
-describe.concurrent("18 to 21: reading, and asking wrongly", () => {
+describe.concurrent("reading, and asking wrongly", () => {
   promise({
-    row: "18 bad_request, 400 at submit",
+    row: "S12 bad_request, 400 at submit",
     faults: [{ route: "submit", kind: "error", status: 400, times: 9 }],
     ends: "ContentRefused",
     ledger: [],
     posts: 1
   })
   promise({
-    row: "19 result read too early, 400",
+    row: "R7 result read too early, 400",
     faults: [{ route: "result", kind: "early", times: 3 }],
     ends: "picture",
     ledger: ["picture"]
   })
 
-  it.effect("20 ALREADY_COMPLETED, 400 at cancel: the picture is read and used", () =>
+  it.effect("C2 ALREADY_COMPLETED, 400 at cancel: the picture is read and used", () =>
     Effect.gen(function* () {
       const { outcomes, pass, send, simulator, start, success } = yield* stage()
       // It ends after 15 s, and nobody has seen it when the limit comes: the first look hangs for 10 s and the next one too.
@@ -278,7 +278,7 @@ describe.concurrent("18 to 21: reading, and asking wrongly", () => {
       assert.deepStrictEqual(yield* outcomes, ["picture"])
     })
   )
-  it.effect("20 NOT_FOUND, 404 at cancel: the soft limit's FAILURE, and no other submit", () =>
+  it.effect("C3 NOT_FOUND, 404 at cancel: the soft limit's FAILURE, and no other submit", () =>
     Effect.gen(function* () {
       const { failure, outcomes, pass, send, simulator, start } = yield* stage()
       yield* simulator.setFaults(
@@ -308,7 +308,7 @@ describe.concurrent("18 to 21: reading, and asking wrongly", () => {
   ]
   for (const fault of gets)
     promise({
-      row: "21 gateway 5xx or HTML on GET",
+      row: "W8 and R15 gateway 5xx or HTML on GET",
       faults: [
         { ...fault, route: "status", times: 3 },
         { ...fault, route: "result", times: 3 }
@@ -319,14 +319,14 @@ describe.concurrent("18 to 21: reading, and asking wrongly", () => {
     })
   for (const route of ["status", "result"] as const)
     promise({
-      row: "21 no answer to a GET is given up after 10 s",
+      row: "W8 and R15 no answer to a GET is given up after 10 s",
       faults: [{ route, kind: "hang", times: 2 }],
       ends: "picture",
       ledger: ["picture"],
       seconds: 40
     })
   promise({
-    row: "21 a fal that cannot be read for long: the same id, however long it takes",
+    row: "W8 and R15 a fal that cannot be read for long: the same id, however long it takes",
     faults: [
       { route: "status", kind: "gateway", times: 40 },
       { route: "result", kind: "gateway", times: 20 }
@@ -337,7 +337,7 @@ describe.concurrent("18 to 21: reading, and asking wrongly", () => {
   })
 })
 
-describe.concurrent("22 and 24: the answer to a submit is lost, so that it may be paid already", () => {
+describe.concurrent("the answer to a submit is lost, so that it may be paid already", () => {
   const taken: ReadonlyArray<Omit<Fault, "route">> = [
     { kind: "accept-then-gateway", status: 502 },
     { kind: "accept-then-gateway", status: 503 },
@@ -355,10 +355,10 @@ describe.concurrent("22 and 24: the answer to a submit is lost, so that it may b
   ]
   const row = ({ kind, status }: Omit<Fault, "route">) =>
     status === 500
-      ? "24 plain 500 on POST"
+      ? "S7 plain 500 on POST"
       : kind.endsWith("hang")
-        ? "22 timeout on POST, after 30 s"
-        : "22 gateway 5xx, reset or truncation on POST"
+        ? "S6 timeout on POST, after 30 s"
+        : "S6 and S7 gateway 5xx or reset on POST"
   for (const fault of [...taken, ...notTaken]) {
     const executed: ReadonlyArray<string> = taken.includes(fault) ? ["picture"] : []
     promise({
@@ -385,19 +385,19 @@ describe.concurrent("22 and 24: the answer to a submit is lost, so that it may b
     )
   }
   promise({
-    row: "22 accepted, and the answer broke off after its first line: its header names the request",
+    row: "S2 accepted, and the answer broke off after its first line: its header names the request",
     faults: [{ route: "submit", kind: "accept-then-truncate" }],
     ends: "picture",
     ledger: ["picture"]
   })
   promise({
-    row: "22 accepted, and nothing in the answer names the request: never made again",
+    row: "S3 accepted, and nothing in the answer names the request: never made again",
     faults: [{ route: "submit", kind: "accept-then-html" }],
     ends: "GenerationError",
     ledger: ["picture"]
   })
   promise({
-    row: "22 lost again and again",
+    row: "S14 lost again and again",
     faults: [{ route: "submit", kind: "accept-then-reset", times: 9 }],
     ends: "GenerationError",
     ledger: ["picture", "picture"],
@@ -405,8 +405,8 @@ describe.concurrent("22 and 24: the answer to a submit is lost, so that it may b
   })
 })
 
-describe.concurrent("23 connection refused or DNS failure on POST: nothing was sent", () => {
-  it.effect("23 connection refused: sent again until fal is there, and paid once", () =>
+describe.concurrent("connection refused or DNS failure on POST: nothing was sent", () => {
+  it.effect("S5 connection refused: sent again until fal is there, and paid once", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const { counts, pass, result, send, start, success } = yield* stageAt(`http://127.0.0.1:${port}`)
@@ -424,7 +424,7 @@ describe.concurrent("23 connection refused or DNS failure on POST: nothing was s
       assert.deepStrictEqual(yield* counts, empty)
     })
   )
-  it.effect("23 DNS failure: retried, and never uncertain", () =>
+  it.effect("S5 DNS failure: retried, and never uncertain", () =>
     Effect.gen(function* () {
       // A label of more than 63 characters: the resolver knows by itself that there is no such name, and asks nobody.
       const { metric, pass, result, send, start } = yield* stageAt(`http://${"x".repeat(64)}.invalid`)
@@ -437,10 +437,10 @@ describe.concurrent("23 connection refused or DNS failure on POST: nothing was s
   )
 })
 
-describe.concurrent("25 media download 403, 404, 5xx: already paid", () => {
+describe.concurrent("media download 403, 404, 5xx: already paid", () => {
   for (const status of [403, 404, 500])
     promise({
-      row: "25 a picture that cannot be downloaded is never bought again (the worker passes its URL on)",
+      row: "M1 a picture that cannot be downloaded is never bought again (the worker passes its URL on)",
       faults: [{ route: "submit", kind: "job-lost-media", status }],
       ends: "picture",
       ledger: ["picture"]

@@ -1,4 +1,4 @@
-/** Ways to pay twice, hazard by hazard of the reference's table, each told by the simulator's ledger. */
+/** Ways to pay twice, each told by the simulator's ledger. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Fleet } from "../../src/services/Fleet.ts"

@@ -17,7 +17,11 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, GeneratorError, R>) => Effect.m
 const faultFor: Record<Parameters<Ground["Service"]["next"]>[0], Fault> = {
   "answer lost": { route: "submit", kind: "accept-then-reset" },
   busy: { route: "submit", kind: "busy" },
-  locked: { route: "submit", kind: "error", status: 403 },
+  "busy for a minute": { route: "submit", kind: "busy", ms: 60_000 },
+  "no id": { route: "submit", kind: "no-id" },
+  locked: { route: "submit", kind: "error", status: 403, type: "User is locked. Reason: Exhausted balance." },
+  "endpoint refused": { route: "submit", kind: "error", status: 403, type: "Access denied to this endpoint" },
+  unreadable: { route: "result", kind: "odd", type: "no-form" },
   flagged: { route: "submit", kind: "job-flagged" },
   "job fails": { route: "submit", kind: "job-error", type: "runner_disconnected" },
   "content refused": { route: "submit", kind: "job-error", type: "content_policy_violation" },

@@ -14,8 +14,15 @@ const ground = Layer.effect(
           case "busy":
           case "locked":
             return script.submits(what)
+          case "no id":
+            return script.submits("unnamed")
+          case "busy for a minute":
+            return script.submits({ busyFor: 60 })
+          case "endpoint refused":
+            return script.submits("forbidden")
           case "flagged":
-            return script.jobs({ ends: "flagged", after: 1000 })
+          case "unreadable":
+            return script.jobs({ ends: what, after: 1000 })
           case "job fails":
             return script.jobs({ ends: "failed", after: 1000, type: "runner_disconnected" })
           case "content refused":

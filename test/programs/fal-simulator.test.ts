@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import * as JobErrors from "../../src/programs/fal-simulator/jobErrors.ts"
+import { odd } from "../../src/programs/fal-simulator/odd.ts"
 import * as Figure from "../../src/programs/fal-simulator/picture/Figure.ts"
 import { type Options, simulate } from "../../src/programs/fal-simulator/simulate.ts"
 
@@ -253,6 +258,19 @@ describe("fal-simulator: pictures", () => {
 })
 
 describe("fal-simulator: its own control", () => {
+  it("its help has a line for each fault and each odd form, and names each error of a job", () => {
+    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+    const help = execFileSync(process.execPath, [main, "fal-simulator", "--help"], { encoding: "utf8" }).split("\n")
+    for (const name of [...Fault.fields.kind.literals, ...Object.keys(odd)])
+      assert.lengthOf(
+        help.filter((line) => new RegExp(`^ +${name} {2,}\\S+`).test(line)),
+        1,
+        name
+      )
+    for (const type of JobErrors.types) assert.include(help.join(" "), type)
+    assert.isBelow(Math.max(...help.map((line) => line.length)), 160)
+  })
+
   it.effect("is there over HTTP, and takes nothing it does not understand", () =>
     Effect.gen(function* () {
       const { ask, simulator, submit } = yield* talk()

@@ -27,7 +27,7 @@ export const isOfFal = (answer: Answered) =>
   answer.header("x-fal-request-id") !== undefined || isFields(valueOf(answer.text)) || Array.isArray(valueOf(answer.text))
 
 /** A request id is stored in a column of 100 characters. In an address, "." and ".." would be another address. */
-const isId = (value: string) => /^[^\s\p{C}]{1,100}$/u.test(value) && !/^\.+$/.test(value)
+const isId = (value: string) => /^\P{C}{1,100}$/u.test(value) && /[^\s.]/.test(value)
 const idOf = (value: unknown): string | undefined => {
   const id = Number.isSafeInteger(value) ? String(value) : value
   return typeof id === "string" && isId(id) ? id : undefined

@@ -1,9 +1,9 @@
 import { Effect, type Schema } from "effect"
-import { Cancelled, GeneratorError, JobFailed, type Picture, Refused, Unreachable } from "../../services/Generator.ts"
+import { Cancelled, GeneratorError, JobFailed, type Picture, Refused, Unreachable, Unreadable } from "../../services/Generator.ts"
 
 /** How a job ends, `after` so many milliseconds by the `Clock`. */
 export type Job =
-  | { readonly ends: "picture" | "flagged"; readonly after: number }
+  | { readonly ends: "picture" | "flagged" | "unreadable"; readonly after: number }
   | { readonly ends: "refused" | "failed"; readonly after: number; readonly type: string }
   | { readonly ends: "never" }
 
@@ -21,7 +21,7 @@ export interface Execution {
 export interface LedgerRow extends Omit<Execution, "job" | "cancelledAt"> {
   /** Infinite for what never ends. */
   readonly endedAt: number
-  readonly outcome: "running" | "picture" | "flagged" | "refused" | "failed" | "cancelled"
+  readonly outcome: "running" | "picture" | "flagged" | "unreadable" | "refused" | "failed" | "cancelled"
   /** 1 for what fal would bill. */
   readonly units: number
 }
@@ -37,10 +37,12 @@ const outcomeOf = (execution: Execution, now: number): LedgerRow["outcome"] => {
 
 export const isOver = (execution: Execution, now: number) => outcomeOf(execution, now) !== "running"
 
+const billed: ReadonlySet<string> = new Set(["picture", "flagged", "unreadable"])
+
 export const rowOf = (execution: Execution, now: number): LedgerRow => {
   const { cancelledAt: _, job: __, ...about } = execution
   const outcome = outcomeOf(execution, now)
-  return { ...about, endedAt: endOf(execution), outcome, units: outcome === "picture" || outcome === "flagged" ? 1 : 0 }
+  return { ...about, endedAt: endOf(execution), outcome, units: billed.has(outcome) ? 1 : 0 }
 }
 
 /** What its result would be, asked for now. */
@@ -58,6 +60,8 @@ export const resultOf = (execution: Execution, now: number): Effect.Effect<Pictu
       return fail(new Refused({ status: 422, detail: type, billableUnits: 0 }))
     case "failed":
       return fail(new JobFailed({ status: 503, type, detail: type }))
+    case "unreadable":
+      return fail(new Unreadable({ detail: "an object with answer, note", billableUnits: 1 }))
     default:
       return Effect.succeed({
         url: `memory://${endpoint}/${requestId}.jpg`,

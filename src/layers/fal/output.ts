@@ -26,14 +26,18 @@ const seedOf = (value: unknown): number | null => {
   return seed !== undefined && Number.isSafeInteger(seed) ? seed : null
 }
 
-const isUrl = (value: unknown): value is string =>
-  typeof value === "string" && /^(https?:\/\/|data:image\/)[^\s\p{C}]+$/u.test(value)
+/** An address as it came, or with what no address may hold written as one. */
+const urlOf = (value: unknown): string | undefined => {
+  if (typeof value !== "string" || !/^(https?:\/\/|data:image\/)/i.test(value)) return undefined
+  return /[\s\p{C}]/u.test(value) ? URL.parse(value)?.href : value
+}
 const imageOf = (value: unknown): Image | undefined => {
-  if (isUrl(value)) return { url: value, width: null, height: null, contentType: null }
-  if (!isFields(value) || !isUrl(value["url"])) return undefined
+  const url = urlOf(isFields(value) ? value["url"] : value)
+  if (url === undefined) return undefined
+  if (!isFields(value)) return { url, width: null, height: null, contentType: null }
   const type = value["content_type"]
   return {
-    url: value["url"],
+    url,
     width: sideOf(value["width"]),
     height: sideOf(value["height"]),
     contentType: typeof type === "string" ? Text.cut(type, 100) : null

@@ -53,7 +53,7 @@ export const falSimulator = Command.make(
     }).pipe(Effect.scoped)
 ).pipe(
   Command.withShortDescription(short),
-  Command.withDescription(`${short}\n\n${catalogue}`),
+  Command.withDescription(`${short}\n\n  ${catalogue}`),
   Command.withExamples([
     { command: "model-generator fal-simulator --picture-seconds 1", description: "Serve until stopped" },
     { command: "FAL_BASE_URL=http://127.0.0.1:9220 model-generator worker", description: "Have a worker use it" }

@@ -11,8 +11,8 @@ const lines = (about: Readonly<Record<string, string>>) => {
 export const catalogue = [
   "Faults are set by POST /_sim/faults, one as JSON or a list of them:",
   `    {"route":"submit","kind":"accept-then-reset","times":2}`,
-  `A route is ${Route.literals.join(", ")}. A fault happens \`times\` (1) times, after \`skip\` (0) requests that go well, and`,
-  "with `endpoint` to that endpoint alone. `ms` is 1000 where nothing is given.",
+  `A route is ${Route.literals.join(", ")}. A fault happens \`times\` (1) times,`,
+  "after `skip` (0) requests that go well, and with `endpoint` to that endpoint alone. `ms` is 1000 where nothing is given.",
   "",
   "  Instead of an answer, with nothing taken:",
   ...lines(requestFaults),
@@ -27,6 +27,10 @@ export const catalogue = [
   ...lines(Object.fromEntries(Object.entries(odd).map(([name, { says }]) => [name, says]))),
   "",
   "  Errors of `job-error` and `job-forgotten`, by `type`:",
-  `    ${JobErrors.types.slice(0, 9).join(", ")},`,
-  `    ${JobErrors.types.slice(9).join(", ")}`
-].join("\n")
+  ...Array.from(
+    { length: Math.ceil(JobErrors.types.length / 4) },
+    (_, row) => `    ${JobErrors.types.slice(row * 4, row * 4 + 4).join(", ")}`
+  )
+]
+  .map((line, at) => (at === 0 || line === "" ? line : `  ${line}`))
+  .join("\n")

@@ -16,7 +16,7 @@ const without = (body: Body, ...names: ReadonlyArray<string>): Body =>
   Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)))
 
 /** Forms of an answer that fal's endpoints use or might: of a result where nothing else is said. */
-export const odd: Readonly<Record<string, Form>> = {
+export const odd = {
   "width-fraction": { says: "sides that are not whole", of: (body) => withImages(body, (image) => ({ ...image, width: 768.5 })) },
   "width-text": { says: "sides in quotes", of: (body) => withImages(body, (image) => ({ ...image, width: "768" })) },
   "seed-text": { says: "the seed in quotes", of: (body) => ({ ...body, seed: String(body["seed"]) }) },
@@ -90,4 +90,8 @@ export const odd: Readonly<Record<string, Form>> = {
     says: "ALREADY_COMPLETED as a cancel's answer, under any status",
     of: () => ({ status: "ALREADY_COMPLETED" })
   }
-}
+} as const satisfies Readonly<Record<string, Form>>
+export type Odd = keyof typeof odd
+
+const forms: ReadonlyMap<string, Form> = new Map(Object.entries(odd))
+export const inForm = (type: string | undefined, body: Body): Json => forms.get(type ?? "")?.of(body) ?? body

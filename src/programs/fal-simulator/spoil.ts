@@ -1,7 +1,7 @@
 import { Option, Schema } from "effect"
 import * as zlib from "node:zlib"
 import type { Fault } from "./Fault.ts"
-import { odd } from "./odd.ts"
+import { inForm } from "./odd.ts"
 import { html, type Reply } from "./Reply.ts"
 
 const readBody = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.JsonObject))
@@ -56,7 +56,7 @@ export const spoil = (fault: Fault, reply: Reply): Reply => {
       return withBody({ ...body, status_url: away(status_url), response_url: away(response_url), cancel_url: away(cancel_url) })
     }
     case "odd":
-      return withBody(odd[fault.type ?? ""]?.of(body) ?? body)
+      return withBody(inForm(fault.type, body))
     case "text":
       return { ...reply, headers: { ...reply.headers, "content-type": "text/plain" }, body: "Your request has been dealt with." }
     case "encoded":
