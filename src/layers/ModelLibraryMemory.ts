@@ -36,6 +36,7 @@ export const layer = Layer.sync(ModelLibrary, () => {
         return Option.fromNullishOr(rows.find((row) => row.templateId === which.templateId && row.version === version))
       }),
     having: (templateIds) => Effect.sync(() => new Set(templateIds.filter((templateId) => versionsOf(templateId).length > 0))),
+    rehearse: Effect.void,
     ping: Effect.void
   })
 })

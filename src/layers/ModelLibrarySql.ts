@@ -1,9 +1,11 @@
 import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { LibraryError, Model, ModelLibrary, type NewModel } from "../services/ModelLibrary.ts"
+import { randomUUID } from "node:crypto"
+import { LibraryError, Model, ModelLibrary, type NewModel, sample } from "../services/ModelLibrary.ts"
 import { guard } from "./postgres/failure.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
+const REHEARSAL_LIMIT = Duration.seconds(5)
 const PING_LIMIT = Duration.millis(800) // a health check answers within a second
 
 /** Advisory locks share one space in a database; this number is ours. */
@@ -22,6 +24,9 @@ const LAST_VERSION = 2_147_483_647
 
 /** What the column holds of a request id. fal's are UUIDs; a longer one still names its picture by its beginning. */
 const requestKey = (requestId: string) => storable(requestId).slice(0, 100)
+
+/** Ends a transaction so that nothing of it stays. */
+class TakenBack extends Schema.TaggedError<TakenBack>()("TakenBack", {}) {}
 
 const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 
@@ -125,6 +130,14 @@ export const layer = Layer.effect(
         )
         return new Set(rows.map(({ id }) => id))
       }),
+
+      rehearse: Effect.suspend(() =>
+        sql.withTransaction(Effect.andThen(insert(sample(randomUUID())), Effect.fail(new TakenBack())))
+      ).pipe(
+        Effect.catchTag("TakenBack", () => Effect.void),
+        guard("rehearse", REHEARSAL_LIMIT),
+        Effect.withSpan("ModelLibrary.rehearse")
+      ),
 
       // Asks for the table, not just for a connection: without it no picture can be saved.
       ping: sql`SELECT 1 FROM model_library LIMIT 1`.pipe(

@@ -68,6 +68,7 @@ export const definitions = {
       help: "1 while nothing is submitted to this endpoint because fal refused it or named a time to come again",
       labels: ["endpoint"]
     },
+    library_closed: { help: "1 while no picture is bought because it could not be saved", labels: [] },
     messages_held: { help: "Messages this worker holds", labels: [] },
     journal_generations: {
       help: "Generations in the journal that may yet be of use, by state: it keeps each for a week",

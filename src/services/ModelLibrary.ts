@@ -36,6 +36,23 @@ export interface NewModel extends Omit<Model, "id" | "version" | "falRequestId">
   readonly falRequestId: string
 }
 
+/** A row like those we save, of a template that nobody else has. */
+export const sample = (unique: string): NewModel => ({
+  templateId: `model-generator.rehearsal.${unique}`,
+  version: null,
+  imageUrl: "https://fal.media/files/rehearsal/rehearsal.jpeg",
+  thumbnailUrl: "https://fal.media/files/rehearsal/rehearsal.jpeg",
+  gender: "female",
+  ageRange: "20-30",
+  bodyType: "plus-size",
+  pose: "front standing",
+  style: "professional",
+  prompt: "Fashion model, female, 20-30 years old, body type: plus-size, pose: front standing",
+  metadata: { rehearsal: true },
+  falRequestId: unique,
+  processingTimeMs: 2000
+})
+
 export class ModelLibrary extends Context.Service<
   ModelLibrary,
   {
@@ -49,6 +66,8 @@ export class ModelLibrary extends Context.Service<
     ) => Effect.Effect<Option.Option<Model>, LibraryError>
     /** Those of the given templates that have at least one version. */
     readonly having: (templateIds: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, LibraryError>
+    /** Would a row of ours be taken now? Writes one and takes it back. Fails as `save` would. */
+    readonly rehearse: Effect.Effect<void, LibraryError>
     readonly ping: Effect.Effect<void, LibraryError>
   }
 >()("model-generator/services/ModelLibrary") {}

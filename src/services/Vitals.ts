@@ -66,7 +66,20 @@ export class Vitals extends Context.Service<
     readonly obstacles: Map<string, Obstacle>
     /** Tasks in a row that met an obstacle since one last began, and when the first of them did (Unix milliseconds). */
     readonly barren: { tasks: number; since: number }
-    /** Open while there is an obstacle. */
+    /** Whether a picture could be saved, as far as saves and rehearsals have shown. Times in Unix milliseconds. */
+    readonly library: {
+      /** Why it could not; "" when it could. */
+      closed: string
+      since: number
+      /** When that is looked at next, and after what pause. */
+      next: number
+      pause: number
+      /** When one last could be saved. */
+      provenAt: number
+      /** Pictures refused for good since one was saved. */
+      readonly refused: Set<string>
+    }
+    /** Open while there is an obstacle, or a picture could not be saved. */
     readonly noticed: Latch.Latch
     readonly rateLimits: Map<string, RateLimit>
     /** Limits of a kind of task that replace the settings, in seconds; null leaves the setting. */
@@ -84,6 +97,7 @@ export class Vitals extends Context.Service<
     full: false,
     revoked: { ids: new Map(), stamps: new Map() },
     obstacles: new Map(),
+    library: { closed: "", since: 0, next: 0, pause: 0, provenAt: Number.NEGATIVE_INFINITY, refused: new Set<string>() },
     noticed: Latch.makeUnsafe(false),
     barren: { tasks: 0, since: 0 },
     rateLimits: new Map(),

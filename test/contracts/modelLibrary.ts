@@ -1,7 +1,7 @@
 import { assert, layer as withLayer } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
-import { ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
+import { ModelLibrary, type NewModel, sample } from "../../src/services/ModelLibrary.ts"
 
 /** A model of a template nobody else uses, so that tests on one database do not meet. */
 export const aModel = (over: Partial<NewModel> = {}): NewModel => ({
@@ -82,6 +82,15 @@ export const modelLibraryContract = <E>(name: string, library: Layer.Layer<Model
         for (const version of [2, 2_147_483_647, null, null, 2_147_483_647])
           versions.push((yield* save(aModel({ templateId, version }))).version)
         assert.deepStrictEqual(versions, [2, 2_147_483_647, 1, 3, 4])
+      })
+    )
+
+    it.effect("a rehearsal goes well as often as it is asked for, at once too, and leaves nothing", () =>
+      Effect.gen(function* () {
+        const { having, rehearse } = yield* ModelLibrary
+        yield* together(5, () => rehearse)
+        yield* rehearse
+        assert.strictEqual((yield* having([sample("").templateId])).size, 0)
       })
     )
 

@@ -70,6 +70,33 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
     }).pipe(Effect.provide(library(pooled(postgres))))
   )
 
+  const spoilt = {
+    "a column by hand that must not be empty": ["ALTER TABLE model_library ADD COLUMN owner TEXT NOT NULL", "23502"],
+    "a column that is too narrow": ["ALTER TABLE model_library ALTER COLUMN style TYPE VARCHAR(3)", "22001"],
+    "a trigger that forbids it": [
+      `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+       CREATE TRIGGER no BEFORE INSERT ON model_library FOR EACH ROW EXECUTE FUNCTION no()`,
+      "P0001"
+    ]
+  } as const
+  for (const [what, [statement, code]] of Object.entries(spoilt))
+    it.live(`a rehearsal finds out that the table takes no row of ours for ${what}, for good, as the save would`, () =>
+      Effect.gen(function* () {
+        const { directUrl } = yield* freshDatabase(postgres)
+        yield* Effect.gen(function* () {
+          const sql = yield* SqlClient
+          const { rehearse, save } = yield* ModelLibrary
+          yield* rehearse
+          for (const one of statement.split(/;\s*(?=CREATE TRIGGER)/)) yield* sql.unsafe(one)
+          for (const error of [yield* Effect.flip(rehearse), yield* Effect.flip(save(aModel()))]) {
+            assert.include(error.message, `[${code}]`)
+            assert.isFalse(error.retryable)
+          }
+          assert.deepStrictEqual(yield* sql`SELECT count(*)::int AS rows FROM model_library`, [{ rows: 0 }])
+        }).pipe(Effect.provide(library(connected(directUrl))))
+      })
+    )
+
   it.live("while PgBouncer or PostgreSQL is away each call fails as worth a retry, and works once they are back", () =>
     Effect.gen(function* () {
       const server = yield* ownPostgres

@@ -118,8 +118,12 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const broken = new Map<string, (argument: unknown) => Effect.Effect<never, ResultStoreError> | undefined>()
   const unlessBroken: Passage = (name, call, args) =>
     Effect.suspend(() => (broken.get(name)?.(args[0]) as typeof call | undefined) ?? call) // it fails as the store does
-  /** What the database refuses for good, and who else saves just before us. */
-  const database: { refuses: boolean; before: Effect.Effect<unknown, LibraryError> } = { refuses: false, before: Effect.void }
+  /** Whether the database refuses our pictures for good, or any row at all, and who else saves just before us. */
+  const database: { refuses: boolean; takesNone: boolean; before: Effect.Effect<unknown, LibraryError> } = {
+    refuses: false,
+    takesNone: false,
+    before: Effect.void
+  }
   /** Endpoints that fal refuses, with the status it answers; and each request that was refused. */
   const forbidden = new Map<string, number>()
   const refusals: Array<string> = []
@@ -147,9 +151,14 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       {
         ...library,
         save: (model: NewModel) =>
-          database.refuses
+          database.refuses || database.takesNone
             ? Effect.fail(new LibraryError({ operation: "save", detail: "value too long", retryable: false }))
-            : Effect.andThen(database.before, library.save(model))
+            : Effect.andThen(database.before, library.save(model)),
+        rehearse: Effect.suspend(() =>
+          database.takesNone
+            ? Effect.fail(new LibraryError({ operation: "rehearse", detail: "null value in a column", retryable: false }))
+            : library.rehearse
+        )
       },
       unless(
         () => away.database,

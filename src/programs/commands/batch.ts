@@ -70,7 +70,13 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
     )
   const notAsked = Effect.die("a plan only asks which templates there are")
   const models = yield* planned(argumentsOf(input)).pipe(
-    Effect.provideService(ModelLibrary, { having, save: () => notAsked, find: () => notAsked, ping: notAsked })
+    Effect.provideService(ModelLibrary, {
+      having,
+      save: () => notAsked,
+      find: () => notAsked,
+      rehearse: notAsked,
+      ping: notAsked
+    })
   )
   const rows = models.map((model) => ({
     template_id: model.template_id ?? Parameters.templateIdOf(model),

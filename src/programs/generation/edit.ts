@@ -5,6 +5,7 @@ import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
 import { anySeed } from "./generate.ts"
+import { maySave } from "./library.ts"
 import * as Parameters from "./Parameters.ts"
 import { abandon, payOnce, salvage } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
@@ -104,7 +105,7 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
     enable_safety_checker: true,
     ...(request.strength === null ? {} : { strength: request.strength })
   }
-  const bought = yield* payOnce(task, FAL_EDIT_MODEL, input, Effect.void)
+  const bought = yield* payOnce(task, FAL_EDIT_MODEL, input, request.save ? maySave : Effect.void)
   const model = newModel(bought, {
     ...source,
     version: null,

@@ -4,6 +4,7 @@ import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
+import { maySave } from "./library.ts"
 import * as Parameters from "./Parameters.ts"
 import { abandon, payOnce, salvage } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
@@ -31,13 +32,15 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
   const templateId = request.template_id ?? Parameters.templateIdOf(request)
   const prompt = Parameters.promptOf(request)
 
-  const versionIsFree = Effect.gen(function* () {
-    if (request.version === null || !request.save) return
+  const beforePaying = Effect.gen(function* () {
+    if (!request.save) return
+    yield* maySave
+    if (request.version === null) return
     const existing = yield* asking(library.find({ templateId, version: request.version }))
     if (Option.isSome(existing))
       return yield* TaskFailure.versionExists(`version: ${templateId} has a version ${request.version} already`)
   })
-  const bought = yield* payOnce(task, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, versionIsFree)
+  const bought = yield* payOnce(task, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, beforePaying)
   const model = newModel(bought, {
     templateId,
     version: request.version,

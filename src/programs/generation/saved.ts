@@ -3,6 +3,7 @@ import { type Model, ModelLibrary, type NewModel } from "../../services/ModelLib
 import { Metrics } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { RetryLater } from "../Task.ts"
+import { wentBadly, wentWell } from "./library.ts"
 import type { Bought } from "./payOnce.ts"
 
 /** A library call before anything is paid: a failure costs nothing, so it is one of the task's retries. */
@@ -14,29 +15,27 @@ export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; 
   )
 
 /**
- * Saves a paid picture. While the database is away this alone is repeated, for as long as it takes; what the database
- * refuses for good uses up the task's retries, and the failure then names the picture.
+ * Saves a paid picture. While the database is away, or takes no row at all, this alone is repeated, for as long as it takes; what
+ * it refuses of this picture alone uses up the task's retries, and the failure then names the picture.
  */
 export const save = Effect.fn("generation.save")(function* (model: NewModel) {
   const library = yield* ModelLibrary
   const metrics = yield* Metrics
   const before = yield* Clock.currentTimeMillis
-  const saved = yield* library.save(model).pipe(
-    Effect.tapError((error) =>
-      Effect.logWarning("a paid picture cannot be saved yet", { error: error.message, requestId: model.falRequestId })
-    ),
-    Effect.mapError(
-      (error) =>
-        new RetryLater({
-          reason: "save",
-          failure: TaskFailure.libraryError(`${error.message} (the picture is at ${model.imageUrl})`),
-          counted: !error.retryable,
-          atLeast: 0
-        })
-    )
-  )
+  const tried = yield* Effect.result(library.save(model))
+  if (tried._tag === "Failure") {
+    const { failure: error } = tried
+    yield* Effect.logWarning("a paid picture cannot be saved yet", { error: error.message, requestId: model.falRequestId })
+    return yield* new RetryLater({
+      reason: "save",
+      failure: TaskFailure.libraryError(`${error.message} (the picture is at ${model.imageUrl})`),
+      counted: yield* wentBadly(model.falRequestId, error),
+      atLeast: 0
+    })
+  }
+  yield* wentWell
   yield* metrics.observe("save_duration_seconds", {}, ((yield* Clock.currentTimeMillis) - before) / 1000)
-  return saved
+  return tried.success
 })
 
 /** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */

@@ -75,6 +75,7 @@ export const refresh = Effect.gen(function* () {
   const me = yield* WorkerIdentity
   const healthy = trouble(vitals, me.startedAt, yield* Clock.currentTimeMillis) === ""
   yield* metrics.set("healthy", {}, healthy ? 1 : 0)
+  yield* metrics.set("library_closed", {}, vitals.library.closed === "" ? 0 : 1)
   yield* metrics.set("slots_busy", {}, running(vitals).length)
   const asked = yield* Effect.option(fromBroker).pipe(
     Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.succeedNone })

@@ -46,10 +46,16 @@ export const closed = (vitals: Vitals["Service"]): string =>
 
 /** Why this worker takes nothing, or takes nothing that it can do; "" when it works. */
 export const pausedBy = (vitals: Vitals["Service"], now: number): string =>
-  vitals.paused === "" ? stalled(vitals, now) : vitals.paused
+  vitals.paused === "" ? withoutWork(vitals, now) : vitals.paused
+
+/** Why this worker buys nothing, or gets no work done though it looks for it; "" when it does, or need not worry anybody. */
+export const withoutWork = (vitals: Vitals["Service"], now: number): string => {
+  const { closed: why, since } = vitals.library
+  return why !== "" && now - since >= PATIENCE ? `pictures cannot be saved, so none is bought: ${why}` : stalled(vitals, now)
+}
 
 /** Why this worker gets no work done though it looks for it; "" when it does, or need not worry anybody. */
-export const stalled = (vitals: Vitals["Service"], now: number): string => {
+const stalled = (vitals: Vitals["Service"], now: number): string => {
   const { since, tasks } = vitals.barren
   if (tasks === 0 || (tasks < RUN && now - since < PATIENCE)) return ""
   const what = closed(vitals)

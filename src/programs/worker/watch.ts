@@ -1,12 +1,13 @@
 import { Clock, Effect } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { Vitals } from "../../services/Vitals.ts"
+import { tryAgain } from "../generation/library.ts"
 import type { Self } from "../supervision/Supervisor.ts"
-import { forgetOld, stalled } from "./obstacles.ts"
+import { forgetOld, withoutWork } from "./obstacles.ts"
 
 /**
- * While something is closed that tasks need, looks each second whether that leaves this worker any work, and says so when it
- * changes: in the log, as an event and in the metrics. Otherwise it sleeps.
+ * While something is closed that tasks need, looks each second whether it still is and whether that leaves this worker any work,
+ * and says so when it changes: in the log, as an event and in the metrics. Otherwise it sleeps.
  */
 export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self) =>
   Effect.gen(function* () {
@@ -16,9 +17,10 @@ export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self
     yield* self.doing("nothing is closed")
     while (true) {
       yield* vitals.noticed.await
+      yield* tryAgain
       const now = yield* Clock.currentTimeMillis
       forgetOld(vitals, now)
-      const why = stalled(vitals, now)
+      const why = withoutWork(vitals, now)
       if (why !== said) {
         yield* why === ""
           ? Effect.logInfo("there is work again")
@@ -31,7 +33,7 @@ export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self
         said = why
       }
       if (why !== "") yield* metrics.count("paused_seconds_total", { reason: "closed" }, 1)
-      if (why === "" && vitals.obstacles.size === 0) yield* vitals.noticed.close
+      if (why === "" && vitals.obstacles.size === 0 && vitals.library.closed === "") yield* vitals.noticed.close
       yield* Effect.sleep("1 second")
     }
   })
