@@ -1,16 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
-import { type Generation, Generation as GenerationSchema, type Intended, Journal, PRESENT } from "../../src/services/Journal.ts"
+import { type Generation, Generation as GenerationSchema, type Intended, Journal, PRESENT, type Submitted } from "../../src/services/Journal.ts"
 import { uniqueId } from "../support.ts"
 
 const about = {
   endpoint: "fal-ai/flux/dev",
   input: { prompt: "ё", seed: 7, nested: { b: 1, a: [null, 1.5] } },
   at: 1_700_000_000_123,
+  attempt: 0.123_456_789_012_345_6,
+  digest: "digest of its arguments",
   resubmits: 0
 }
 export const intended: typeof Intended.Type = { _tag: "Intended", ...about }
-export const submitted: Generation = { _tag: "Submitted", ...about, requestId: "r-1" }
+export const submitted: typeof Submitted.Type = { _tag: "Submitted", ...about, requestId: "r-1" }
 export const generated: Generation = {
   _tag: "Generated",
   ...about,
@@ -26,6 +28,10 @@ export const generated: Generation = {
   },
   tookMs: 2000
 }
+/** The same task's next generation, after this one was lost. */
+const again = { ...intended, attempt: 0.5, at: about.at + 60_000, resubmits: 1 }
+/** A task of the same id with other arguments. */
+const other = { ...intended, attempt: 0.75, at: about.at + 1000, digest: "another" }
 
 /** What every journal promises. The layer is built once for each test. */
 export const journalContract = (name: string, layerWith: (env: Readonly<Record<string, string>>) => Layer.Layer<Journal>) => {
@@ -37,31 +43,139 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
   const { none, some } = Option
 
   describe(name, () => {
+    const entryOf = (journal: Journal["Service"], id: string) => Effect.map(journal.find(id), ({ entry }) => entry)
+
     it.live("a generation is followed from intent to picture, and out", () =>
       keeps(
         Effect.fnUntraced(function* (journal) {
           const id = uniqueId()
-          assert.deepStrictEqual(yield* journal.find(id), none())
-          let before: Option.Option<Generation> = none()
-          for (const next of [some(intended), some(submitted), some(generated), none<Generation>()]) {
-            assert.isTrue(yield* journal.advance(id, before, next))
-            assert.deepStrictEqual(yield* journal.find(id), next)
-            before = next
+          assert.deepStrictEqual(yield* entryOf(journal, id), none())
+          assert.strictEqual(yield* journal.intend(id, intended, none()), "written")
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(intended))
+          for (const next of [submitted, generated]) {
+            assert.strictEqual(yield* journal.advance(id, next), "written")
+            assert.deepStrictEqual(yield* entryOf(journal, id), some(next))
           }
+          yield* journal.withdraw(id, generated, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), none())
         })
       )
     )
 
-    it.live("nothing is changed by a hand that was slower, and it is told", () =>
+    it.live("what it has forgotten is written again by who knows it, whatever state that is in", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          for (const known of [submitted, generated]) {
+            const id = uniqueId()
+            assert.strictEqual(yield* journal.advance(id, known), "written")
+            assert.deepStrictEqual(yield* entryOf(journal, id), some(known))
+          }
+          const id = uniqueId()
+          assert.strictEqual(yield* journal.intend(id, again, some(intended)), "written")
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(again))
+        })
+      )
+    )
+
+    it.live("what is known of a generation only grows", () =>
       keeps(
         Effect.fnUntraced(function* (journal) {
           const id = uniqueId()
-          yield* journal.advance(id, none(), some(submitted))
-          for (const believed of [none(), some(intended), some({ ...submitted, at: submitted.at + 1 }), some(generated)]) {
-            assert.isFalse(yield* journal.advance(id, believed, some({ ...intended, resubmits: 1 })))
-            assert.isFalse(yield* journal.advance(id, believed, none()))
-          }
-          assert.deepStrictEqual(yield* journal.find(id), some(submitted))
+          yield* journal.advance(id, submitted)
+          assert.strictEqual(yield* journal.advance(id, intended), "known")
+          assert.strictEqual(yield* journal.advance(id, submitted), "written", "taken up again")
+          yield* journal.withdraw(id, intended, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(submitted))
+          yield* journal.advance(id, generated)
+          for (const less of [intended, submitted, { ...generated, tookMs: 3000 }])
+            assert.strictEqual(yield* journal.advance(id, less), "known")
+          yield* journal.withdraw(id, submitted, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(generated))
+        })
+      )
+    )
+
+    it.live("of two generations of a task the one that was made again stays, or the one whose request is known", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const id = uniqueId()
+          yield* journal.advance(id, submitted)
+          assert.strictEqual(yield* journal.advance(id, { ...submitted, attempt: 0.4, requestId: "r-2" }), "superseded")
+          assert.strictEqual(yield* journal.intend(id, again, none()), "contended")
+          assert.strictEqual(yield* journal.intend(id, again, some(submitted)), "written")
+          assert.strictEqual(yield* journal.advance(id, generated), "superseded")
+          yield* journal.withdraw(id, submitted, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(again))
+          // A server that went back to an older state does not make it forget what a worker still knows.
+          yield* journal.withdraw(id, again, some(intended))
+          assert.strictEqual(yield* journal.advance(id, { ...submitted, ...again, _tag: "Submitted" }), "written")
+          const unlucky = uniqueId()
+          yield* journal.intend(unlucky, { ...intended, attempt: 0.4 }, none())
+          assert.strictEqual(yield* journal.advance(unlucky, submitted), "written")
+        })
+      )
+    )
+
+    it.live("a generation that a repeated one would replace, and that has got further meanwhile, stays", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const id = uniqueId()
+          yield* journal.intend(id, intended, none())
+          yield* journal.advance(id, submitted)
+          assert.strictEqual(yield* journal.intend(id, again, some(intended)), "contended")
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(submitted))
+        })
+      )
+    )
+
+    it.live("an intent whose answer was lost may be written once more, and taken back", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const id = uniqueId()
+          yield* journal.intend(id, intended, none())
+          assert.strictEqual(yield* journal.intend(id, intended, none()), "written")
+          assert.strictEqual(yield* journal.intend(id, again, some(intended)), "written")
+          yield* journal.withdraw(id, again, some(intended))
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(intended))
+          assert.strictEqual(yield* journal.inFlight, 1)
+          yield* journal.withdraw(id, intended, none())
+          yield* journal.withdraw(id, intended, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), none())
+          assert.strictEqual(yield* journal.inFlight, 0)
+        })
+      )
+    )
+
+    it.live("another task under the same id waits until the first one's request has ended, then gets a generation of its own", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const id = uniqueId()
+          yield* journal.intend(id, intended, none())
+          assert.strictEqual(yield* journal.intend(id, other, none()), "contended")
+          yield* journal.advance(id, generated)
+          assert.strictEqual(yield* journal.intend(id, other, none()), "written")
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
+          assert.strictEqual(yield* journal.advance(id, { ...submitted, resubmits: 1 }), "taken")
+          yield* journal.withdraw(id, submitted, none())
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
+          // One that ended without a picture, too.
+          yield* journal.close(id)
+          const third = { ...intended, attempt: 0.9, at: other.at + 1000, digest: "a third" }
+          assert.strictEqual(yield* journal.intend(id, third, none()), "written")
+        })
+      )
+    )
+
+    it.live("an entry of an older worker, without attempt and digest, is the same task's, and is gone on from", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const id = uniqueId()
+          const { attempt: _, digest: __, ...old } = submitted
+          yield* journal.advance(id, old)
+          assert.strictEqual(yield* journal.intend(id, { ...intended, attempt: 0.4 }, none()), "contended")
+          const { attempt: ___, digest: ____, ...oldPicture } = generated
+          assert.strictEqual(yield* journal.advance(id, oldPicture), "written")
+          assert.deepStrictEqual(yield* entryOf(journal, id), some(oldPicture))
         })
       )
     )
@@ -70,12 +184,22 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
       keeps(
         Effect.fnUntraced(function* (journal) {
           const id = uniqueId()
-          const won = yield* Effect.forEach(
+          const answers = yield* Effect.forEach(
             Array.from({ length: 20 }, (_, n) => n),
-            (n) => journal.advance(id, none(), some({ ...intended, at: n })),
+            (n) => journal.intend(id, { ...intended, attempt: n }, none()),
             { concurrency: "unbounded" }
           )
-          assert.strictEqual(won.filter((one) => one).length, 1)
+          assert.deepStrictEqual([...answers].toSorted(), [...Array<string>(19).fill("contended"), "written"])
+        })
+      )
+    )
+
+    it.live("all who use it are told the time of one clock", () =>
+      keeps(
+        Effect.fnUntraced(function* (journal) {
+          const [first, second] = [yield* journal.find(uniqueId()), yield* journal.find(uniqueId())]
+          assert.closeTo(first.now, Date.now(), 10_000)
+          assert.isAtLeast(second.now, first.now)
         })
       )
     )
@@ -90,19 +214,18 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
             now.Generated - before.Generated
           ])
           const [one, two] = [uniqueId(), uniqueId()]
-          yield* journal.advance(one, none(), some(intended))
-          yield* journal.advance(two, none(), some(intended))
+          yield* journal.intend(one, intended, none())
+          yield* journal.intend(two, intended, none())
           assert.deepStrictEqual(yield* more, [2, 0, 0])
-          yield* journal.advance(one, some(intended), some(submitted))
-          yield* journal.advance(two, some(submitted), some(generated)) // slower than another hand
+          yield* journal.advance(one, submitted)
           assert.deepStrictEqual(yield* more, [1, 1, 0])
-          yield* journal.advance(one, some(submitted), some(generated))
-          yield* journal.advance(two, some(intended), none())
+          yield* journal.advance(one, generated)
+          yield* journal.withdraw(two, intended, none())
           assert.deepStrictEqual(yield* more, [0, 0, 1])
-          yield* journal.advance(two, none(), some(submitted))
+          yield* journal.advance(two, submitted)
           yield* journal.close(two)
           assert.deepStrictEqual(yield* more, [0, 0, 1], "one that has ended without a picture does not count")
-          assert.isTrue(yield* journal.advance(two, some(submitted), some(submitted)))
+          assert.strictEqual(yield* journal.advance(two, submitted), "written")
           assert.deepStrictEqual(yield* more, [0, 1, 1], "until it is taken up again")
         })
       )
@@ -112,21 +235,20 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
       keeps(
         Effect.fnUntraced(function* (journal) {
           const [one, two] = [uniqueId(), uniqueId()]
-          assert.strictEqual(yield* journal.intend(one, none(), intended), "written")
-          assert.deepStrictEqual(yield* journal.find(one), some(intended))
-          assert.strictEqual(yield* journal.intend(two, none(), intended), "written")
+          yield* journal.intend(one, intended, none())
+          yield* journal.intend(two, intended, none())
           assert.strictEqual(yield* journal.inFlight, 2)
-          yield* journal.advance(one, some(intended), some(submitted))
+          yield* journal.advance(one, submitted)
           assert.strictEqual(yield* journal.inFlight, 2)
-          yield* journal.advance(one, some(submitted), some(generated))
+          yield* journal.advance(one, generated)
           assert.strictEqual(yield* journal.inFlight, 1)
-          yield* journal.advance(two, some(intended), some(submitted))
+          yield* journal.advance(two, submitted)
           yield* journal.close(two)
           assert.strictEqual(yield* journal.inFlight, 0)
-          assert.deepStrictEqual(yield* journal.find(two), some(submitted)) // still not to be bought again
-          assert.isTrue(yield* journal.advance(two, some(submitted), some(submitted))) // taken up again
+          assert.deepStrictEqual(yield* entryOf(journal, two), some(submitted)) // still not to be bought again
+          yield* journal.advance(two, submitted) // taken up again
           assert.strictEqual(yield* journal.inFlight, 1)
-          yield* journal.advance(two, some(submitted), none())
+          yield* journal.withdraw(two, submitted, none())
           assert.strictEqual(yield* journal.inFlight, 0)
         })
       )
@@ -137,15 +259,15 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
       two(
         Effect.fnUntraced(function* (journal) {
           const ids = Array.from({ length: 20 }, () => uniqueId())
-          const answers = yield* Effect.forEach(ids, (id) => journal.intend(id, none(), intended), { concurrency: "unbounded" })
+          const answers = yield* Effect.forEach(ids, (id) => journal.intend(id, intended, none()), { concurrency: "unbounded" })
           assert.deepStrictEqual([...answers].toSorted(), [...Array(18).fill("full"), "written", "written"])
           const inside = ids[answers.indexOf("written")]!
-          assert.strictEqual(yield* journal.intend(inside, none(), intended), "contended")
+          assert.strictEqual(yield* journal.intend(inside, { ...intended, attempt: 0.4 }, none()), "contended")
           // A submit that is made again has its room already.
-          assert.strictEqual(yield* journal.intend(inside, some(intended), { ...intended, resubmits: 1 }), "written")
+          assert.strictEqual(yield* journal.intend(inside, again, some(intended)), "written")
           assert.strictEqual(yield* journal.inFlight, 2)
           const outside = ids[answers.indexOf("full")]!
-          assert.deepStrictEqual(yield* journal.find(outside), none())
+          assert.deepStrictEqual(yield* entryOf(journal, outside), none())
         })
       )
     )
@@ -160,16 +282,16 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
             string,
             string
           ]
-          const ask = (id: string) => journal.intend(id, none(), intended)
+          const ask = (id: string) => journal.intend(id, intended, none())
           yield* Effect.forEach([a, b], ask)
           assert.deepStrictEqual(yield* Effect.forEach([first, second, third], ask), ["full", "full", "full"])
-          yield* journal.advance(a, some(intended), none())
+          yield* journal.withdraw(a, intended, none())
           assert.deepStrictEqual(yield* Effect.forEach([third, second, first], ask), ["full", "full", "written"])
           // One that does not ask any more holds up nobody, and has not lost its place when it comes back.
           yield* Effect.sleep(PRESENT * 1000 + 100)
-          yield* journal.advance(b, some(intended), none())
+          yield* journal.withdraw(b, intended, none())
           assert.strictEqual(yield* ask(third), "written")
-          yield* journal.advance(third, some(intended), none())
+          yield* journal.withdraw(third, intended, none())
           assert.deepStrictEqual(yield* Effect.forEach([second], ask), ["written"])
         })
       )
@@ -179,26 +301,23 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
       keeps(
         Effect.fnUntraced(function* (journal) {
           const [one, two] = [uniqueId(), uniqueId()]
-          yield* journal.advance(one, none(), some(intended))
-          assert.isTrue(yield* journal.advance(two, none(), some(submitted)))
-          assert.deepStrictEqual(yield* journal.find(one), some(intended))
+          yield* journal.intend(one, intended, none())
+          yield* journal.advance(two, submitted)
+          assert.deepStrictEqual(yield* entryOf(journal, one), some(intended))
         })
       )
     )
 
     it.live.prop(
-      "what one worker finds, it can go on from",
-      { first: GenerationSchema, next: GenerationSchema },
-      ({ first, next }) =>
+      "what one worker writes another finds",
+      { entry: GenerationSchema },
+      ({ entry }) =>
         keeps(
           Effect.fnUntraced(function* (journal) {
             const id = uniqueId()
-            const json = (entry: Generation) => JSON.parse(JSON.stringify(entry)) as Generation // JSON has no -0
-            assert.isTrue(yield* journal.advance(id, none(), some(json(first))))
-            const found = yield* journal.find(id)
-            assert.deepStrictEqual(found, some(json(first)))
-            assert.isTrue(yield* journal.advance(id, found, some(json(next))))
-            assert.deepStrictEqual(yield* journal.find(id), some(json(next)))
+            const json = JSON.parse(JSON.stringify(entry)) as Generation // JSON has no -0
+            assert.strictEqual(yield* journal.advance(id, json), "written")
+            assert.deepStrictEqual(yield* entryOf(journal, id), some(json))
           })
         ),
       { arbitrary: { runs: 25 } }

@@ -1,12 +1,15 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
 import * as JournalRedis from "../../src/layers/JournalRedis.ts"
-import { Journal } from "../../src/services/Journal.ts"
-import { intended, journalContract, submitted } from "../contracts/journal.ts"
-import { describeWith, freshRedis } from "../servers/index.ts"
-import { settings } from "../support.ts"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import { Journal, KEEP } from "../../src/services/Journal.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
+import { valueOf } from "../contracts/metrics.ts"
+import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
+import { eventually, settings } from "../support.ts"
 
 journalContract("the journal in this process", (env) =>
   Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(env)), Layer.orDie)
@@ -18,59 +21,175 @@ const at = (url: string, env = {}) =>
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
   journalContract("the journal on Redis", (env) => Layer.unwrap(Effect.map(freshRedis(redis), ({ url }) => at(url, env))))
 
-  it.live("another process finds what this one wrote, for a week", () =>
+  /** A journal on a Redis of its own, with another way to look at that. */
+  const journalAnd = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}) {
+    const { url } = yield* freshRedis(redis)
+    const raw = yield* Effect.acquireRelease(
+      Effect.sync(() => new Redis(url)),
+      (raw) => Effect.sync(() => raw.disconnect())
+    )
+    const journal = yield* Effect.provideContext(Journal, yield* Layer.build(at(url, env)))
+    const ask = <A>(run: (raw: Redis) => Promise<A>) => Effect.promise(() => run(raw))
+    return { journal, ask, url }
+  })
+  const KEPT = "model-generator.journal-kept"
+  const key = (id: string) => `model-generator.journal:${id}`
+
+  it.live("another process finds what this one wrote", () =>
     Effect.gen(function* () {
-      const { url } = yield* freshRedis(redis)
-      yield* Effect.flatMap(Journal, ({ advance }) =>
-        Effect.andThen(
-          advance("t", Option.none(), Option.some(intended)),
-          advance("t", Option.some(intended), Option.some(submitted))
-        )
-      ).pipe(Effect.provide(at(url)))
-      const found = yield* Effect.flatMap(Journal, ({ find }) => find("t")).pipe(Effect.provide(at(url)))
-      assert.deepStrictEqual(found, Option.some(submitted))
-      const raw = new Redis(url)
-      assert.closeTo(yield* Effect.promise(() => raw.ttl("model-generator.journal:t")), 7 * 86_400, 5)
-      raw.disconnect()
+      const { journal, url } = yield* journalAnd()
+      yield* journal.intend("t", intended, Option.none())
+      yield* journal.advance("t", submitted)
+      const { entry } = yield* Effect.flatMap(Journal, ({ find }) => find("t")).pipe(Effect.provide(at(url)))
+      assert.deepStrictEqual(entry, Option.some(submitted))
+    })
+  )
+
+  it.live("nothing it keeps has a time to live, which a server short of memory would take for leave to evict it", () =>
+    Effect.gen(function* () {
+      const { ask, journal } = yield* journalAnd({ FAL_MAX_CONCURRENT: "1" })
+      yield* journal.intend("one", intended, Option.none())
+      yield* journal.intend("two", intended, Option.none())
+      yield* journal.advance("one", submitted)
+      for (const name of yield* ask((raw) => raw.keys("*")))
+        assert.strictEqual(yield* ask((raw) => raw.ttl(name)), -1, name)
+    })
+  )
+
+  it.live("an entry is kept for a week from when it was last written, and then removed by whoever writes or counts", () =>
+    Effect.gen(function* () {
+      const { ask, journal } = yield* journalAnd()
+      const over = Effect.fnUntraced(function* (id: string) {
+        assert.closeTo(Number(yield* ask((raw) => raw.zscore(KEPT, id))) - Date.now() / 1000, KEEP, 5)
+        yield* ask((raw) => raw.zadd(KEPT, Date.now() / 1000 - 1, id))
+      })
+      for (const id of ["ended", "closed", "ё"]) yield* journal.advance(id, submitted)
+      yield* journal.close("closed")
+      for (const id of ["ended", "closed", "ё"]) yield* over(id)
+      yield* journal.intend("next", intended, Option.none())
+      assert.deepStrictEqual((yield* ask((raw) => raw.keys(key("*")))), [key("next")])
+      assert.strictEqual(yield* journal.inFlight, 1)
+      yield* over("next")
+      yield* journal.counts
+      assert.deepStrictEqual(yield* ask((raw) => raw.keys(key("*"))), [])
+      assert.strictEqual(yield* ask((raw) => raw.zcard(KEPT)), 0)
+    })
+  )
+
+  it.live("an entry of an older worker, which has a time to live, is gone on from and has none any more", () =>
+    Effect.gen(function* () {
+      const { ask, journal } = yield* journalAnd()
+      const { digest: _, ...old } = submitted
+      yield* ask((raw) => raw.setex(key("t"), KEEP, JSON.stringify(old)))
+      assert.deepStrictEqual((yield* journal.find("t")).entry, Option.some(old))
+      assert.strictEqual(yield* journal.advance("t", { ...generated, digest: "now known" }), "written")
+      assert.strictEqual(yield* ask((raw) => raw.ttl(key("t"))), -1)
+    })
+  )
+
+  it.live("what a newer worker wrote beside what this one knows is read past, and kept", () =>
+    Effect.gen(function* () {
+      const { ask, journal } = yield* journalAnd()
+      const newer = { ...submitted, region: "eu", more: { a: [] } }
+      yield* ask((raw) => raw.set(key("t"), JSON.stringify(newer)))
+      assert.deepStrictEqual((yield* journal.find("t")).entry, Option.some(submitted))
+      assert.strictEqual(yield* journal.advance("t", submitted), "written")
+      assert.strictEqual(yield* journal.advance("t", generated), "written")
+      const text = (yield* ask((raw) => raw.get(key("t"))))!
+      assert.deepInclude(JSON.parse(text), { _tag: "Generated", region: "eu", more: { a: [] } })
+    })
+  )
+
+  it.live("an entry that cannot be read is never an empty page, and nothing is written over it", () =>
+    Effect.gen(function* () {
+      const { ask, journal } = yield* journalAnd()
+      const broken = Buffer.concat([Buffer.from('{"_tag":"Submitted","requestId": "r-9", "x": "'), Buffer.from([0xff, 0xfe])])
+      const cases: ReadonlyArray<readonly [string | Buffer, string | null]> = [
+        ["", null],
+        ["not json", null],
+        ["{}", null],
+        ['{"_tag":"Submitted"}', null],
+        ['{"_tag":"Delivered","requestId":"r-9"}', "r-9"],
+        [broken, "r-9"]
+      ]
+      for (const [text, requestId] of cases) {
+        yield* ask((raw) => raw.set(key("t"), text))
+        assert.deepStrictEqual((yield* journal.find("t")).entry, Option.some({ _tag: "Unreadable", requestId }), String(text))
+        assert.strictEqual(yield* journal.intend("t", intended, Option.none()), "contended")
+        assert.strictEqual(yield* journal.advance("t", submitted), "taken")
+        yield* journal.withdraw("t", submitted, Option.none())
+        assert.deepStrictEqual(yield* ask((raw) => raw.getBuffer(key("t"))), Buffer.from(text))
+      }
+      yield* ask((raw) => raw.del(key("t")))
+      yield* ask((raw) => raw.lpush(key("t"), "no text at all"))
+      assert.deepStrictEqual((yield* journal.find("t")).entry, Option.some({ _tag: "Unreadable", requestId: null }))
     })
   )
 
   it.live("a request whose worker died counts for as long as its task may run and five minutes more", () =>
     Effect.gen(function* () {
-      const { url } = yield* freshRedis(redis)
-      const raw = new Redis(url)
-      const { advance, intend, inFlight } = yield* Effect.provideContext(
-        Journal,
-        yield* Layer.build(at(url, { FAL_MAX_CONCURRENT: "1", TASK_TIME_LIMIT: "100" }))
+      const { ask, journal } = yield* journalAnd({ FAL_MAX_CONCURRENT: "1", TASK_TIME_LIMIT: "100" })
+      const until = Effect.fnUntraced(function* (id: string) {
+        return Number(yield* ask((raw) => raw.zscore("model-generator.in-flight", id))) - Date.now() / 1000
+      })
+      yield* journal.intend("dead", intended, Option.none())
+      assert.closeTo(yield* until("dead"), 400, 5)
+      yield* journal.advance("long", { ...submitted, timeLimit: 2000 })
+      assert.closeTo(yield* until("long"), 2300, 5)
+      yield* journal.withdraw("long", { ...submitted, timeLimit: 2000 }, Option.none())
+      assert.strictEqual(yield* journal.intend("next", intended, Option.none()), "full")
+      yield* ask((raw) => raw.zadd("model-generator.in-flight", Date.now() / 1000 - 1, "dead"))
+      assert.strictEqual(yield* journal.inFlight, 0)
+      assert.strictEqual(yield* journal.intend("next", intended, Option.none()), "written")
+      assert.deepStrictEqual(yield* ask((raw) => raw.zrange("model-generator.line", "0", "-1")), [])
+    })
+  )
+})
+
+describeWith(["redis"], "with a Redis that has a replica", () => {
+  const pair = Effect.gen(function* () {
+    const [master, replica] = [yield* ownRedis, yield* ownRedis]
+    const client = ({ url }: typeof master) =>
+      Effect.acquireRelease(
+        Effect.sync(() => new Redis(url())),
+        (client) => Effect.sync(() => client.disconnect())
       )
-      yield* intend("dead", Option.none(), intended)
-      const until = Number(yield* Effect.promise(() => raw.zscore("model-generator.in-flight", "dead")))
-      assert.closeTo(until - Date.now() / 1000, 400, 5)
-      const long = { ...intended, timeLimit: 2000 }
-      yield* advance("long", Option.none(), Option.some(long))
-      const longer = Number(yield* Effect.promise(() => raw.zscore("model-generator.in-flight", "long")))
-      assert.closeTo(longer - Date.now() / 1000, 2300, 5)
-      yield* advance("long", Option.some(long), Option.none())
-      assert.strictEqual(yield* intend("next", Option.none(), intended), "full")
-      yield* Effect.promise(() => raw.zadd("model-generator.in-flight", Date.now() / 1000 - 1, "dead"))
-      assert.strictEqual(yield* inFlight, 0)
-      assert.strictEqual(yield* intend("next", Option.none(), intended), "written")
-      assert.deepStrictEqual(yield* Effect.promise(() => raw.zrange("model-generator.line", "0", "-1")), [])
-      raw.disconnect()
+    const [atMaster, atReplica] = [yield* client(master), yield* client(replica)]
+    yield* Effect.promise(() => atReplica.replicaof(master.host, master.port))
+    yield* eventually(
+      "replicated",
+      Effect.promise(() => atMaster.info("replication")),
+      (text) => text.includes("state=online")
+    )
+    const context = yield* Layer.build(Layer.provideMerge(at(master.url()), Layer.fresh(MetricsMemory.layer)))
+    const unconfirmed = Effect.map(Context.get(context, Metrics).expose, ({ body }) =>
+      valueOf(body, "journal_unreplicated_total")
+    )
+    return { journal: Context.get(context, Journal), master, replica, atReplica, unconfirmed }
+  })
+
+  it.live("a request id is there before it is told as written, so that a failover finds it", () =>
+    Effect.gen(function* () {
+      const { atReplica, journal, master, replica, unconfirmed } = yield* pair
+      for (let n = 0; n < 50; n++) yield* journal.advance(`t${n}`, submitted)
+      yield* Effect.promise(() => master.stop("KILL"))
+      yield* Effect.promise(() => atReplica.replicaof("no", "one"))
+      const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
+      for (let n = 0; n < 50; n++)
+        assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
+      assert.isUndefined(yield* unconfirmed)
     })
   )
 
-  it.live("an entry that cannot be read is an error, never an empty page: a second purchase would follow", () =>
+  it.live("one that does not confirm holds up a purchase for half a second, not every purchase, and each is counted", () =>
     Effect.gen(function* () {
-      const { url } = yield* freshRedis(redis)
-      const raw = new Redis(url)
-      const { advance, find } = yield* Effect.provideContext(Journal, yield* Layer.build(at(url)))
-      for (const garbage of ["", "not json", "{}", '{"_tag":"Submitted"}']) {
-        yield* Effect.promise(() => raw.set("model-generator.journal:t", garbage))
-        assert.strictEqual((yield* Effect.flip(find("t")))._tag, "JournalError", garbage)
-        assert.isFalse(yield* advance("t", Option.some(intended), Option.some(submitted)))
-      }
-      raw.disconnect()
+      const { journal, replica, unconfirmed } = yield* pair
+      process.kill(replica.pid()!, "SIGSTOP")
+      const before = Date.now()
+      for (const id of ["a", "b", "c"]) assert.strictEqual(yield* journal.advance(id, submitted), "written")
+      process.kill(replica.pid()!, "SIGCONT")
+      assert.isBelow(Date.now() - before, 1500)
+      assert.strictEqual(yield* unconfirmed, 3)
     })
   )
 })

@@ -52,6 +52,8 @@ export const lineAsked = "model-generator.line-asked"
 /** fal's endpoints that are closed for now, and until when: a hash. */
 export const endpoints = "model-generator.endpoints"
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
+/** Task ids that have an entry in the journal, by when it is to be removed. */
+export const journalKept = "model-generator.journal-kept"
 /** Task ids in a state of the journal, by when their entries end. */
 export const journalState = (state: string) => `model-generator.journal-state:${state}`
 

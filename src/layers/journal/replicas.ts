@@ -1,0 +1,39 @@
+import { Clock, Effect } from "effect"
+import type { Redis } from "ioredis"
+import { counting } from "../counting.ts"
+
+/** How long a write waits for a replica (milliseconds). */
+const PATIENCE = 500
+/** For so long it is remembered how many replicas there are, and that none of them answers in time (milliseconds). */
+const MEMORY = 10_000
+
+/**
+ * Waits until a replica has what this connection wrote last, so that a failover does not forget it. Where there is no replica, or the
+ * server does not say, nothing is waited for; where none confirms in time, that is counted and the work goes on.
+ */
+export const replicas = Effect.fnUntraced(function* (redis: Redis) {
+  const count = yield* counting
+  let connected = 0
+  let askedAt = Number.NEGATIVE_INFINITY
+  let slowSince = Number.NEGATIVE_INFINITY
+
+  const haveThem = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (now - askedAt >= MEMORY) {
+      const said = yield* Effect.promise(() => redis.info("replication").catch(() => ""))
+      connected = Number(/^connected_slaves:(\d+)/m.exec(said)?.[1] ?? 0)
+      askedAt = now
+    }
+    return connected > 0
+  })
+
+  return Effect.gen(function* () {
+    if (!(yield* haveThem)) return
+    const before = yield* Clock.currentTimeMillis
+    // One that is behind must not hold up every purchase.
+    const confirmed = before - slowSince < MEMORY ? 0 : yield* Effect.promise(() => redis.wait(1, PATIENCE).catch(() => 0))
+    if (confirmed > 0) return
+    if (before - slowSince >= MEMORY) slowSince = before
+    yield* count("journal_unreplicated_total", {})
+  })
+})
