@@ -27,7 +27,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
     const redis = yield* connect(yield* broker, "commands")
-    const replicated = yield* replicas(redis)
+    const replica = yield* replicas(redis)
     const run = {
       find: script(redis, "mgFind", scripts.find),
       replace: script(redis, "mgReplace", scripts.replace),
@@ -93,7 +93,7 @@ export const layer = Layer.effect(
       advance: Effect.fn("Journal.advance")(function* (taskId, next) {
         const answer = yield* change("advance", taskId, (stored) => Rules.advance(stored, next), replace("advance", taskId))
         // What is lost with the server costs money, the more so as the queue may come back with an older state of its own.
-        if (answer === "written" && next._tag !== "Intended") yield* replicated
+        if (answer === "written" && next._tag !== "Intended") yield* replica.wait
         return answer
       }),
       withdraw: Effect.fn("Journal.withdraw")((taskId, generation, before) =>

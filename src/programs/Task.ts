@@ -1,4 +1,5 @@
 import { Context, type Duration, Effect, Schema } from "effect"
+import type { Generation } from "../services/Journal.ts"
 import { TaskFailure } from "./celery/TaskFailure.ts"
 
 /** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
@@ -48,7 +49,26 @@ export interface Task extends Call {
   readonly retries: number
   /** How long it may run at most (seconds). */
   readonly timeLimit: number
+  /** Of its name and arguments: the same id with others is another task. */
+  readonly digest: string
+  readonly knowledge: Knowledge
 }
+
+/**
+ * What is known in this process of the request a task pays for, by its message and by what was done here. It counts for more than
+ * what a store has forgotten, and goes along with the message when that is given back.
+ */
+export interface Knowledge {
+  /** `null`: that there is none. */
+  generation: Generation | null | undefined
+  /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
+  ahead: number
+}
+
+export const nothingKnown = (): Knowledge => ({ generation: undefined, ahead: 0 })
+
+/** How far a task has got: a request was made for it, or its picture is paid, and may be had. */
+export type Standing = "nothing" | "asked" | "paid"
 
 export interface Result {
   readonly value: Schema.JsonObject
@@ -71,6 +91,8 @@ export interface Program<R> {
   readonly salvage?: (task: Task) => Effect.Effect<boolean, Failure, R>
   /** Nobody wants what it may have left behind: ends it, and accounts for it. Run beside what comes next, for minutes if need be. */
   readonly abandon?: (task: Task) => Effect.Effect<void, Failure, R>
+  /** Where it is found when its message comes again, or too late. */
+  readonly standing?: (task: Task) => Effect.Effect<Standing, RetryLater, R>
   /** Limits of this task that differ from the settings. */
   readonly limit?: Duration.Duration
 }

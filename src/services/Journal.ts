@@ -120,7 +120,11 @@ export class Journal extends Context.Service<
       next: Generation
     ) => Effect.Effect<"written" | "known" | "superseded" | "taken", JournalError>
     /** This generation is sure to have cost nothing: what was there before it is put in its place, unless it has got further. */
-    readonly withdraw: (taskId: string, generation: Generation, before: Option.Option<Generation>) => Effect.Effect<void, JournalError>
+    readonly withdraw: (
+      taskId: string,
+      generation: Generation,
+      before: Option.Option<Generation>
+    ) => Effect.Effect<void, JournalError>
     /** How many generations stand in each state, of those that have not ended without a picture. */
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
     /** It has ended without a picture: no longer in flight, and not among the counts. What is written stays, and forbids another. */

@@ -25,7 +25,10 @@ export const definitions = {
       help: "Request ids and pictures written to the broker that no replica confirmed within 500 ms, where there is one",
       labels: []
     },
-    paid_thrown_away_total: { help: "Pictures that were paid for and came, and whose task nobody wants any more", labels: ["endpoint"] },
+    paid_thrown_away_total: {
+      help: "Pictures that were paid for and came, and whose task nobody wants any more",
+      labels: ["endpoint"]
+    },
     billable_units_total: { help: "Units fal charged for, in the endpoint's price unit", labels: ["endpoint", "use"] },
     spent_dollars_total: {
       help: "What was charged at fal's list prices: an estimate, by endpoint and whether it was of use",

@@ -34,7 +34,7 @@ export interface GivenBack {
   /** It took its child with it, which counts against it. */
   readonly crashed: boolean
   /** What its worker knows of the request it pays for. `null`: that there is none. Left out: what the message says already. */
-  readonly generation?: Schema.JsonObject | null
+  readonly generation?: Schema.JsonObject | null | undefined
 }
 
 /** Why a message was put aside for a person to look at. */

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
-import { type Generation, Generation as GenerationSchema, type Intended, Journal, PRESENT, type Submitted } from "../../src/services/Journal.ts"
+import {
+  type Generation,
+  Generation as GenerationSchema,
+  type Intended,
+  Journal,
+  PRESENT,
+  type Submitted
+} from "../../src/services/Journal.ts"
 import { uniqueId } from "../support.ts"
 
 const about = {
@@ -146,24 +153,26 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
       )
     )
 
-    it.live("another task under the same id waits until the first one's request has ended, then gets a generation of its own", () =>
-      keeps(
-        Effect.fnUntraced(function* (journal) {
-          const id = uniqueId()
-          yield* journal.intend(id, intended, none())
-          assert.strictEqual(yield* journal.intend(id, other, none()), "contended")
-          yield* journal.advance(id, generated)
-          assert.strictEqual(yield* journal.intend(id, other, none()), "written")
-          assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
-          assert.strictEqual(yield* journal.advance(id, { ...submitted, resubmits: 1 }), "taken")
-          yield* journal.withdraw(id, submitted, none())
-          assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
-          // One that ended without a picture, too.
-          yield* journal.close(id)
-          const third = { ...intended, attempt: 0.9, at: other.at + 1000, digest: "a third" }
-          assert.strictEqual(yield* journal.intend(id, third, none()), "written")
-        })
-      )
+    it.live(
+      "another task under the same id waits until the first one's request has ended, then gets a generation of its own",
+      () =>
+        keeps(
+          Effect.fnUntraced(function* (journal) {
+            const id = uniqueId()
+            yield* journal.intend(id, intended, none())
+            assert.strictEqual(yield* journal.intend(id, other, none()), "contended")
+            yield* journal.advance(id, generated)
+            assert.strictEqual(yield* journal.intend(id, other, none()), "written")
+            assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
+            assert.strictEqual(yield* journal.advance(id, { ...submitted, resubmits: 1 }), "taken")
+            yield* journal.withdraw(id, submitted, none())
+            assert.deepStrictEqual(yield* entryOf(journal, id), some(other))
+            // One that ended without a picture, too.
+            yield* journal.close(id)
+            const third = { ...intended, attempt: 0.9, at: other.at + 1000, digest: "a third" }
+            assert.strictEqual(yield* journal.intend(id, third, none()), "written")
+          })
+        )
     )
 
     it.live("an entry of an older worker, without attempt and digest, is the same task's, and is gone on from", () =>

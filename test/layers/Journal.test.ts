@@ -51,8 +51,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       yield* journal.intend("one", intended, Option.none())
       yield* journal.intend("two", intended, Option.none())
       yield* journal.advance("one", submitted)
-      for (const name of yield* ask((raw) => raw.keys("*")))
-        assert.strictEqual(yield* ask((raw) => raw.ttl(name)), -1, name)
+      for (const name of yield* ask((raw) => raw.keys("*"))) assert.strictEqual(yield* ask((raw) => raw.ttl(name)), -1, name)
     })
   )
 
@@ -67,7 +66,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       yield* journal.close("closed")
       for (const id of ["ended", "closed", "ё"]) yield* over(id)
       yield* journal.intend("next", intended, Option.none())
-      assert.deepStrictEqual((yield* ask((raw) => raw.keys(key("*")))), [key("next")])
+      assert.deepStrictEqual(yield* ask((raw) => raw.keys(key("*"))), [key("next")])
       assert.strictEqual(yield* journal.inFlight, 1)
       yield* over("next")
       yield* journal.counts
@@ -175,8 +174,7 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
       yield* Effect.promise(() => master.stop("KILL"))
       yield* Effect.promise(() => atReplica.replicaof("no", "one"))
       const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
-      for (let n = 0; n < 50; n++)
-        assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
+      for (let n = 0; n < 50; n++) assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
       assert.isUndefined(yield* unconfirmed)
     })
   )

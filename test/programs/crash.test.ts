@@ -57,7 +57,7 @@ describe("a worker that dies", () => {
           return undefined
         }
         const paid = (yield* ledger).length
-        const written = Option.getOrUndefined(yield* journal.find(id))
+        const written = Option.getOrUndefined((yield* journal.find(id)).entry)
         // The one case that cannot be known: fal accepted the request, and its id was not written down.
         const unknowable = paid === 1 && written?._tag === "Intended"
         yield* start()

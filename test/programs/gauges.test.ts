@@ -36,7 +36,7 @@ it.effect("a scrape sees what lies on the broker, and keeps it while the broker 
     const queue = yield* TaskQueue
     yield* queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c", priority: 6 })])
     const delivery = Option.getOrThrow(yield* queue.claim)
-    yield* Effect.flatMap(Journal, ({ advance }) => advance("a", Option.none(), Option.some(intended)))
+    yield* Effect.flatMap(Journal, ({ advance }) => advance("a", intended))
     const held = yield* scraped
     assert.deepStrictEqual([held(waiting(0)), held(waiting(6)), held("messages_unacknowledged")], [1, 1, 1])
     assert.deepStrictEqual(

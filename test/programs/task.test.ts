@@ -388,10 +388,25 @@ describe("fal's answer to a submit is lost", () => {
     })
   )
 
-  it.effect("a request that fal no longer knows is treated the same way", () =>
+  it.effect(
+    "a request that fal does not know is asked about once more after the grace, and not made again when it is known then",
+    () =>
+      Effect.gen(function* () {
+        const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld
+        yield* script.looks(...Array.from({ length: 7 }, () => "unknown" as const))
+        yield* start()
+        const id = yield* send()
+        yield* seconds(110)
+        yield* success(id)
+        assert.strictEqual((yield* ledger).length, 1)
+        assert.deepStrictEqual(yield* counts, empty)
+      })
+  )
+
+  it.effect("one that fal does not know then either is made again, once", () =>
     Effect.gen(function* () {
       const { ledger, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.looks(...Array.from({ length: 7 }, () => "unknown" as const))
+      yield* script.looks(...Array.from({ length: 8 }, () => "unknown" as const))
       yield* start()
       const id = yield* send()
       yield* seconds(50)

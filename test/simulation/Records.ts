@@ -1,7 +1,7 @@
-import { Effect, Equal, Option } from "effect"
+import { Effect, Option } from "effect"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
-import type { Generation } from "../../src/services/Journal.ts"
+import { attemptOf, type Generation, outweighs } from "../../src/services/Journal.ts"
 import type { Model } from "../../src/services/ModelLibrary.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Cluster } from "./Cluster.ts"
@@ -103,21 +103,23 @@ export class Records {
 
   journal(by: Process): Passage {
     return (name, call, args) =>
-      name !== "advance" && name !== "intend"
+      name !== "advance" && name !== "intend" && name !== "withdraw"
         ? call
-        : Effect.tap(call, (moved) =>
+        : Effect.tap(call, (answer) =>
             Effect.sync(() => {
-              if (moved === true || moved === "written") this.#written(args)
-              if (moved === "written") this.#intended(by, args)
-              if (moved === true) this.#advanced(args)
+              if (name === "withdraw") return this.#withdrawn(args)
+              if (answer !== "written") return
+              const [taskId, next, repeats] = args as [string, Generation, Option.Option<Generation> | undefined] // what they take
+              this.#written(taskId, next, repeats)
+              if (name === "intend") this.#intended(by, taskId, next)
+              else this.#advanced(next)
             })
           )
   }
 
-  #advanced(args: ReadonlyArray<unknown>) {
-    const [, , next] = args as [string, unknown, Option.Option<Generation>] // what `advance` takes
-    if (Option.isNone(next) || next.value._tag !== "Submitted") return
-    const { requestId } = next.value
+  #advanced(next: Generation) {
+    if (next._tag !== "Submitted") return
+    const { requestId } = next
     const spans = this.attached.get(requestId) ?? []
     this.attached.set(requestId, spans)
     if (spans.at(-1)?.until === Infinity) return
@@ -134,8 +136,7 @@ export class Records {
     return (this.attached.get(requestId) ?? []).some(({ from, until }) => from <= at && until >= at)
   }
 
-  #intended(by: Process, args: ReadonlyArray<unknown>) {
-    const [taskId, , { at: dated, resubmits }] = args as [string, unknown, { readonly at: number; readonly resubmits: number }] // what `intend` takes
+  #intended(by: Process, taskId: string, { at: dated, resubmits }: Generation) {
     const { redis, time } = this.#cluster
     const intent: Intent = { by, at: time.now, dated, resubmits, forgottenAt: Infinity }
     this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), intent])
@@ -144,17 +145,29 @@ export class Records {
     })
   }
 
-  /** An entry of the journal is changed by who knows it, and nobody else. */
-  #written(args: ReadonlyArray<unknown>) {
-    // What `intend` and `advance` take.
-    const [taskId, previous, next] = args as [string, Option.Option<Generation>, Generation | Option.Option<Generation>]
+  /** An entry of the journal gives way to what knows more, and to nothing else. */
+  #written(taskId: string, next: Generation, repeats = Option.none<Generation>()) {
+    const stored = this.#entries.get(taskId)
+    const outweighed = stored === undefined || outweighs(next, stored)
+    const repeated = stored !== undefined && Option.isSome(repeats) && attemptOf(repeats.value) === attemptOf(stored)
+    if (!outweighed && !repeated) this.violations.push(`written over: ${taskId}`)
+    this.#set(taskId, next)
+  }
+
+  #withdrawn(args: ReadonlyArray<unknown>) {
+    const [taskId, generation, before] = args as [string, Generation, Option.Option<Generation>] // what `withdraw` takes
+    const stored = this.#entries.get(taskId)
+    if (stored !== undefined && (attemptOf(stored) !== attemptOf(generation) || !outweighs(generation, stored))) return
+    this.#set(taskId, Option.getOrUndefined(before))
+  }
+
+  #set(taskId: string, entry: Generation | undefined) {
     const before = this.#entries.get(taskId)
-    if (!Equal.equals(Option.fromNullishOr(before), previous)) this.violations.push(`written over: ${taskId}`)
-    const set = (entry: Generation | undefined) => {
-      if (entry === undefined) this.#entries.delete(taskId)
-      else this.#entries.set(taskId, entry)
+    const set = (value: Generation | undefined) => {
+      if (value === undefined) this.#entries.delete(taskId)
+      else this.#entries.set(taskId, value)
     }
-    set(Option.isOption(next) ? Option.getOrUndefined(next) : next)
+    set(entry)
     this.#cluster.redis.noted(() => set(before))
   }
 

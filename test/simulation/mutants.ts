@@ -34,34 +34,34 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submit before the intent is written",
     file: submit,
-    from: `  const made = intend(taskId, before, intended).pipe(
-    Effect.tap(() => (resubmits === 0 ? Effect.void : resubmitting)),
+    from: `  const made = intend(payer, intent, lost).pipe(
+    Effect.tap(() => (lost === undefined ? Effect.void : resubmitting)),
     Effect.andThen(generator.submit(endpoint, input)),`,
     to: `  const made = generator.submit(endpoint, input).pipe(
-    Effect.tap(() => intend(taskId, before, intended)),`,
+    Effect.tap(() => intend(payer, intent, lost)),`,
     breaks: "submitted without an intent"
   },
   {
     name: "the request id is not written",
     file: submit,
-    from: `      return Effect.as(Entry.advance(taskId, intended, submitted), submitted)`,
-    to: `      return Effect.succeed(submitted)`
+    from: `    Effect.tap((submitted) => Entry.advance(payer, submitted))`,
+    to: ``
   },
   {
     name: "a stop may come between a submit and its request id",
     file: submit,
-    from: `    ),
+    from: `lost, error)),
     Effect.uninterruptible
   )`,
-    to: `    )
+    to: `lost, error))
   )`
   },
   {
     name: "submit again instead of re-attaching",
     file: payOnce,
-    from: `      return yield* bought(yield* collect(task.id, found))`,
-    to: `      yield* Entry.advance(task.id, found, undefined)
-      return yield* bought(yield* collect(task.id, yield* submit(task, endpoint, input)))`
+    from: `      return yield* bought(yield* collect(payer, yield* reattach(payer, known, order)))`,
+    to: `      yield* Entry.withdraw(payer, known, undefined)
+      return yield* bought(yield* collect(payer, yield* submit(payer, order)))`
   },
   {
     name: "retry without the journal",
@@ -69,24 +69,17 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: `      default:
         return yield* later("fal unreachable"`,
     to: `      default:
-        yield* Entry.advance(taskId, submitted, undefined)
+        yield* Entry.withdraw(payer, submitted, undefined)
         return yield* later("fal unreachable"`
-  },
-  {
-    name: "a request that fal does not know yet is given up",
-    file: "src/programs/generation/wait.ts",
-    from: `_tag === "Unreachable" || _tag === "Unknown"
-`,
-    to: `_tag === "Unreachable"
-`,
-    breaks: "its request was known"
   },
   {
     name: "an intent stays when fal was busy",
     file: submit,
-    from: `        yield* Entry.advance(taskId, intended, before)
-        if (reason._tag === "AccountProblem")`,
-    to: `        if (reason._tag === "AccountProblem")`,
+    from: `    case "Busy":
+      yield* takeBack
+`,
+    to: `    case "Busy":
+`,
     breaks: "though fal had answered"
   },
   {
@@ -99,15 +92,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an intent that came late is acted upon",
     file: submit,
-    from: `- intent.at <= LATEST) return`,
-    to: `- intent.at < Infinity) return`,
+    from: `- before <= LATEST) return`,
+    to: `- before < Infinity) return`,
     breaks: "at once"
   },
   {
     name: "a submit made again is not counted",
     file: submit,
-    from: `lost.input, lost.resubmits + 1)`,
-    to: `lost.input, lost.resubmits)`,
+    from: `0 : lost.resubmits + 1`,
+    to: `0 : lost.resubmits`,
     breaks: "uncounted"
   },
   {
@@ -119,14 +112,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a resubmit that failed is forgotten",
     file: collect,
-    from: `Entry.advance(taskId, submitted, beforeResubmit(submitted))`,
-    to: `Entry.advance(taskId, submitted, undefined)`
+    from: `Entry.withdraw(payer, submitted, beforeResubmit(submitted))`,
+    to: `Entry.withdraw(payer, submitted, undefined)`
   },
   {
     name: "the journal is written over whatever it says",
-    file: "src/layers/JournalMemory.ts",
-    from: `      Equal.equals(Option.fromNullishOr(entries.get(taskId)), previous)`,
-    to: `      true || previous`,
+    file: "src/layers/journal/rules.ts",
+    from: `return isOurs || isRepeated ? write`,
+    to: `return intent.at > 0 || isOurs || isRepeated ? write`,
     breaks: "written over"
   },
   {

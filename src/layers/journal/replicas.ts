@@ -27,7 +27,7 @@ export const replicas = Effect.fnUntraced(function* (redis: Redis) {
     return connected > 0
   })
 
-  return Effect.gen(function* () {
+  const wait = Effect.gen(function* () {
     if (!(yield* haveThem)) return
     const before = yield* Clock.currentTimeMillis
     // One that is behind must not hold up every purchase.
@@ -36,4 +36,5 @@ export const replicas = Effect.fnUntraced(function* (redis: Redis) {
     if (before - slowSince >= MEMORY) slowSince = before
     yield* count("journal_unreplicated_total", {})
   })
+  return { wait }
 })

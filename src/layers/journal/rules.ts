@@ -70,8 +70,7 @@ export const intend = (stored: string | null, intent: Generation, repeats: Optio
   if (before._tag === "Unreadable") return leave("contended")
   if (!isSameTask(intent, before)) return write(intent, stored, true)
   const isOurs = attemptOf(before) === attemptOf(intent) && before._tag === "Intended"
-  const isRepeated =
-    Option.isSome(repeats) && attemptOf(before) === attemptOf(repeats.value) && outweighs(repeats.value, before)
+  const isRepeated = Option.isSome(repeats) && attemptOf(before) === attemptOf(repeats.value) && outweighs(repeats.value, before)
   return isOurs || isRepeated ? write(intent, stored) : leave("contended")
 }
 

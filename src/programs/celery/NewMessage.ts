@@ -44,7 +44,7 @@ export const again = (
     readonly eta: number
     readonly retries: number
     readonly uncounted: number
-    readonly generation?: Schema.JsonObject | null
+    readonly generation?: Schema.JsonObject | null | undefined
   }
 ) => {
   const envelope = message.envelope.headers["task"] === message.task ? message.envelope : asProtocol2(message)

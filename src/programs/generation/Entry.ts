@@ -1,51 +1,131 @@
-import { Effect, Equal, Option, Schedule } from "effect"
-import { type Generation, Journal, type JournalError } from "../../services/Journal.ts"
+import { Clock, Effect, Equal, Option, Schedule, type Schema } from "effect"
 import type { Ticket } from "../../services/Generator.ts"
+import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../services/Journal.ts"
+import type { Task } from "../Task.ts"
 import { later } from "./putOff.ts"
 
 export type Intended = Extract<Generation, { readonly _tag: "Intended" }>
 export type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
 export type Generated = Extract<Generation, { readonly _tag: "Generated" }>
 
+/** The task that a picture is bought for. */
+export type Payer = Pick<Task, "id" | "timeLimit" | "digest" | "knowledge">
+
 export const away = (error: JournalError) =>
   later("journal", `the journal cannot be reached (${error.operation})`, { counted: false })
 export const contended = later("contended", "another worker has this generation in hand", { counted: false, atLeast: 5 })
 
-// Losing a request id costs money, so Redis is asked for as long as it takes.
+/**
+ * Losing a request id costs money, so Redis is asked for as long as it takes. Once it has been asked, whoever asks may be told to
+ * stop: then what is known goes along with the message.
+ */
 const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
-  Effect.retry(call, Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")]))
+  call.pipe(
+    Effect.catch(() => {
+      const again = Effect.retry(call, Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("1 second")]))
+      return Effect.interruptible(Effect.delay(again, "100 millis"))
+    })
+  )
 
-/** What the journal knows of this task's generation. */
-export const find = Effect.fnUntraced(function* (taskId: string) {
-  const journal = yield* Journal
-  return Option.getOrUndefined(yield* Effect.mapError(journal.find(taskId), away))
-})
+/** Bookkeeping that no answer waits for: done beside what comes next, for as long as the journal may be away. */
+export const behind = <A, E, R>(call: Effect.Effect<A, E, R>) =>
+  Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.timeout(call, "10 minutes")), { startImmediately: true }))
+
+const hasRequest = (known: Generation | undefined) => known !== undefined && known._tag !== "Intended"
 
 /**
- * Writes `to` in the place of `from`; `undefined` is no entry. Fails, with nothing changed, when another hand was faster. Our own
- * hand is none, whose answer was lost the first time.
+ * What is known of this task's generation, by the journal and by the task itself: of the two what outweighs the other. A task
+ * that knows its request needs no journal.
  */
-export const advance = Effect.fnUntraced(function* (taskId: string, from: Generation | undefined, to: Generation | undefined) {
+export const find = Effect.fnUntraced(function* (
+  payer: Payer
+): Effect.fn.Return<Generation | Unreadable | undefined, ReturnType<typeof away>, Journal> {
   const journal = yield* Journal
-  const next = Option.fromNullishOr(to)
-  let asked = 0
-  const move = Effect.suspend(() => {
-    asked++
-    return journal.advance(taskId, Option.fromNullishOr(from), next)
-  })
-  const moved = yield* Effect.mapError(insisting(move), away)
-  if (moved || (asked > 1 && Equal.equals(Option.fromNullishOr(yield* find(taskId)), next))) return
-  return yield* contended
+  const known = payer.knowledge.generation ?? undefined
+  const before = yield* Clock.currentTimeMillis
+  const asked = yield* Effect.result(journal.find(payer.id))
+  if (asked._tag === "Failure") return known !== undefined && hasRequest(known) ? known : yield* away(asked.failure)
+  // At the most, so that a grace is never taken for shorter than it is.
+  payer.knowledge.ahead = Math.round(asked.success.now - before)
+  const stored = Option.getOrUndefined(asked.success.entry)
+  if (stored === undefined) return known
+  if (stored._tag === "Unreadable") return known ?? stored
+  if (!isSameTask(stored, payer)) return known
+  if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) return known
+  payer.knowledge.generation = stored
+  return stored
 })
 
-/** It has ended and no longer counts as in flight. That it may have to run out instead is no reason to fail. */
-export const close = Effect.fnUntraced(function* (taskId: string) {
+/** The time of the journal's clock, as far as it is known here. */
+export const now = (payer: Payer) => Effect.map(Clock.currentTimeMillis, (own) => Math.round(own) + payer.knowledge.ahead)
+
+/**
+ * Writes how far a generation has got, and remembers it whatever the journal says. Fails when another one of the same task is
+ * written that knows more. `true` when it was we who wrote it, also where an answer was lost the first time.
+ */
+export const advance = Effect.fnUntraced(function* (payer: Payer, next: Generation) {
   const journal = yield* Journal
-  yield* Effect.ignore(insisting(journal.close(taskId)))
+  payer.knowledge.generation = next
+  let asked = 0
+  const answer = yield* insisting(
+    Effect.suspend(() => {
+      asked++
+      return journal.advance(payer.id, next)
+    })
+  ).pipe(Effect.mapError(away))
+  switch (answer) {
+    case "written":
+      return true
+    case "known":
+      return asked > 1 && Equal.equals((yield* Effect.mapError(journal.find(payer.id), away)).entry, Option.some(next))
+    case "taken":
+      yield* Effect.logWarning("the journal has no place for a generation: its task's id is used again, or its entry is broken", {
+        taskId: payer.id,
+        requestId: "requestId" in next ? next.requestId : null
+      })
+      return true
+    case "superseded":
+      if ("requestId" in next)
+        yield* Effect.logError("a request that fal accepted is given up: another was made for the same task meanwhile", {
+          taskId: payer.id,
+          requestId: next.requestId
+        })
+      return yield* contended
+  }
 })
+
+/** It is taken up again: in flight once more, if it had been forgotten. It is looked after all the same where that cannot be written. */
+export const renew = Effect.fnUntraced(function* (payer: Payer, known: Submitted) {
+  const journal = yield* Journal
+  payer.knowledge.generation = known
+  const answer = yield* Effect.option(journal.advance(payer.id, known))
+  if (Option.isSome(answer) && answer.value === "superseded") return yield* contended
+})
+
+/** This generation is sure to have cost nothing: what was known before it is so again. */
+export const withdraw = (payer: Payer, generation: Generation, before: Generation | undefined) =>
+  Effect.flatMap(Journal, (journal) => {
+    payer.knowledge.generation = before ?? null
+    return Effect.mapError(insisting(journal.withdraw(payer.id, generation, Option.fromNullishOr(before))), away)
+  })
+
+/** It has ended and no longer counts as in flight. Should that not be written, it runs out. */
+export const close = ({ id }: Payer) => Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id))))
 
 export const ticketOf = ({ endpoint, paths, requestId }: Submitted): Ticket => ({
   endpoint,
   requestId,
   ...(paths === undefined ? {} : { paths })
 })
+
+/** Longer values are not kept (characters of JSON): an edit's picture may be one of them. */
+const LONGEST = 4096
+const isShort = (value: Schema.Json) => JSON.stringify(value).length <= LONGEST
+
+/** As much of what fal is asked as is kept for a week. */
+export const kept = (input: Schema.JsonObject): Pick<Intended, "input" | "cut"> => {
+  const short = Object.entries(input).filter(([, value]) => isShort(value))
+  return { input: Object.fromEntries(short), ...(short.length === Object.keys(input).length ? {} : { cut: true }) }
+}
+export const noted = (note: Schema.JsonObject | undefined): Pick<Intended, "note"> =>
+  note !== undefined && isShort(note) ? { note } : {}

@@ -9,7 +9,7 @@ import { charged } from "./charged.ts"
 import { refused } from "./endpoint.ts"
 import * as Entry from "./Entry.ts"
 import { later } from "./putOff.ts"
-import { grace } from "./submit.ts"
+import { grace, type Order, resubmit } from "./submit.ts"
 import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
 /** What a picture that was paid for is good for. */
@@ -35,7 +35,7 @@ const read = Effect.fnUntraced(function* (ticket: Ticket) {
 
 /** The picture of a request that has ended, written down as paid. */
 const bring = Effect.fn("generation.collect")(function* (
-  taskId: string,
+  payer: Entry.Payer,
   submitted: Entry.Submitted,
   { failure, tookMs }: Waited,
   use: Use
@@ -47,9 +47,9 @@ const bring = Effect.fn("generation.collect")(function* (
       tag(error) === "Unknown" && failure !== undefined ? new GeneratorError({ reason: failure }) : error
     )
   )
-  const generated = { ...submitted, _tag: "Generated", picture, tookMs } as const
-  yield* Entry.advance(taskId, submitted, generated)
-  // Only now is it new: another worker that waits for the same request may have counted it.
+  const generated = { ...submitted, _tag: "Generated", picture, tookMs: Math.max(0, Math.round(tookMs)) } as const
+  // Another worker that waits for the same request may have counted it.
+  if (!(yield* Entry.advance(payer, generated))) return generated
   yield* charged(submitted.endpoint, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })
   return generated
@@ -59,7 +59,7 @@ const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended
   const { paths: _, requestId: __, ...about } = submitted
   return { ...about, _tag: "Intended", resubmits }
 }
-/** What is known once a request has failed: nothing, or that there was another before it, whose answer was lost. */
+/** What is known once a request has failed: nothing, or that there was another before it, which was lost. */
 const beforeResubmit = (submitted: Entry.Submitted) =>
   submitted.resubmits === 0 ? undefined : intentOf(submitted, submitted.resubmits - 1)
 
@@ -73,7 +73,7 @@ const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: Generato
 })
 
 /** How a request that fal accepted can end other than in a picture. */
-const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
+const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (
     error: GeneratorError
   ): Effect.fn.Return<never, Failure, Journal | Metrics | Generator | Endpoints> {
@@ -89,14 +89,14 @@ const endedBadly = (taskId: string, submitted: Entry.Submitted) =>
           `fal ended request ${submitted.requestId} with an answer that cannot be read: ${reason.detail}`
         )
       case "JobFailed":
-        yield* Entry.advance(taskId, submitted, beforeResubmit(submitted))
+        yield* Entry.withdraw(payer, submitted, beforeResubmit(submitted))
         return yield* later("fal job failed", `fal: ${reason.type}: ${reason.detail}`, { counted: true })
       case "Cancelled":
-        yield* Entry.advance(taskId, submitted, undefined)
+        yield* Entry.behind(Entry.withdraw(payer, submitted, undefined))
         return yield* TaskFailure.generationError(`the request to fal was cancelled: ${reason.detail}`)
       case "Unknown":
-        // It may have been paid: from here on it is like a submit whose answer was lost.
-        yield* Entry.advance(taskId, submitted, intentOf(submitted, submitted.resubmits))
+        // It may have been paid: after the grace of a submit whose answer was lost fal is asked once more.
+        yield* Entry.advance(payer, { ...submitted, unknownSince: yield* Entry.now(payer) })
         return yield* later("result lost", `fal no longer knows request ${submitted.requestId}`, {
           counted: false,
           atLeast: yield* grace
@@ -114,13 +114,37 @@ const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number,
   yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inference))
 })
 
+/** When it was made, by the clock of this machine. */
+const madeAt = (payer: Entry.Payer, { at }: Entry.Submitted) => at - payer.knowledge.ahead
+
+/**
+ * A request that was found again, looked after once more. One that fal said it did not know is asked about again after the grace
+ * of a submit whose answer was lost: still unknown, it is made again or given up as such a one.
+ */
+export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, known: Entry.Submitted, order: Order<E, R>) {
+  const metrics = yield* Metrics
+  const { unknownSince, ...submitted } = known
+  if (unknownSince !== undefined) {
+    const generator = yield* Generator
+    const left = (yield* grace) - ((yield* Entry.now(payer)) - unknownSince) / 1000
+    const look = yield* Effect.result(left > 0 ? Effect.void : generator.progress(Entry.ticketOf(submitted)))
+    const reason = look._tag === "Failure" ? look.failure.reason : undefined
+    if (left > 0 || reason?._tag === "Unknown") return yield* resubmit(payer, known, order)
+    if (reason?._tag === "AccountProblem") return yield* refused(reason)
+    if (reason !== undefined) return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: false })
+  }
+  yield* metrics.count("generations_reattached_total", {})
+  yield* Entry.renew(payer, submitted)
+  return submitted
+})
+
 /** Waits for what was bought, until it has ended one way or the other. With a request at fal the task has begun. */
-export const collect = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted) {
+export const collect = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted) {
   yield* yield* Begin
-  return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, submitted.at).pipe(
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, madeAt(payer, submitted)).pipe(
     Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
-    Effect.flatMap((waited) => bring(taskId, submitted, waited, "used")),
-    Effect.catchTag("GeneratorError", endedBadly(taskId, submitted))
+    Effect.flatMap((waited) => bring(payer, submitted, waited, "used")),
+    Effect.catchTag("GeneratorError", endedBadly(payer, submitted))
   )
 })
 
@@ -128,16 +152,16 @@ export const collect = Effect.fnUntraced(function* (taskId: string, submitted: E
 const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 
 /** Asks fal to cancel, then watches until it has ended. `true` when a picture came out of it after all. */
-export const recall = Effect.fnUntraced(function* (taskId: string, submitted: Entry.Submitted, use: Use) {
+export const recall = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
-  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, submitted.at).pipe(
-    Effect.flatMap((waited) => bring(taskId, submitted, waited, use)),
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, madeAt(payer, submitted)).pipe(
+    Effect.flatMap((waited) => bring(payer, submitted, waited, use)),
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
       Effect.as(
-        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(submitted.endpoint, reason), Entry.close(taskId)),
+        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(submitted.endpoint, reason), Entry.close(payer)),
         false
       )
     )

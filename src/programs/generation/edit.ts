@@ -1,13 +1,13 @@
 import { Effect, Option, Schema } from "effect"
-import { type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
+import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import type { Task } from "../Task.ts"
+import { RetryLater, type Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
 import { anySeed } from "./generate.ts"
 import { maySave } from "./library.ts"
 import * as Parameters from "./Parameters.ts"
-import { abandon, payOnce, salvage } from "./payOnce.ts"
+import { abandon, payOnce, salvage, standing } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
@@ -37,9 +37,22 @@ export const Request = Schema.Struct({
 })
 export const names = ["model", "prompt", "model_id", "template_id", "version", "strength", "seed", "save"]
 
-type Source = Pick<Model, "templateId" | "imageUrl" | "gender" | "ageRange" | "bodyType" | "pose" | "style"> & {
-  readonly id: string | null
-  readonly version: number | null
+/** What the row and the result tell of the picture that was edited: noted when the edit is bought, as it may be gone later. */
+const Edited = Schema.Struct({
+  id: Schema.NullOr(Schema.String),
+  version: Schema.NullOr(Schema.Finite),
+  templateId: Schema.String,
+  gender: Schema.NullOr(Schema.String),
+  ageRange: Schema.NullOr(Schema.String),
+  bodyType: Schema.NullOr(Schema.String),
+  pose: Schema.NullOr(Schema.String),
+  style: Schema.NullOr(Schema.String)
+})
+const encodeEdited = Schema.encodeEffect(Edited)
+const decodeEdited = Schema.decodeUnknownOption(Edited)
+
+interface Source extends Schema.Schema.Type<typeof Edited> {
+  readonly imageUrl: string
 }
 
 const fromDict = (dict: typeof Returned.Type): Source => ({
@@ -92,25 +105,39 @@ const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
   )
 })
 
+/** Looked for once more when the edit is paid: that the database is away uses up none of the task's retries. */
+const paidFor = <A, R>(found: Effect.Effect<A, TaskFailure.TaskFailure | RetryLater, R>) =>
+  Effect.catchTag(found, "RetryLater", (later) => Effect.fail(new RetryLater({ ...later, counted: false })))
+
 const run = Effect.fn("task.edit_model")(function* (task: Task) {
   const request = yield* Arguments.bind(Request, names, task, { firstIsDict: true })
-  const source = yield* sourceOf(request)
   const { FAL_EDIT_MODEL } = yield* Settings.of("FAL_EDIT_MODEL").pipe(Effect.orDie)
-  const input = {
-    prompt: request.prompt,
-    image_url: source.imageUrl,
-    seed: request.seed ?? (yield* anySeed),
-    num_images: 1,
-    output_format: "jpeg",
-    enable_safety_checker: true,
-    ...(request.strength === null ? {} : { strength: request.strength })
-  }
-  const bought = yield* payOnce(task, FAL_EDIT_MODEL, input, request.save ? maySave : Effect.void)
+  const wanted = Effect.gen(function* () {
+    const { imageUrl, ...source } = yield* sourceOf(request)
+    const input = {
+      prompt: request.prompt,
+      image_url: imageUrl,
+      seed: request.seed ?? (yield* anySeed),
+      num_images: 1,
+      output_format: "jpeg",
+      enable_safety_checker: true,
+      ...(request.strength === null ? {} : { strength: request.strength })
+    }
+    return { input, note: yield* Effect.orDie(encodeEdited(source)) }
+  })
+  const bought = yield* payOnce(task, { endpoint: FAL_EDIT_MODEL, wanted }, request.save ? maySave : Effect.void)
+  const noted = decodeEdited(bought.note)
+  const { id, version, ...source } = Option.isSome(noted) ? noted.value : yield* paidFor(sourceOf(request))
   const model = newModel(bought, {
-    ...source,
+    templateId: source.templateId,
+    gender: source.gender,
+    ageRange: source.ageRange,
+    bodyType: source.bodyType,
+    pose: source.pose,
+    style: source.style,
     version: null,
     prompt: request.prompt,
-    metadata: { edited_from: { id: source.id, template_id: source.templateId, version: source.version } }
+    metadata: { edited_from: { id, template_id: source.templateId, version } }
   })
   return { value: resultOf(bought, request.save ? yield* save(model) : model, null), children: [] }
 })
@@ -120,5 +147,6 @@ export const editModel = {
   waits: true,
   run,
   salvage,
-  abandon
+  abandon,
+  standing
 }

@@ -6,7 +6,7 @@ import type { Task } from "../Task.ts"
 import * as Arguments from "./Arguments.ts"
 import { maySave } from "./library.ts"
 import * as Parameters from "./Parameters.ts"
-import { abandon, payOnce, salvage } from "./payOnce.ts"
+import { abandon, payOnce, salvage, standing } from "./payOnce.ts"
 import { asking, newModel, resultOf, save } from "./saved.ts"
 
 export const Request = Schema.Struct({
@@ -40,7 +40,11 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
     if (Option.isSome(existing))
       return yield* TaskFailure.versionExists(`version: ${templateId} has a version ${request.version} already`)
   })
-  const bought = yield* payOnce(task, FAL_MODEL, { prompt, seed: request.seed ?? (yield* anySeed), ...picture }, beforePaying)
+  const wanted = Effect.map(request.seed === null ? anySeed : Effect.succeed(request.seed), (seed) => ({
+    input: { prompt, seed, ...picture },
+    note: undefined
+  }))
+  const bought = yield* payOnce(task, { endpoint: FAL_MODEL, wanted }, beforePaying)
   const model = newModel(bought, {
     templateId,
     version: request.version,
@@ -60,5 +64,6 @@ export const generateModel = {
   waits: true,
   run,
   salvage,
-  abandon
+  abandon,
+  standing
 }

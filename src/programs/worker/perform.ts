@@ -4,11 +4,13 @@ import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
 import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
 import { type Request, Vitals } from "../../services/Vitals.ts"
+import { digestOf } from "../celery/digest.ts"
 import * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
-import { Begin, type Program, type Task } from "../Task.ts"
+import * as Carried from "../generation/Carried.ts"
+import { Begin, type Knowledge, nothingKnown, type Program, type Task } from "../Task.ts"
 import { begun, meet } from "./obstacles.ts"
 import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
 import { type End, limitsOf, run } from "./run.ts"
@@ -50,7 +52,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   })
 
   const limits = (message: Message.Message) => limitsOf(message.limits, vitals.timeLimits.get(message.task), settings)
-  const taskOf = (message: Message.Message, delivery: Delivery): Task => ({
+  const taskOf = (message: Message.Message, delivery: Delivery, knowledge: Knowledge, digest: string): Task => ({
     id: message.id,
     args: message.args,
     kwargs: message.kwargs,
@@ -58,13 +60,15 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     priority: message.priority,
     rootId: message.rootId,
     retries: message.retries,
-    timeLimit: Duration.toSeconds(limits(message).hard)
+    timeLimit: Duration.toSeconds(limits(message).hard),
+    digest,
+    knowledge
   })
 
   /** Behind the back of a task that has ended for good, though its last run or one before it may have left something at fal. */
-  const abandon = (delivery: Delivery, message: Message.Message, over: Effect.Effect<unknown> = Effect.void) =>
+  const abandon = (task: Task, name: string, over: Effect.Effect<unknown> = Effect.void) =>
     Effect.suspend(() => {
-      const ending = programs.get(message.task)?.abandon?.(taskOf(message, delivery)) ?? Effect.void
+      const ending = programs.get(name)?.abandon?.(task) ?? Effect.void
       return Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.andThen(over, ending))))
     })
 
@@ -83,11 +87,14 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       return yield* Effect.forkDetach(settle.started(message), { startImmediately: true })
     }).pipe(Effect.uninterruptible, Effect.cached)
 
-  const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message) {
+  const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message, knowledge: Knowledge) {
     const startedAt = yield* Clock.currentTimeMillis
+    const digest = digestOf(message)
+    knowledge.generation = Carried.read(message.generation, digest)
+    const task = taskOf(message, delivery, knowledge, digest)
     if (Option.isSome(message.expires) && message.expires.value <= startedAt) {
       yield* settle.revoked(delivery, message, "expired", null)
-      yield* abandon(delivery, message)
+      yield* abandon(task, message.task)
       return "reusable"
     }
     if (Option.isSome(message.eta) && message.eta.value > startedAt) {
@@ -97,7 +104,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     const request = requestOf(message, delivery)
     if (revocation(vitals, request, startedAt)) {
       yield* settle.revoked(delivery, message, "revoked", null)
-      yield* abandon(delivery, message)
+      yield* abandon(task, message.task)
       return "reusable"
     }
     const program = programs.get(message.task)
@@ -136,14 +143,14 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     vitals.requests.set(message.id, request)
     const within = limits(message)
     const begin = yield* beginning(message, request)
-    const running = run(program, taskOf(message, delivery), request, within, (over) => abandon(delivery, message, over)).pipe(
+    const running = run(program, task, request, within, (over) => abandon(task, message.task, over)).pipe(
       Effect.provideService(Begin, begin)
     )
     return yield* Effect.exit(program.waits === true ? running : Effect.andThen(begin, running)).pipe(
       Effect.tap((exit) => observeWait(delivery, message, program.name, exit, startedAt)),
       // What fails before its turn comes has begun too.
       Effect.tap((exit) => (isAside(exit) ? Effect.void : Effect.flatMap(begin, Fiber.await))),
-      Effect.flatMap((exit) => conclude(delivery, message, program.name, exit, startedAt, within.hard)),
+      Effect.flatMap((exit) => conclude(delivery, message, task, program.name, exit, startedAt, within.hard)),
       Effect.ensuring(Effect.sync(() => vitals.requests.delete(message.id)))
     )
   })
@@ -168,6 +175,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   const conclude = Effect.fnUntraced(function* (
     delivery: Delivery,
     message: Message.Message,
+    task: Task,
     name: string,
     exit: Ended,
     startedAt: number,
@@ -195,7 +203,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
           message,
           TaskFailure.internalError(Cause.prettyErrors(exit.cause)[0]?.message ?? "unknown")
         )
-        yield* abandon(delivery, message)
+        yield* abandon(task, message.task)
         yield* ended(name, "broken", startedAt)
         return "reusable"
       case "TaskFailure":
@@ -204,13 +212,13 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         return "reusable"
       case "RetryLater": {
         const exhausted = failure.counted && message.retries - message.uncounted >= settings.TASK_MAX_RETRIES
-        if (exhausted) yield* Effect.andThen(settle.failed(delivery, message, failure.failure), abandon(delivery, message))
-        else yield* settle.retried(delivery, message, name, failure)
+        if (exhausted) yield* Effect.andThen(settle.failed(delivery, message, failure.failure), abandon(task, message.task))
+        else yield* settle.retried(delivery, message, name, failure, Carried.of(task.knowledge.generation))
         yield* ended(name, exhausted ? "failed" : "retried", startedAt)
         return "reusable"
       }
       case "PutBack":
-        yield* settle.putBack(delivery, failure)
+        yield* settle.putBack(delivery, failure, Carried.of(task.knowledge.generation))
         yield* ended(name, "put back", startedAt)
         return "reusable"
       case "NotYet": {
@@ -238,13 +246,16 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     }
   })
 
-  return Effect.fn("worker.perform")(function* (delivery: Claimed): Effect.fn.Return<"reusable" | "spent", never, R> {
+  return Effect.fn("worker.perform")(function* (
+    delivery: Claimed,
+    knowledge: Knowledge = nothingKnown()
+  ): Effect.fn.Return<"reusable" | "spent", never, R> {
     let read: Message.Message | undefined
     return yield* Effect.gen(function* () {
       const message = yield* Effect.result(Message.decode(delivery.raw, settings.TIMEZONE))
       if (message._tag === "Success") {
         read = message.success
-        return yield* Effect.annotateLogs(live(delivery, read), { task: read.task, id: read.id })
+        return yield* Effect.annotateLogs(live(delivery, read, knowledge), { task: read.task, id: read.id })
       }
       yield* settle.refused(delivery, message.failure)
       yield* metrics.count("tasks_total", { task: "unknown", outcome: "refused" })

@@ -2,7 +2,7 @@ import { type Cause, Clock, Duration, Effect, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
-import { type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Delivery, type GivenBack, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Canvas from "../celery/Canvas.ts"
@@ -95,7 +95,14 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       yield* outside.emit(() => TaskEvent.failed(message.id, failure))
     }),
 
-    retried: Effect.fnUntraced(function* (delivery: Delivery, message: Message.Message, name: string, later: RetryLater) {
+    /** `generation`: what is known of the request it pays for, which goes along. */
+    retried: Effect.fnUntraced(function* (
+      delivery: Delivery,
+      message: Message.Message,
+      name: string,
+      later: RetryLater,
+      generation: GivenBack["generation"]
+    ) {
       const ceiling = Math.min(
         Duration.toSeconds(settings.TASK_RETRY_BACKOFF_MAX),
         Duration.toSeconds(settings.TASK_RETRY_BACKOFF) * 2 ** Math.min(message.retries, 30)
@@ -108,7 +115,8 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
         queue: delivery.queue,
         eta,
         retries: message.retries + 1,
-        uncounted: message.uncounted + (later.counted ? 0 : 1)
+        uncounted: message.uncounted + (later.counted ? 0 : 1),
+        generation
       })
       yield* Effect.logInfo("task will be retried", {
         reason: later.reason,
@@ -138,9 +146,9 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** Until `at` (Unix milliseconds) in nobody's hands. */
     held: (delivery: Delivery, at: number) => insist("hold a task until it is due", queue.hold(delivery, at)),
 
-    putBack: Effect.fnUntraced(function* (delivery: Delivery, reason: PutBack) {
+    putBack: Effect.fnUntraced(function* (delivery: Delivery, reason: PutBack, generation: GivenBack["generation"]) {
       yield* outside.pause(reason)
-      yield* insist("hand a task back", queue.handBack(delivery, { crashed: false }))
+      yield* insist("hand a task back", queue.handBack(delivery, { crashed: false, generation }))
     }),
 
     /** Nobody can run it, and who waits for its id is told so; without an id it is put aside. */

@@ -15,7 +15,8 @@ import { makeDesk } from "../remote/makeDesk.ts"
 import { remoteControl } from "../remote/remoteControl.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import type * as Tree from "../supervision/Tree.ts"
-import type { Program, PutBack } from "../Task.ts"
+import * as Carried from "../generation/Carried.ts"
+import { nothingKnown, type Program, type PutBack } from "../Task.ts"
 import { VERSION } from "../version.ts"
 import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
@@ -76,8 +77,9 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       Effect.sync(() => inHand.delete(delivery))
     )
     let free = true
+    const knowledge = nothingKnown()
     const run = Effect.gen(function* () {
-      const outcome = yield* perform(delivery)
+      const outcome = yield* perform(delivery, knowledge)
       if (!(yield* memory.passed)) return outcome
       free = false // the stop that begins now must not be overtaken by another claim
       return "memory"
@@ -86,7 +88,10 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       name: `message ${delivery.tag}`,
       run: run.pipe(Effect.ensuring(letGo), Effect.ensuring(Effect.suspend(() => (free ? slots.release(1) : Effect.void)))),
       handBack: (options) =>
-        Effect.andThen(letGo, Effect.ignore(Effect.retry(queue.handBack(delivery, options), whileHandingBack)))
+        Effect.suspend(() => {
+          const given = { ...options, generation: Carried.of(knowledge.generation) }
+          return Effect.andThen(letGo, Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack)))
+        })
     }
   })
 
