@@ -2,6 +2,9 @@ import { Context, type Duration, Effect, Schema } from "effect"
 import type { Generation } from "../services/Journal.ts"
 import { TaskFailure } from "./celery/TaskFailure.ts"
 
+/** The reason of a task that was put off because nobody could read whether it is paid. */
+export const JOURNAL_AWAY = "journal"
+
 /** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
 export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
   reason: Schema.String,

@@ -41,6 +41,15 @@ export interface Obstacle {
   parked: number
 }
 
+/** A call to Redis that is repeated until it goes well. */
+export interface Insisting {
+  readonly what: string
+  readonly store: "results" | "queue"
+  /** When it first failed (Unix milliseconds). */
+  readonly since: number
+  why: string
+}
+
 /** What this worker knows of itself while it runs: written by its actors, read by health, metrics, the beat and remote control. */
 export class Vitals extends Context.Service<
   Vitals,
@@ -66,6 +75,9 @@ export class Vitals extends Context.Service<
     readonly obstacles: Map<string, Obstacle>
     /** Tasks in a row that met an obstacle since one last began, and when the first of them did (Unix milliseconds). */
     readonly barren: { tasks: number; since: number }
+    readonly insisting: Set<Insisting>
+    /** Why the journal could not be read when a task last asked it, and since when (Unix milliseconds). */
+    journalAway: { readonly why: string; readonly since: number } | undefined
     /** Whether a picture could be saved, as far as saves and rehearsals have shown. Times in Unix milliseconds. */
     readonly library: {
       /** Why it could not; "" when it could. */
@@ -97,6 +109,8 @@ export class Vitals extends Context.Service<
     full: false,
     revoked: { ids: new Map(), stamps: new Map() },
     obstacles: new Map(),
+    insisting: new Set<Insisting>(),
+    journalAway: undefined,
     library: { closed: "", since: 0, next: 0, pause: 0, provenAt: Number.NEGATIVE_INFINITY, refused: new Set<string>() },
     noticed: Latch.makeUnsafe(false),
     barren: { tasks: 0, since: 0 },

@@ -1,7 +1,8 @@
 import { Clock, Effect, Equal, Option, Schedule, type Schema } from "effect"
 import type { Ticket } from "../../services/Generator.ts"
 import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../services/Journal.ts"
-import type { Task } from "../Task.ts"
+import { Vitals } from "../../services/Vitals.ts"
+import { JOURNAL_AWAY, type Task } from "../Task.ts"
 import { later } from "./putOff.ts"
 
 export type Intended = Extract<Generation, { readonly _tag: "Intended" }>
@@ -12,8 +13,18 @@ export type Generated = Extract<Generation, { readonly _tag: "Generated" }>
 export type Payer = Pick<Task, "id" | "timeLimit" | "digest" | "knowledge">
 
 export const away = (error: JournalError) =>
-  later("journal", `the journal cannot be reached (${error.operation})`, { counted: false })
+  later(JOURNAL_AWAY, `the journal cannot be reached (${error.operation})`, { counted: false })
 export const contended = later("contended", "another worker has this generation in hand", { counted: false, atLeast: 5 })
+
+/** A worker's vitals know whether the journal is away, so that it takes no other task meanwhile and says so. */
+const known = (away: JournalError | undefined) =>
+  Effect.gen(function* () {
+    const vitals = yield* Effect.serviceOption(Vitals)
+    if (Option.isNone(vitals)) return
+    if (away === undefined) vitals.value.journalAway = undefined
+    else vitals.value.journalAway ??= { why: away.operation, since: yield* Clock.currentTimeMillis }
+    vitals.value.noticed.openUnsafe()
+  })
 
 /**
  * Losing a request id costs money, so Redis is asked for as long as it takes. Once it has been asked, whoever asks may be told to
@@ -21,9 +32,10 @@ export const contended = later("contended", "another worker has this generation 
  */
 const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
   call.pipe(
+    Effect.tapError(known),
     Effect.catch(() => {
       const again = Effect.retry(call, Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("1 second")]))
-      return Effect.interruptible(Effect.delay(again, "100 millis"))
+      return Effect.interruptible(Effect.delay(again, "100 millis")).pipe(Effect.tap(() => known(undefined)))
     })
   )
 

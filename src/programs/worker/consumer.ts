@@ -1,12 +1,13 @@
 import { Clock, Duration, Effect, Option, Queue, type Semaphore } from "effect"
 import { Generator } from "../../services/Generator.ts"
+import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import type { Job } from "../pool/Pool.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import type { PutBack } from "../Task.ts"
-import { PACE, pausedBy, RUN } from "./obstacles.ts"
+import { PACE, pausedBy, RUN, withheld } from "./obstacles.ts"
 
 const FIRST_PAUSE = Duration.seconds(15)
 const LONGEST_PAUSE = Duration.minutes(5)
@@ -36,6 +37,7 @@ export const consumer =
     Effect.gen(function* () {
       const queue = yield* TaskQueue
       const generator = yield* Generator
+      const journal = yield* Journal
       const metrics = yield* Metrics
       const vitals = yield* Vitals
       let length = FIRST_PAUSE
@@ -66,10 +68,31 @@ export const consumer =
         yield* Effect.logInfo("taking tasks again")
       })
 
+      /**
+       * While a result cannot be stored, or the journal not be read, a task more would only be paid for and wait, or be put off.
+       * The call that insists finds out when it can; the journal is asked here.
+       */
+      const untilTasksCanEnd = Effect.gen(function* () {
+        if (withheld(vitals, yield* Clock.currentTimeMillis) === "") return
+        yield* metrics.set("consuming", {}, 0)
+        while (true) {
+          const why = withheld(vitals, yield* Clock.currentTimeMillis)
+          if (why === "") break
+          yield* self.doing(why)
+          yield* Effect.sleep("1 second")
+          if (vitals.journalAway === undefined) continue
+          const asked = yield* Effect.option(journal.inFlight)
+          if (Option.isSome(asked)) vitals.journalAway = undefined
+        }
+        yield* metrics.set("consuming", {}, 1)
+        yield* self.doing("waiting for a task")
+      })
+
       /** The next message, or nothing when there is cause to pause. Only the claim itself cannot be interrupted. */
       const next = (restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>) =>
         Effect.gen(function* () {
           while ((yield* Queue.size(options.pauses)) === 0) {
+            yield* restore(untilTasksCanEnd)
             const claimed = yield* queue.claim
             vitals.lastLook = yield* Clock.currentTimeMillis
             if (Option.isSome(claimed)) return claimed

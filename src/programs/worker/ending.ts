@@ -1,8 +1,10 @@
-import { Cause, Clock, Effect, Exit, Predicate, Schedule } from "effect"
+import { Cause, Clock, Effect, Exit, Option, Predicate, Schedule } from "effect"
 import type { Metrics } from "../../services/Metrics.ts"
 import type { Delivery, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
+import { type Insisting, Vitals } from "../../services/Vitals.ts"
 import type { Step } from "../celery/canvas/carryOut.ts"
+import { explain } from "../explain.ts"
 
 /** What Redis has answered stays as it is: there is something else under that key, or a document that is none. */
 const isLasting = (error: object) =>
@@ -11,17 +13,32 @@ const isLasting = (error: object) =>
 
 /**
  * Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. An answer
- * that will always be the same is a defect.
+ * that will always be the same is a defect. A worker's vitals know what it waits for.
  */
 export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
-  call.pipe(
-    Effect.tapError((error) => Effect.logWarning(`cannot ${what} yet`, error)),
-    Effect.retry({
-      while: (error) => !isLasting(error),
-      schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])
-    }),
-    Effect.orDie
-  )
+  Effect.flatMap(Effect.serviceOption(Vitals), (vitals) => {
+    let failing: Insisting | undefined
+    const noted = (error: E) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        if (Option.isNone(vitals)) return
+        failing ??= { what, store: error._tag === "ResultStoreError" ? "results" : "queue", since: now, why: "" }
+        failing.why = explain(error)
+        vitals.value.insisting.add(failing)
+        vitals.value.noticed.openUnsafe()
+      })
+    const done = Effect.sync(() => {
+      if (failing !== undefined && Option.isSome(vitals)) vitals.value.insisting.delete(failing)
+    })
+    return call.pipe(
+      Effect.tapError((error) => Effect.andThen(noted(error), Effect.logWarning(`cannot ${what} yet`, error))),
+      Effect.retry({
+        while: (error) => !isLasting(error),
+        schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])
+      }),
+      Effect.ensuring(done),
+      Effect.orDie
+    )
+  })
 
 /** Does it, and whatever is wrong with it is logged: what comes after it does not depend on it. */
 export const tried = <E extends { readonly _tag: string }, R>(what: string, run: Effect.Effect<void, E, R>) =>

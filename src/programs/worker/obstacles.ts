@@ -50,8 +50,19 @@ export const pausedBy = (vitals: Vitals["Service"], now: number): string =>
 
 /** Why this worker buys nothing, or gets no work done though it looks for it; "" when it does, or need not worry anybody. */
 export const withoutWork = (vitals: Vitals["Service"], now: number): string => {
-  const { closed: why, since } = vitals.library
-  return why !== "" && now - since >= PATIENCE ? `pictures cannot be saved, so none is bought: ${why}` : stalled(vitals, now)
+  const { library } = vitals
+  const stuck = withheld(vitals, now - PATIENCE)
+  if (stuck !== "") return stuck
+  if (library.closed !== "" && now - library.since >= PATIENCE)
+    return `pictures cannot be saved, so none is bought: ${library.closed}`
+  return stalled(vitals, now)
+}
+
+/** What this worker waits for since `before` or longer, so that it takes no task that would only wait for the same; "" for nothing. */
+export const withheld = (vitals: Vitals["Service"], before: number): string => {
+  for (const { since, what, why } of vitals.insisting) if (since <= before) return `cannot ${what}: ${why}`
+  const { journalAway } = vitals
+  return journalAway === undefined || journalAway.since > before ? "" : `the journal cannot be read: ${journalAway.why}`
 }
 
 /** Why this worker gets no work done though it looks for it; "" when it does, or need not worry anybody. */

@@ -10,7 +10,7 @@ import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import * as Carried from "../generation/Carried.ts"
-import { Begin, type Knowledge, nothingKnown, type Program, type Task } from "../Task.ts"
+import { Begin, JOURNAL_AWAY, type Knowledge, nothingKnown, type Program, type Task } from "../Task.ts"
 import { begun, meet } from "./obstacles.ts"
 import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
 import { type End, limitsOf, run } from "./run.ts"
@@ -211,6 +211,10 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         yield* ended(name, "failed", startedAt)
         return "reusable"
       case "RetryLater": {
+        if (failure.reason === JOURNAL_AWAY) {
+          vitals.journalAway ??= { why: failure.failure.message, since: yield* Clock.currentTimeMillis }
+          vitals.noticed.openUnsafe()
+        }
         const exhausted = failure.counted && message.retries - message.uncounted >= settings.TASK_MAX_RETRIES
         if (exhausted) yield* Effect.andThen(settle.failed(delivery, message, failure.failure), abandon(task, message.task))
         else yield* settle.retried(delivery, message, name, failure, Carried.of(task.knowledge.generation))

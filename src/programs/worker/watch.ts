@@ -5,6 +5,9 @@ import { tryAgain } from "../generation/library.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { forgetOld, withoutWork } from "./obstacles.ts"
 
+const isCalm = ({ insisting, journalAway, library, obstacles }: Vitals["Service"]) =>
+  obstacles.size === 0 && insisting.size === 0 && journalAway === undefined && library.closed === ""
+
 /**
  * While something is closed that tasks need, looks each second whether it still is and whether that leaves this worker any work,
  * and says so when it changes: in the log, as an event and in the metrics. Otherwise it sleeps.
@@ -28,12 +31,13 @@ export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self
               Effect.logError("no task can go well for now: tasks are parked until it can", { why }),
               metrics.count("pauses_total", { reason: "closed" })
             )
+        if (vitals.paused === "") yield* metrics.set("consuming", {}, why === "" ? 1 : 0)
         yield* told(why)
         yield* self.doing(why === "" ? "nothing is closed" : why)
         said = why
       }
       if (why !== "") yield* metrics.count("paused_seconds_total", { reason: "closed" }, 1)
-      if (why === "" && vitals.obstacles.size === 0 && vitals.library.closed === "") yield* vitals.noticed.close
+      if (why === "" && isCalm(vitals)) yield* vitals.noticed.close
       yield* Effect.sleep("1 second")
     }
   })
