@@ -21,6 +21,7 @@ export const identity = (name = "celery@test", overrides: Partial<WorkerIdentity
     name,
     boot: `boot-${process.pid}-${++boots}`,
     host: "test",
+    machine: "machine",
     pid: process.pid,
     startedAt: 0,
     ...overrides

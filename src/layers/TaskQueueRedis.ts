@@ -1,9 +1,21 @@
 import { Clock, Duration, Effect, Exit, Layer, Option } from "effect"
+import { isUtf8 } from "node:buffer"
 import { randomUUID } from "node:crypto"
+import * as PythonJson from "../services/PythonJson.ts"
 import * as Settings from "../services/Settings.ts"
-import { type Claimed, type Delivery, type Outgoing, QueueError, TaskQueue } from "../services/TaskQueue.ts"
+import {
+  type Buried,
+  type Claimed,
+  type Delivery,
+  type GivenBack,
+  MAX_MESSAGE,
+  type Outgoing,
+  QueueError,
+  TaskQueue
+} from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
+import { deadLetters } from "./redis/deadLetters.ts"
 import { doorbells } from "./redis/doorbells.ts"
 import * as kombu from "./redis/kombu.ts"
 import { lease } from "./redis/lease.ts"
@@ -18,33 +30,50 @@ const ONCE = 7 * 86_400
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
 
+/** What a script is told of a message that goes back. */
+const told = ({ crashed, generation }: GivenBack) => [
+  crashed ? "alone" : "none",
+  generation === undefined ? "" : PythonJson.stringify(generation)
+]
+
 const make = Effect.gen(function* () {
   const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT")
   const me = yield* WorkerIdentity
   let queues: ReadonlyArray<string> = settings.WORKER_QUEUES
+  /** Where a message goes that does not say where it came from. */
+  const home = () => queues[0] ?? settings.WORKER_QUEUES[0]!
   const where = yield* broker
   const redis = yield* connect(where, "commands")
   const bells = yield* doorbells(where)
   const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
-  const release = releasing(redis, me.boot, visibility)
+  const soonest = waiting(redis, where.keyPrefix)
+  const release = releasing(redis, where.keyPrefix, me.boot, visibility)
   const { end, renew } = lease(redis, me)
 
-  const claim = script(redis, "mgClaim", scripts.claim)
+  const claim = script(redis, "mgClaim", scripts.claim, "buffers")
   const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
-  const move = script(redis, "mgMove", scripts.move)
+  const bury = script(redis, "mgBury", scripts.bury)
+  const handBack = script(redis, "mgHandBack", scripts.handBack)
   const hold = script(redis, "mgHold", scripts.hold)
   const publishOnce = script(redis, "mgPublishOnce", scripts.publishOnce)
-  const exhume = script(redis, "mgExhume", scripts.exhume)
+  const letters = deadLetters(redis, where.keyPrefix)
 
   /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   const mine = new Set<string>()
+  /** What could not be given back, and what was to be said of it. It is no longer among `mine`, so that a pass gives it back. */
+  const failed = new Map<string, GivenBack>()
   const { held, scheduled, unacked, unackedIndex } = kombu
   const holding = [unacked, unackedIndex, held]
 
   /** One of the steps that end our hold on a delivery. */
   const letGo = (operation: string, delivery: Delivery, run: () => Promise<unknown>) =>
     attempt(operation, run).pipe(
-      Effect.tap(() => Effect.sync(() => mine.delete(delivery.tag))),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          mine.delete(delivery.tag)
+          failed.delete(delivery.tag)
+        })
+      ),
       Effect.asVoid
     )
 
@@ -70,22 +99,39 @@ const make = Effect.gen(function* () {
       return Effect.gen(function* () {
         const reply = yield* attempt("claim", () =>
           claim(
-            [...holding, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
-            [me.boot, tag, ...lists.map(({ queue }) => queue)]
+            [...holding, ...lists.flatMap(({ key, queue }) => [key, kombu.arrivals(key), kombu.dead(queue)])],
+            [me.boot, tag, MAX_MESSAGE, ...lists.map(({ queue }) => queue)]
           )
         )
         if (!Array.isArray(reply)) return Option.none<Claimed>()
-        const [queue, raw, waited] = reply as [string, string, string] // what the script returns
+        const [queue, bytes, waited, size] = reply as [Buffer, Buffer, Buffer, Buffer] // what the script returns
+        const raw = bytes.toString()
         const now = yield* Clock.currentTimeMillis
-        return Option.some({ tag, queue, raw, seenSince: now - Math.max(0, Number(waited)) * 1000 })
+        if (size.length > 0) mine.delete(tag)
+        return Option.some({
+          tag,
+          queue: queue.toString(),
+          raw,
+          ...(isUtf8(bytes) ? {} : { bytes }),
+          seenSince: now - Math.max(0, Number(waited)) * 1000,
+          suspect: kombu.isSuspect(raw),
+          ...(size.length === 0 ? {} : { tooLarge: Number(size) })
+        })
       }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
     }),
     acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
-    handBack: (delivery, { crashed, generation }) =>
-      letGo("handBack", delivery, () => {
-        const { priority, raw } = kombu.restored(delivery.raw, crashed, generation)
-        return move([...holding, kombu.list(delivery.queue, priority)], [me.boot, delivery.tag, raw, "R"])
-      }),
+    handBack: (delivery, options) =>
+      letGo("handBack", delivery, () =>
+        handBack([...holding, scheduled], [where.keyPrefix, delivery.queue, me.boot, delivery.tag, ...told(options)])
+      ).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (Exit.isSuccess(exit)) return
+            mine.delete(delivery.tag)
+            failed.set(delivery.tag, options)
+          })
+        )
+      ),
     hold: (delivery, at) =>
       letGo("hold", delivery, () =>
         hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])
@@ -100,9 +146,9 @@ const make = Effect.gen(function* () {
     bury: (delivery, letter) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         letGo("bury", delivery, () =>
-          move(
+          bury(
             [...holding, kombu.dead(delivery.queue)],
-            [me.boot, delivery.tag, kombu.deadLetter(delivery.raw, letter, me.name, now), "L"]
+            [me.boot, delivery.tag, kombu.deadLetter(delivery, letter, me.name, now)]
           )
         )
       ),
@@ -119,7 +165,13 @@ const make = Effect.gen(function* () {
       ),
     beat: (info) => attempt("beat", () => renew(info, queues, mine)),
     resign: Effect.asVoid(attempt("resign", end)),
-    release: attempt("release", () => release(mine, queues[0]!)),
+    release: Effect.gen(function* () {
+      const asked = [...failed.keys()]
+      const saying = [...failed].flatMap(([tag, options]) => [tag, ...told(options)])
+      const released = yield* attempt("release", () => release(mine, saying, home()))
+      if (!released.more) for (const tag of asked) failed.delete(tag)
+      return released
+    }),
     queues: Effect.sync(() => queues),
     consume: (queue) =>
       Effect.sync(() => {
@@ -131,19 +183,21 @@ const make = Effect.gen(function* () {
         queues = queues.filter((other) => other !== queue)
         bells.changed()
       }),
-    scheduled: (limit) => attempt("scheduled", () => waiting(redis, limit)),
-    buried: attempt("buried", async () => {
-      const letters = await Promise.all(
-        queues.map(async (queue) => ({ queue, texts: await redis.lrange(kombu.dead(queue), 0, -1) }))
-      )
-      return letters.flatMap(({ queue, texts }) => texts.map((text) => ({ id: kombu.letterId(text), queue, text })))
-    }),
-    redrive: ({ queue, text }) =>
-      attempt("redrive", async () => {
-        const { priority, raw } = kombu.redriven(text)
-        return (await exhume([kombu.dead(queue), kombu.list(queue, priority)], [text, raw])) === 1
+    scheduled: (limit) => attempt("scheduled", () => soonest(limit, home())),
+    buried: (limit) =>
+      attempt("buried", async () => {
+        const found: Array<Buried> = []
+        for (const queue of queues) found.push(...(await letters.list(queue, limit - found.length)))
+        return found
       }),
-    drop: ({ queue, text }) => attempt("drop", async () => (await exhume([kombu.dead(queue), queue], [text, ""])) === 1),
+    letter: (letter) =>
+      attempt("letter", async () => Option.map(Option.fromNullishOr(await letters.read(letter)), (bytes) => bytes.toString())),
+    redrive: (letter) =>
+      attempt("redrive", async () => {
+        const whole = letter.text === "" ? undefined : await letters.read(letter)
+        return await letters.redrive(letter, whole === undefined ? undefined : kombu.inside(whole.toString()))
+      }),
+    drop: (letter) => attempt("drop", () => letters.drop(letter)),
     status: Effect.gen(function* () {
       const before = yield* Clock.currentTimeMillis
       const { at, ...rest } = yield* attempt("status", () => status(redis, queues))

@@ -1,5 +1,6 @@
 import { Clock, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { hostname } from "node:os"
 import * as Settings from "../services/Settings.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
@@ -14,6 +15,15 @@ export const expand = (name: string, host: string) => {
   return full.includes("@") ? full : `celery@${full}`
 }
 
+/** Linux makes it anew whenever the machine starts, and containers see that of their machine. */
+const machine = () => {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()
+  } catch {
+    return "" // not Linux: the host's name must do
+  }
+}
+
 export const layer = Layer.effect(
   WorkerIdentity,
   Effect.gen(function* () {
@@ -23,6 +33,7 @@ export const layer = Layer.effect(
       name: expand(WORKER_NAME, host),
       boot: randomUUID(),
       host,
+      machine: machine(),
       pid: process.pid,
       startedAt: yield* Clock.currentTimeMillis
     }

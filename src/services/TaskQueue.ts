@@ -12,12 +12,21 @@ export interface Delivery {
   readonly tag: string
   readonly queue: string
   readonly raw: string
+  /** The message itself, where its bytes are not UTF-8 and `raw` cannot show them. */
+  readonly bytes?: Uint8Array
 }
+
+/** A message of more bytes is not read: it is moved to the dead letters as it is. Holds a body of 16 MiB in base64 and more. */
+export const MAX_MESSAGE = 24 * 1024 * 1024
 
 /** A message as it has just been taken from a queue. */
 export interface Claimed extends Delivery {
   /** Since when it has been seen to wait there, by our clock (Unix milliseconds): later than the truth by a beat at the most. */
   readonly seenSince: number
+  /** A worker died while it held this message, so no other may be at risk when it runs: it runs alone. */
+  readonly suspect: boolean
+  /** The bytes of a message over `MAX_MESSAGE`. It is a dead letter already; `raw` is what it says without its body. */
+  readonly tooLarge?: number
 }
 
 /** A message to be put on a queue: the whole envelope, under the tag its own properties carry. */
@@ -47,6 +56,10 @@ export interface DeadLetter {
 export interface Released {
   readonly due: number
   readonly lost: number
+  /** Of those lost: moved to the dead letters, because a crash cannot be counted in them. */
+  readonly buried: number
+  /** More are to be put back, in a pass of their own. */
+  readonly more: boolean
   /** When the next message falls due (Unix milliseconds), if one is waiting. */
   readonly nextDue: Option.Option<number>
 }
@@ -66,6 +79,8 @@ export const WorkerInfo = Schema.Struct({
   boot: Schema.String,
   host: Schema.String,
   pid: Schema.Int,
+  /** Left out by versions that did not tell it. */
+  machine: Schema.optionalKey(Schema.String),
   version: Schema.String,
   queues: Schema.Array(Schema.String),
   startedAt: Schema.Finite,
@@ -87,11 +102,16 @@ export interface QueueStatus {
   >
 }
 
-/** A dead letter as it lies there; `id` is made from its text, so it names this one and no other. */
+/** A dead letter. */
 export interface Buried {
+  /** Made from the letter, so it names this one and no other. */
   readonly id: string
   readonly queue: string
+  /** The letter; of a long one what it says beside its message, and "" when it is a bare message. */
   readonly text: string
+  readonly bytes: number
+  /** Where it lies, counted from the oldest. */
+  readonly at: number
 }
 
 /** A message in nobody's hands until its time comes (Unix milliseconds). */
@@ -113,7 +133,10 @@ export class TaskQueue extends Context.Service<
     readonly claim: Effect.Effect<Option.Option<Claimed>, QueueError>
     /** The task has ended and its result is stored. Harmless when the message is no longer held. */
     readonly acknowledge: (delivery: Delivery) => Effect.Effect<void, QueueError>
-    /** Gives the message back, next in line. `crashed` counts against it: after three it is not run again. */
+    /**
+     * Gives the message back, next in line. `crashed` counts against it: after three it is not run again. One that could not be
+     * given back is no longer held either: a later `release` gives it back.
+     */
     readonly handBack: (delivery: Delivery, options: GivenBack) => Effect.Effect<void, QueueError>
     /** Keeps the message among the unacknowledged, in nobody's hands, until `at` (Unix milliseconds). */
     readonly hold: (delivery: Delivery, at: number) => Effect.Effect<void, QueueError>
@@ -131,7 +154,11 @@ export class TaskQueue extends Context.Service<
     readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
     /** Ends this worker's lease, so that others need not wait for it to run out. */
     readonly resign: Effect.Effect<void, QueueError>
-    /** Puts back what is due, what dead workers held, and what a claim of ours took whose answer never came. */
+    /**
+     * One pass, bounded in entries and bytes: puts back what is due, what dead workers held, what a claim of ours took whose answer
+     * never came, and what could not be handed back when it was to be. A death of a worker that held nothing else counts as a
+     * crash of the message; of one that held more, each becomes suspect and will run alone.
+     */
     readonly release: Effect.Effect<Released, QueueError>
     /** The queues messages are taken from now: at the start those of the settings. */
     readonly queues: Effect.Effect<ReadonlyArray<string>>
@@ -139,10 +166,12 @@ export class TaskQueue extends Context.Service<
     readonly consume: (queue: string) => Effect.Effect<void>
     /** Takes nothing more from it; what is held already stays held. */
     readonly cancel: (queue: string) => Effect.Effect<void>
-    /** What waits for its time anywhere on this broker, the soonest first, at most so many. */
+    /** What waits for its time anywhere on this broker, the soonest first, at most so many, and a few megabytes of them. */
     readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
-    /** The dead letters of the queues taken from, the newest first. */
-    readonly buried: Effect.Effect<ReadonlyArray<Buried>, QueueError>
+    /** The dead letters of the queues taken from, the newest first, at most so many. */
+    readonly buried: (limit: number) => Effect.Effect<ReadonlyArray<Buried>, QueueError>
+    /** A dead letter in full. */
+    readonly letter: (letter: Buried) => Effect.Effect<Option.Option<string>, QueueError>
     /** Puts its message back on its queue, with its crashes forgotten; `false` when the letter is no longer there. */
     readonly redrive: (letter: Buried) => Effect.Effect<boolean, QueueError>
     /** Forgets a dead letter for good; `false` when it is no longer there. */

@@ -8,6 +8,8 @@ export class WorkerIdentity extends Context.Service<
     readonly name: string
     readonly boot: string
     readonly host: string
+    /** Of the machine's own present boot: host names and process ids are the same on two servers that are set up alike. */
+    readonly machine: string
     readonly pid: number
     /** Unix milliseconds. */
     readonly startedAt: number

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Option } from "effect"
-import { TaskQueue, type WorkerInfo } from "../../src/services/TaskQueue.ts"
+import { Clock, DateTime, Effect, Fiber, Layer, Option } from "effect"
+import * as Message from "../../src/programs/celery/Message.ts"
+import * as NewMessage from "../../src/programs/celery/NewMessage.ts"
+import { type Claimed, MAX_MESSAGE, TaskQueue, type WorkerInfo } from "../../src/services/TaskQueue.ts"
 import { WorkerIdentity } from "../../src/services/WorkerIdentity.ts"
 import { eventually, message } from "../support.ts"
 
@@ -9,6 +11,7 @@ const infoOf = (me: WorkerIdentity["Service"]): WorkerInfo => ({
   boot: me.boot,
   host: me.host,
   pid: me.pid,
+  machine: me.machine,
   version: "0",
   queues: ["generator_queue"],
   startedAt: 0,
@@ -51,7 +54,7 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       Effect.gen(function* () {
         const queue = yield* TaskQueue
         const me = yield* WorkerIdentity
-        return { queue, beat: queue.beat(infoOf(me)) }
+        return { queue, info: infoOf(me), beat: queue.beat(infoOf(me)) }
       })
     )
 
@@ -234,7 +237,7 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
           yield* queue.publish([message({ id: "poison" })])
           yield* queue.handBack(yield* claimed(queue), { crashed: true })
           yield* queue.bury(yield* claimed(queue), { reason: "crashed its worker", error: "boom" })
-          const [letter] = yield* queue.buried
+          const [letter] = yield* queue.buried(10)
           assert.deepInclude(JSON.parse(letter!.text), {
             reason: "crashed its worker",
             error: "boom",
@@ -247,10 +250,10 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
           assert.strictEqual(readable(again.raw).headers["id"], "poison")
           assert.isUndefined(readable(again.raw).properties["crashes"])
           yield* queue.bury(again, { reason: "again", error: "" })
-          const [second] = yield* queue.buried
+          const [second] = yield* queue.buried(10)
           assert.isTrue(yield* queue.drop(second!))
           assert.isFalse(yield* queue.drop(second!))
-          assert.deepStrictEqual(yield* queue.buried, [])
+          assert.deepStrictEqual(yield* queue.buried(10), [])
         })
       )
     )
@@ -322,6 +325,99 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       })
     )
 
+    it.live("a death counts against the one message its worker held; of several each becomes suspect, and none counts it", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const heir = yield* queueOf(worker("celery@heir"))
+        yield* heir.beat
+        const dies = (name: string, holding: number) =>
+          Effect.gen(function* () {
+            const one = yield* queueOf(worker(name))
+            yield* one.beat
+            for (let n = 0; n < holding; n++) yield* claimed(one.queue)
+            yield* one.queue.resign
+            assert.strictEqual((yield* heir.queue.release).lost, holding)
+          })
+        const record = ({ raw, suspect }: Claimed) => {
+          const { headers, properties } = readable(raw)
+          return [headers["id"], properties["crashes"], properties["suspect"], suspect]
+        }
+        yield* heir.queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c" })])
+        yield* dies("celery@one", 2)
+        yield* dies("celery@two", 1)
+        const [first, second, third] = [yield* claimed(heir.queue), yield* claimed(heir.queue), yield* claimed(heir.queue)]
+        assert.sameDeepMembers(
+          [record(first), record(second), record(third)],
+          [
+            [readable(first.raw).headers["id"], 1, true, true],
+            [readable(second.raw).headers["id"], undefined, true, true],
+            ["c", undefined, undefined, false]
+          ]
+        )
+        // A retry is a run that ended in order: nothing is held against it any more.
+        const again = yield* Message.decode(first.raw, DateTime.zoneMakeNamedUnsafe("UTC"))
+        const next = NewMessage.again(again, { tag: "next", queue: "generator_queue", eta: 0, retries: 1, uncounted: 0 })
+        yield* heir.queue.retry(first, next, Date.now() - 1000)
+        yield* heir.queue.release
+        assert.deepStrictEqual(record(yield* claimed(heir.queue)).slice(1), [undefined, undefined, false])
+      })
+    )
+
+    it.live("what cannot carry a crash is a dead letter after a death, and what was only handed back is as it was", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const [one, two] = [yield* queueOf(worker("celery@one")), yield* queueOf(worker("celery@two"))]
+        yield* one.queue.publish([{ tag: "", queue: "generator_queue", priority: 0, raw: "[1, 2" }])
+        yield* one.queue.handBack(yield* claimed(one.queue), { crashed: false })
+        assert.strictEqual((yield* claimed(one.queue)).raw, "[1, 2")
+        assert.deepInclude(yield* two.queue.release, { lost: 1, buried: 1 })
+        assert.isTrue(Option.isNone(yield* two.queue.claim))
+        assert.deepStrictEqual(
+          (yield* two.queue.buried(10)).map(({ text }) => text),
+          ["[1, 2"]
+        )
+      })
+    )
+
+    it.live("thousands that are due at once go back in passes, the oldest first, and others have their turn between two", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          const at = Date.now()
+          for (let n = 0; n < 250; n++) {
+            yield* queue.publish([message({ id: `due-${n}` })])
+            yield* queue.hold(yield* claimed(queue), at + n)
+          }
+          yield* Effect.sleep("300 millis")
+          assert.deepInclude(yield* queue.release, { due: 100 })
+          yield* queue.publish([message({ id: "other" })])
+          assert.strictEqual(readable((yield* claimed(queue)).raw).headers["id"], "due-0")
+          const second = yield* queue.release
+          assert.strictEqual(second.due, 100)
+          assert.isAtMost(Option.getOrThrow(second.nextDue), Date.now())
+          assert.deepInclude(yield* queue.release, { due: 50, nextDue: Option.none() })
+          assert.deepInclude(yield* queue.release, { due: 0, more: false })
+        })
+      )
+    )
+
+    it.live("a message too large to be read is a dead letter as it is, claimed without its body, and held by nobody", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          const small = JSON.parse(message({ id: "large" }).raw) as Record<string, unknown> // written by us
+          const raw = JSON.stringify({ ...small, body: "A".repeat(MAX_MESSAGE) })
+          yield* queue.publish([{ tag: "", queue: "generator_queue", priority: 0, raw }, message({ id: "next" })])
+          const large = yield* claimed(queue)
+          assert.strictEqual(large.tooLarge, raw.length)
+          assert.isBelow(large.raw.length, 4000)
+          assert.strictEqual(readable(large.raw).headers["id"], "large")
+          const status = yield* queue.status
+          assert.deepStrictEqual([status.unacknowledged, status.queues[0]!.dead], [0, 1])
+          yield* queue.acknowledge(large) // harmless
+          assert.strictEqual(readable((yield* claimed(queue)).raw).headers["id"], "next")
+        })
+      )
+    )
+
     it.live("what a claim took whose answer was lost goes back at once, no crash counted, while other claims are under way", () =>
       alone(
         Effect.fnUntraced(function* (queue) {
@@ -370,7 +466,44 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       })
     )
 
-    it.live("a life that ended under our name, host and process id is followed at once", () =>
+    it.live("a name is not taken from a worker on another machine that is set up alike, to the host name and process id", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const one = yield* queueOf(worker("celery@same", { machine: "a" }))
+        const two = yield* queueOf(worker("celery@same", { machine: "b" }))
+        yield* one.queue.publish([message()])
+        assert.isTrue(yield* one.beat)
+        yield* claimed(one.queue)
+        assert.isFalse(yield* two.beat)
+        assert.isTrue(yield* one.beat)
+        assert.strictEqual((yield* two.queue.release).lost, 0)
+      })
+    )
+
+    it.live("a worker that does not tell its machine, as older ones do not, is waited for", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const one = yield* queueOf(worker("celery@same"))
+        const two = yield* queueOf(worker("celery@same"))
+        const { machine: _, ...old } = one.info
+        assert.isTrue(yield* one.queue.beat(old))
+        assert.isFalse(yield* two.beat)
+      })
+    )
+
+    it.live("only the first beat of a life takes the name of the one before: who was followed does not take it back", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const one = yield* queueOf(worker("celery@same"))
+        const two = yield* queueOf(worker("celery@same"))
+        assert.isTrue(yield* one.beat)
+        assert.isTrue(yield* two.beat)
+        assert.isFalse(yield* one.beat)
+        assert.isTrue(yield* two.beat)
+      })
+    )
+
+    it.live("a life that ended under our name, machine, host and process id is followed at once", () =>
       Effect.gen(function* () {
         const { worker } = yield* fleet
         const one = yield* queueOf(worker("celery@same"))

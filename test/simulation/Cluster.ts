@@ -26,6 +26,7 @@ import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import * as kombu from "../../src/layers/redis/kombu.ts"
 import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Fleet, FleetError } from "../../src/services/Fleet.ts"
@@ -403,7 +404,11 @@ export class Cluster {
     this.note(`FAILOVER: forgets the last ${this.redis.writes - write} writes`)
     this.count("failovers")
     this.redis.forget(write)
-    for (const process of this.processes) process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
+    for (const process of this.processes) {
+      process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
+      process.beatAt = process.leasedUntil - kombu.LEASE * 1000
+      process.steadySince = this.broker.steady.get(process.boot) ?? Number.NEGATIVE_INFINITY
+    }
     this.broker.pushed.openUnsafe()
     this.#allCut("refused", this.dice.pick([100, 500, 3000]))
   }

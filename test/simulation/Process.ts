@@ -20,6 +20,9 @@ export class Process {
   readonly hindrances: Array<{ readonly what: Link | "everything"; readonly from: number; to: number }> = []
   /** Until when its lease lasts, by what the broker has heard. */
   leasedUntil = Number.NEGATIVE_INFINITY
+  /** When Redis last heard a beat of its, and since when they came on time. */
+  beatAt = Number.NEGATIVE_INFINITY
+  steadySince = Number.NEGATIVE_INFINITY
   /** When it last asked for its lease and had an answer or none; undefined while it waits for one. */
   askedAt: number | undefined
   /** How far its clock is ahead (milliseconds). */

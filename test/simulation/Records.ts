@@ -1,4 +1,5 @@
 import { Effect, Option } from "effect"
+import type { Unacknowledged } from "../../src/layers/memory/Broker.ts"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
 import { attemptOf, type Generation, outweighs } from "../../src/services/Journal.ts"
@@ -11,6 +12,8 @@ import type { Process } from "./Process.ts"
 /** A lease, and how soon after an answer a worker asks for it again at the latest (milliseconds). */
 const LEASE = kombu.LEASE * 1000
 const BEAT = 5000
+const LATE = kombu.LATE * 1000
+const STEADY = kombu.STEADY * 1000
 
 const LETTING_GO = new Set(["acknowledge", "handBack", "hold", "retry", "bury"])
 
@@ -42,7 +45,7 @@ export class Records {
   readonly buyers = new Map<string, Process>()
   /** With the time the broker heard of it, and the one it bears. */
   readonly intents = new Map<string, Array<Intent>>()
-  /** How often a task's message was found in a dead worker's hands. */
+  /** How often a task's message was all that a dead worker held. */
   readonly lost = new Map<string, number>()
   /** How often a worker has sent a task, by id. */
   readonly sent = new Map<string, number>()
@@ -257,24 +260,12 @@ export class Records {
           by.leasedUntil = Number.NEGATIVE_INFINITY
         })
       )
-    if (name === "release") return Effect.tap(run, (found) => Effect.sync(() => this.#release(by, found)))
-    if (name !== "restore") return run
+    if (name !== "release") return run
     return Effect.suspend(() => {
       const before = [...broker.unacknowledged.values()]
-      return Effect.tap(run, () =>
-        Effect.sync(() => {
-          for (const entry of before) {
-            if (broker.unacknowledged.get(entry.tag) === entry || entry.boot === undefined || entry.boot === by.boot) continue
-            const id = idOf(entry.raw) ?? "?"
-            this.#lose(id, (this.lost.get(id) ?? 0) + 1)
-            const holder = cluster.processes.find(({ boot }) => boot === entry.boot)
-            if (holder?.alive === true && !holder.running && holder.untroubled)
-              this.violations.push(`not handed back: ${id} by ${holder.boot}, which was told to stop`)
-            // A worker that stands still or that no request of reaches the broker may be robbed, and no other.
-            if (holder?.awake === true && holder.askedAt !== undefined && cluster.time.now - holder.askedAt > BEAT + 1000)
-              this.violations.push(`robbed: ${holder.boot} of ${id} by ${by.boot}: it does not ask for its lease`)
-          }
-        })
+      return Effect.tap(
+        run,
+        Effect.sync(() => this.#release(by, before))
       )
     })
   }
@@ -293,19 +284,34 @@ export class Records {
     for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
     for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
     by.leasedUntil = redis.now + LEASE
+    if (redis.now - by.beatAt > LATE || by.steadySince > redis.now) by.steadySince = redis.now
+    by.beatAt = redis.now
   }
 
-  /** What is given back of others is what they held whose lease has run out: all of it, and nothing else. */
-  #release(by: Process, found: unknown) {
-    const { broker, processes, redis } = this.#cluster
-    const { out } = found as { readonly out: ReadonlyArray<{ readonly entry: { readonly tag: string } }> } // of our memory queue
-    const given = new Set(out.map(({ entry }) => entry.tag))
-    for (const { boot, raw, tag } of broker.unacknowledged.values()) {
+  /** What is given back of others is what they held whose lease is over, all of it and nothing else, by whom nothing hindered. */
+  #release(by: Process, before: ReadonlyArray<Unacknowledged>) {
+    const { broker, processes, redis, time } = this.#cluster
+    for (const entry of before) {
+      const { boot, raw, tag } = entry
       if (boot === undefined || boot === by.boot) continue
+      const id = idOf(raw) ?? "?"
       const holder = processes.find((process) => process.boot === boot)
       const over = holder === undefined || holder.leasedUntil < redis.now
-      if (given.has(tag) && !over) this.violations.push(`robbed: ${boot} of ${idOf(raw)} by ${by.boot}: its lease was good`)
-      if (!given.has(tag) && over) this.violations.push(`left with the dead: ${idOf(raw)} with ${boot} by ${by.boot}`)
+      // Whose lease was given up or evicted is dead for certain; whose ran out, only by the word of a worker that beats on time.
+      const certain = holder === undefined || holder.leasedUntil === Number.NEGATIVE_INFINITY
+      const steady = redis.now - by.beatAt <= LATE && redis.now - by.steadySince >= STEADY
+      if (broker.unacknowledged.get(tag) === entry) {
+        if (over && (certain || steady)) this.violations.push(`left with the dead: ${id} with ${boot} by ${by.boot}`)
+        continue
+      }
+      if (!over) this.violations.push(`robbed: ${boot} of ${id} by ${by.boot}: its lease was good`)
+      if (!certain && !steady) this.violations.push(`robbed: ${boot} of ${id} by ${by.boot}, whose own beats were not on time`)
+      if (before.filter((other) => other.boot === boot).length === 1) this.#lose(id, (this.lost.get(id) ?? 0) + 1)
+      if (holder?.alive === true && !holder.running && holder.untroubled)
+        this.violations.push(`not handed back: ${id} by ${holder.boot}, which was told to stop`)
+      // A worker that stands still or that no request of reaches the broker may be robbed, and no other.
+      if (holder?.awake === true && holder.askedAt !== undefined && time.now - holder.askedAt > BEAT + 1000)
+        this.violations.push(`robbed: ${holder.boot} of ${id} by ${by.boot}: it does not ask for its lease`)
     }
   }
 }

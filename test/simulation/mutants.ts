@@ -144,21 +144,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a lease is taken for over before it is",
     file: queue,
-    from: `?? 0) < now ? "lost"`,
-    to: `?? 0) < now + 20_000 ? "lost"`,
+    from: `lease < now) ? "lost"`,
+    to: `lease < now + 20_000) ? "lost"`,
     breaks: "its lease was good"
   },
   {
     name: "a life that is over is waited for",
     file: queue,
-    from: `if (!outlived(other)) return false`,
+    from: `if (lives || !outlived(other)) return false`,
     to: `return false`,
     breaks: "kept waiting"
   },
   {
     name: "a name is taken from whoever has it",
     file: queue,
-    from: `if (!outlived(other)) return false`,
+    from: `if (lives || !outlived(other)) return false`,
     to: ``,
     breaks: "two of a name"
   },
@@ -169,15 +169,48 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: ``,
     breaks: "left with the dead"
   },
-  { name: "a lease never ends", file: queue, from: `?? 0) < now ? "lost"`, to: `?? 0) < 0 ? "lost"` },
+  { name: "a lease never ends", file: queue, from: `lease < now) ? "lost"`, to: `lease < 0) ? "lost"` },
   {
     name: "restore without removing",
     file: queue,
-    from: `          broker.unacknowledged.delete(entry.tag)
-          if (why`,
-    to: `          if (why`
+    from: `      broker.unacknowledged.delete(entry.tag)
+      released[`,
+    to: `      if (why === "due") broker.unacknowledged.delete(entry.tag)
+      released[`
   },
-  { name: "a crash is not counted", file: queue, from: `restore(entry, why === "lost")`, to: `restore(entry, false)` },
+  { name: "a crash is not counted", file: queue, from: `=== 1 ? "alone" : "company"`, to: `=== 1 ? "none" : "company"` },
+  {
+    name: "a life that had its lease evicts another",
+    file: queue,
+    from: `if (lives || !outlived(other)) return false`,
+    to: `if (!outlived(other)) return false`
+  },
+  {
+    name: "a crash is counted for the neighbours",
+    file: queue,
+    from: `=== 1 ? "alone" : "company"`,
+    to: `=== 1 ? "alone" : "alone"`
+  },
+  {
+    name: "a suspect runs beside others",
+    file: "src/programs/worker/consumer.ts",
+    from: `else if (claimed.value.suspect) yield*`,
+    to: `else if (claimed.value.suspect && false) yield*`
+  },
+  {
+    name: "a hand-back that failed keeps its tag",
+    file: queue,
+    from: `            mine.delete(delivery.tag)
+            failed.set(delivery.tag, options)`,
+    to: `            failed.set(delivery.tag, options)`
+  },
+  {
+    name: "who stood still calls others dead",
+    file: queue,
+    from: `(trusted(now) && lease < now)`,
+    to: `lease < now`,
+    breaks: "whose own beats were not on time"
+  },
   {
     name: "hold loses the message",
     file: queue,

@@ -14,6 +14,10 @@ export class MemoryBroker extends Context.Service<
     readonly lists: Map<string, Array<string>>
     readonly unacknowledged: Map<string, Unacknowledged>
     readonly leases: Map<string, number>
+    /** Since when a worker's beats have come on time without a break. */
+    readonly steady: Map<string, number>
+    /** How much a dead worker held, until all of it has gone back. */
+    readonly company: Map<string, number>
     readonly workers: Map<string, WorkerInfo>
     readonly sent: Map<string, string>
     /** Per list, when a message that was its newest at a beat was seen: the oldest last. */
@@ -25,6 +29,8 @@ export class MemoryBroker extends Context.Service<
     lists: new Map(),
     unacknowledged: new Map(),
     leases: new Map(),
+    steady: new Map(),
+    company: new Map(),
     workers: new Map(),
     sent: new Map(),
     arrivals: new Map(),
@@ -51,10 +57,11 @@ export const listsOf = (broker: MemoryBroker["Service"]) => {
     broker.pushed.openUnsafe()
   }
   const mark = (key: string, at: number) => {
-    const marks = broker.arrivals.get(key) ?? []
+    // A mark whose message somebody else took says nothing any more.
+    const marks = (broker.arrivals.get(key) ?? []).filter((one) => listAt(key).includes(one.raw))
     const raw = listAt(key)[0]
     if (raw === undefined) broker.arrivals.delete(key)
-    else if (marks[0]?.raw !== raw) broker.arrivals.set(key, [{ raw, at }, ...marks])
+    else broker.arrivals.set(key, marks[0]?.raw === raw ? marks : [{ raw, at }, ...marks])
   }
   const came = (key: string, raw: string) => {
     const marks = broker.arrivals.get(key) ?? []

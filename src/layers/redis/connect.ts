@@ -99,12 +99,18 @@ export const connect = Effect.fnUntraced(function* (
   return redis
 })
 
-type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number>) => Promise<unknown>
+type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number | Buffer>) => Promise<unknown>
 
-/** A Lua script as a function; ioredis sends its digest and falls back to the text where the server does not know it. */
-export const script = (redis: Redis, name: string, lua: string): Script => {
+/**
+ * A Lua script as a function; ioredis sends its digest and falls back to the text where the server does not know it. `buffers`
+ * gives what it replies as bytes.
+ */
+export const script = (redis: Redis, name: string, lua: string, reply: "texts" | "buffers" = "texts"): Script => {
   redis.defineCommand(name, { lua })
-  // `defineCommand` adds a method its types cannot know.
-  const run = Reflect.get(redis, name) as (count: number, ...rest: ReadonlyArray<string | number>) => Promise<unknown>
+  // `defineCommand` adds methods its types cannot know.
+  const run = Reflect.get(redis, reply === "texts" ? name : `${name}Buffer`) as (
+    count: number,
+    ...rest: ReadonlyArray<string | number | Buffer>
+  ) => Promise<unknown>
   return (keys, args) => run.call(redis, keys.length, ...keys, ...args)
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import * as PythonJson from "../../services/PythonJson.ts"
-import type { DeadLetter, GivenBack } from "../../services/TaskQueue.ts"
+import type { DeadLetter, Delivery, GivenBack } from "../../services/TaskQueue.ts"
 
 /** kombu's layout on Redis (celery-wire 3): names, priority steps, and the edits a restored message carries. */
 
@@ -41,6 +41,10 @@ export const held = "model-generator.held"
 export const leases = "model-generator.leases"
 export const workers = "model-generator.workers"
 export const scheduled = "model-generator.scheduled"
+/** Since when a worker's beats have come on time without a break (Unix seconds by Redis's clock). */
+export const steady = "model-generator.steady"
+/** How much a dead worker held, until all of it has gone back: with one message it is that one which counts a crash. */
+export const company = "model-generator.company"
 /** When the messages of a list came, as far as the beats saw it: a list of marks, the oldest at its right end. */
 export const arrivals = (list: string) => `model-generator.arrivals:${list}`
 export const revoked = { ids: "model-generator.revoked", stamps: "model-generator.revoked-stamps" }
@@ -59,26 +63,37 @@ export const journalState = (state: string) => `model-generator.journal-state:${
 
 /** A worker's hold on its messages lasts this long without a beat (seconds). Five beats may fail before others step in. */
 export const LEASE = 30
+/** A beat that comes later than this after the one before breaks the row (seconds). */
+export const LATE = 10
+/**
+ * Who calls others dead must have beaten on time for so long (seconds): after Redis was away, or stood still, every living worker
+ * has renewed its lease by then.
+ */
+export const STEADY = 15
 
 const record = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? ({ ...value } as Record<string, unknown>) : undefined // own keys only
 
+/** Why a message goes back before its task has ended: with its worker, or its child, alone in its hands when that died, or not. */
+export type Crash = "none" | "alone" | "company"
+
 /**
  * The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept, and with what is
- * known of the request it pays for.
+ * known of the request it pays for. Nothing for what is no message, and so cannot carry that. The same is done on Redis by the
+ * scripts, which leave the rest of the text as it is.
  */
 export const restored = (
   raw: string,
-  crashed: boolean,
+  crash: Crash,
   generation?: GivenBack["generation"]
-): { readonly raw: string; readonly priority: number } => {
+): { readonly raw: string; readonly priority: number } | undefined => {
   let envelope: Record<string, unknown> | undefined
   try {
     envelope = record(PythonJson.parse(raw))
   } catch {
     envelope = undefined
   }
-  if (envelope === undefined) return { raw, priority: 0 }
+  if (envelope === undefined) return undefined
   const headers = record(envelope["headers"])
   const { generation: before, ...properties } = record(envelope["properties"]) ?? {}
   const known = generation === undefined ? before : generation
@@ -89,7 +104,8 @@ export const restored = (
       ...(headers === undefined ? {} : { headers: { ...headers, redelivered: true } }),
       properties: {
         ...properties,
-        ...(crashed ? { crashes: crashes + 1 } : {}),
+        ...(crash === "alone" ? { crashes: crashes + 1 } : {}),
+        ...(crash === "company" ? { suspect: true } : {}),
         ...(known === undefined || known === null ? {} : { generation: known }),
         delivery_info: { ...record(properties["delivery_info"]), redelivered: true }
       }
@@ -98,66 +114,71 @@ export const restored = (
   }
 }
 
-export const priorityOf = (raw: string): number => restored(raw, false).priority
+export const priorityOf = (raw: string): number => restored(raw, "none")?.priority ?? 0
 
-/** An entry of `unacked`, `[envelope, exchange, routing key]`: the message, and where its sender put it. */
-export interface Entry {
-  readonly raw: string
-  readonly exchange: string
-  readonly routingKey: string | undefined
-}
+/**
+ * A worker died with this message in its hands. In JSON these quotes are not escaped only where they are a key of ours, and one of
+ * a client's own costs no more than that its message runs alone.
+ */
+export const isSuspect = (raw: string): boolean => raw.includes('"crashes"') || raw.includes('"suspect"')
 
-export const entry = (triple: string): Entry => {
+/** What an envelope says without its body, which may be large: kombu writes the body first. */
+export const outline = (raw: string): Readonly<Record<string, unknown>> | undefined => {
+  const open = /^\s*\{\s*"body"\s*:\s*"/.exec(raw)?.[0].length
+  const close = open === undefined ? -1 : raw.indexOf('"', open)
+  const head = close === -1 || raw[close - 1] === "\\" ? raw : `{"body":""${raw.slice(close + 1)}`
+  if (head.length > 1_000_000) return undefined
   try {
-    const value = PythonJson.parse(triple)
-    if (!Array.isArray(value)) return { raw: triple, exchange: "", routingKey: undefined }
-    const [envelope, exchange, routingKey]: ReadonlyArray<unknown> = value
-    return {
-      raw: typeof envelope === "string" ? envelope : PythonJson.stringify(envelope),
-      exchange: typeof exchange === "string" ? exchange : "",
-      routingKey: typeof routingKey === "string" && routingKey !== "" ? routingKey : undefined
-    }
+    return record(PythonJson.parse(head))
   } catch {
-    return { raw: triple, exchange: "", routingKey: undefined }
+    return undefined
   }
 }
 
-/** The queue that an exchange's bindings lead a routing key to. */
-export const boundTo = (members: ReadonlyArray<string>, routingKey: string): string | undefined =>
-  members.map((one) => one.split(SEP)).find(([key]) => key === routingKey)?.[2]
+const text = (value: unknown) => (typeof value === "string" ? value : null)
 
-/** One element of a `.dead` list. */
-export const deadLetter = (raw: string, letter: DeadLetter, worker: string, now: number) => {
-  let deliveries = 1
-  try {
-    const crashes = record(record(PythonJson.parse(raw))?.["properties"])?.["crashes"]
-    if (typeof crashes === "number") deliveries += crashes
-  } catch {
-    // Not JSON, so never restored either: this was its only delivery.
-  }
+/** One element of a `.dead` list. Bytes that are not UTF-8 are kept beside what can be shown of them. */
+export const deadLetter = ({ bytes, raw }: Pick<Delivery, "bytes" | "raw">, letter: DeadLetter, worker: string, now: number) => {
+  const envelope = outline(raw)
+  const headers = record(envelope?.["headers"])
+  const crashes = record(envelope?.["properties"])?.["crashes"]
   return JSON.stringify({
     raw,
+    ...(bytes === undefined ? {} : { raw_base64: Buffer.from(bytes).toString("base64") }),
+    task: text(headers?.["task"]),
+    task_id: text(headers?.["id"]),
     reason: letter.reason,
     error: letter.error,
     worker,
     time: new Date(now).toISOString(),
-    deliveries
+    deliveries: typeof crashes === "number" ? crashes + 1 : 1
   })
 }
 
-/** Names a dead letter by its text. */
-export const letterId = (text: string) => createHash("sha1").update(text).digest("hex").slice(0, 10)
+/** Names a dead letter by its length and its end, where its time is, or the tag of a bare message. */
+export const letterId = (letter: string) => {
+  const bytes = Buffer.from(letter)
+  return createHash("sha1").update(bytes.subarray(-4096)).update(String(bytes.length)).digest("hex").slice(0, 10)
+}
 
-/** The message inside a dead letter as it goes back: as it was, with a clean record. The letter itself when it is not one of ours. */
-export const redriven = (text: string): { readonly raw: string; readonly priority: number } => {
-  let raw = text
+/** The message inside a dead letter; nothing when that is the bare message, or another hand's. */
+export const inside = (letter: string): Buffer | undefined => {
   try {
-    const inside = record(PythonJson.parse(text))?.["raw"]
-    if (typeof inside === "string") raw = inside
+    const { raw, raw_base64: bytes } = record(PythonJson.parse(letter)) ?? {}
+    if (typeof raw !== "string") return undefined
+    return typeof bytes === "string" ? Buffer.from(bytes, "base64") : Buffer.from(raw)
+  } catch {
+    return undefined
+  }
+}
+
+/** A message that goes back with nothing held against it. */
+export const cleared = (raw: string): { readonly raw: string; readonly priority: number } => {
+  try {
     const envelope = record(PythonJson.parse(raw))
     const properties = record(envelope?.["properties"])
     if (envelope === undefined || properties === undefined) return { raw, priority: 0 }
-    const { crashes: _, ...clean } = properties
+    const { crashes: _, suspect: __, ...clean } = properties
     return { raw: PythonJson.stringify({ ...envelope, properties: clean }), priority: priorityOf(raw) }
   } catch {
     return { raw, priority: 0 }

@@ -7,30 +7,41 @@ import * as kombu from "./kombu.ts"
 import { marks, now } from "./scripts.ts"
 
 /**
- * KEYS leases, workers, unacked_index, held, then each list and its marks. ARGV boot, seconds, name, info, then held tags.
- * Returns '' or, when another life holds this name, its info.
+ * KEYS leases, workers, unacked_index, held, steady, then each list and its marks. ARGV boot, seconds, name, info, how late a beat
+ * may be, how long the dead are remembered, then held tags. Returns '' or, when another life holds this name, its info.
  */
 const beat = `${now}${marks}
+local function boot_of(worker)
+  local readable, info = pcall(cjson.decode, worker)
+  return readable and type(info) == 'table' and type(info.boot) == 'string' and info.boot
+end
 local t = now()
 local other = redis.call('HGET', KEYS[2], ARGV[3])
-if other then
-  local readable, info = pcall(cjson.decode, other)
-  if readable and type(info) == 'table' and info.boot ~= ARGV[1] then
-    local lease = redis.call('ZSCORE', KEYS[1], tostring(info.boot))
-    if lease and tonumber(lease) > t then return other end
-  end
-end
-redis.call('ZADD', KEYS[1], text(t + tonumber(ARGV[2])), ARGV[1])
+local holder = other and boot_of(other)
+if holder and holder ~= ARGV[1] and tonumber(redis.call('ZSCORE', KEYS[1], holder) or 0) > t then return other end
+local until_now = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+local since = tonumber(redis.call('HGET', KEYS[5], ARGV[1]))
+if not since or since > t or until_now - ARGV[2] < t - ARGV[5] then redis.call('HSET', KEYS[5], ARGV[1], text(t)) end
+redis.call('ZADD', KEYS[1], text(t + ARGV[2]), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
-for i = 5, #ARGV do
+for i = 7, #ARGV do
   if redis.call('HGET', KEYS[4], ARGV[i]) == ARGV[1] then redis.call('ZADD', KEYS[3], text(t), ARGV[i]) end
 end
-for i = 5, #KEYS, 2 do mark(KEYS[i], KEYS[i + 1], t) end
+for i = 6, #KEYS, 2 do mark(KEYS[i], KEYS[i + 1], t) end
+for _, boot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(t - ARGV[6]), 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[1], boot) redis.call('HDEL', KEYS[5], boot)
+end
+local some = redis.call('HRANDFIELD', KEYS[2], 20, 'WITHVALUES')
+for i = 1, #some, 2 do
+  local boot = boot_of(some[i + 1])
+  if boot and not redis.call('ZSCORE', KEYS[1], boot) then redis.call('HDEL', KEYS[2], some[i]) end
+end
 return ''`
 
-/** KEYS leases, workers. ARGV boot, name. */
+/** KEYS leases, workers, steady. ARGV boot, name. */
 const resign = `
 redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
 local info = redis.call('HGET', KEYS[2], ARGV[2])
 if info and string.find(info, ARGV[1], 1, true) then redis.call('HDEL', KEYS[2], ARGV[2]) end
 return 1`
@@ -38,37 +49,46 @@ return 1`
 const isAlive = (pid: number) => {
   try {
     return process.kill(pid, 0)
-  } catch {
-    return false
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM" // another user's
   }
 }
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
+
+/** How long a worker is shown after its lease ran out (seconds). */
+const REMEMBERED = 3600
 
 /** This worker's lease on what it holds. */
 export const lease = (redis: Redis, me: WorkerIdentity["Service"]) => {
   const doBeat = script(redis, "mgBeat", beat)
   const doResign = script(redis, "mgResign", resign)
-  const { held, leases, unackedIndex, workers } = kombu
+  const { held, LATE, LEASE, leases, steady, unackedIndex, workers } = kombu
+  /** The first beat of this life has been heard: whoever has the name after that took it while we stood still. */
+  let lives = false
 
   const beatOnce = (info: WorkerInfo, queues: ReadonlyArray<string>, mine: Iterable<string>) =>
     doBeat(
-      [leases, workers, unackedIndex, held, ...kombu.lists(queues).flatMap(({ key }) => [key, kombu.arrivals(key)])],
-      [me.boot, kombu.LEASE, me.name, JSON.stringify(info), ...mine]
+      [leases, workers, unackedIndex, held, steady, ...kombu.lists(queues).flatMap(({ key }) => [key, kombu.arrivals(key)])],
+      [me.boot, LEASE, me.name, JSON.stringify(info), LATE, REMEMBERED, ...mine]
     )
-  const end = (boot: string) => doResign([leases, workers], [boot, me.name])
+  const end = (boot: string) => doResign([leases, workers, steady], [boot, me.name])
 
-  /** The life that last had our name is over when it ran on this host under a process id that is ours now, or nobody's. */
-  const outlived = (other: WorkerInfo) => other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
+  /**
+   * The life that last had our name is over when it ran on this machine and host under a process id that is ours now, or nobody's.
+   * Two servers set up alike have the same host name and, in containers, the same process ids.
+   */
+  const outlived = (other: WorkerInfo) =>
+    other.machine === me.machine && other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
   return {
     /** `false` when another worker lives under our name. */
     renew: async (...beat: Parameters<typeof beatOnce>) => {
       const reply = await beatOnce(...beat)
-      if (reply === "") return true
+      if (reply === "") return (lives = true)
       const other = decode(reply)
-      if (Option.isSome(other) && !outlived(other.value)) return false
-      if (Option.isSome(other)) await end(other.value.boot)
-      return (await beatOnce(...beat)) === ""
+      if (lives || Option.isNone(other) || !outlived(other.value)) return false
+      await end(other.value.boot)
+      return (lives = (await beatOnce(...beat)) === "")
     },
     end: () => end(me.boot)
   }

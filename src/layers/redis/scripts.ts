@@ -1,3 +1,6 @@
+import { json } from "./json.ts"
+import { restore } from "./restore.ts"
+
 /**
  * Each script is one step at the server, so a crash finds all of it done or nothing. Times are the server's own, in seconds,
  * so that workers with different clocks agree. Numbers keep their fraction by `string.format`.
@@ -8,55 +11,81 @@ local function text(number) return string.format('%.6f', number) end`
 
 /**
  * At each beat the newest message of a list is marked with the time, so what was claimed before a mark's message came before
- * that time. A mark whose message somebody else took is passed by when a later one is met, or when the list is empty.
+ * that time. A mark is a digest of the message's end, where its tag is, the time, and how many messages had come by then: with it
+ * a mark whose message somebody else took is known by the list being shorter, and goes.
  */
 export const marks = `
+local function print_of(message) return redis.sha1hex(string.sub(message, -4096) .. #message) end
+local function read_mark(mark)
+  local at, count = string.match(mark, '^(%S+) ?(%d*)', 41)
+  return string.sub(mark, 1, 40), tonumber(at), tonumber(count) or 0
+end
 local function mark(list, marks, t)
-  local newest = redis.call('LINDEX', list, 0)
+  local length, newest = redis.call('LLEN', list), redis.call('LINDEX', list, 0)
   if not newest then redis.call('DEL', marks) return end
-  local print = redis.sha1hex(newest)
-  local last = redis.call('LINDEX', marks, 0)
-  if not last or string.sub(last, 1, 40) ~= print then redis.call('LPUSH', marks, print .. text(t)) end
+  local print, last, count = print_of(newest), redis.call('LINDEX', marks, 0), 1
+  if last then
+    local before, _, had = read_mark(last)
+    local came, bytes, other = 0, 0, newest
+    -- Where so much has come that it is not looked through, at least this much has.
+    while other and print_of(other) ~= before and came < 1000 and bytes < 4194304 do
+      came, bytes = came + 1, bytes + #other
+      other = redis.call('LINDEX', list, came)
+    end
+    count = had + came
+  end
+  if not last or count > select(3, read_mark(last)) then redis.call('LPUSH', marks, print .. text(t) .. ' ' .. count) end
+  for _ = 1, 1000 do
+    local oldest = redis.call('LINDEX', marks, -1)
+    if not oldest or count - select(3, read_mark(oldest)) < length then break end
+    redis.call('RPOP', marks)
+  end
 end
 local function came(raw, marks)
   local oldest = redis.call('LRANGE', marks, -100, -1)
-  local print = #oldest > 0 and redis.sha1hex(raw)
+  local print = #oldest > 0 and print_of(raw)
   for i = #oldest, 1, -1 do
-    if string.sub(oldest[i], 1, 40) == print then
+    local marked, at = read_mark(oldest[i])
+    if marked == print then
       redis.call('LTRIM', marks, 0, i - 2 - #oldest)
-      return tonumber(string.sub(oldest[i], 41))
+      return at
     end
   end
-  return #oldest > 0 and tonumber(string.sub(oldest[#oldest], 41))
+  return #oldest > 0 and select(2, read_mark(oldest[#oldest]))
 end`
 
 /**
- * KEYS unacked, unacked_index, held, then each list and its marks. ARGV boot, a tag for this claim, then each list's queue.
- * Returns queue, message, and how long it has been seen to wait.
+ * KEYS unacked, unacked_index, held, then each list, its marks and the dead letters of its queue. ARGV boot, a tag for this claim,
+ * the most bytes that are read, then each list's queue. Returns queue, message, how long it has been seen to wait, and '' or, when
+ * it is too large, its bytes: then it lies with the dead letters, and the message is what it says without its body.
+ *
+ * The entry says the queue it was taken from, which only the claim knows: by the sender's exchange and routing key a message that
+ * was moved by hand, or routed by a pattern, would go back to another. What is not JSON lies there as a string.
  */
-export const claim = `${now}${marks}
-for i = 4, #KEYS, 2 do
+export const claim = `${now}${marks}${json}
+local function readable(raw)
+  local _, open = find(raw, '^%s*{%s*"body"%s*:%s*"')
+  steps = 0
+  local close = open and string_end(raw, open)
+  local head = close and '{"body":""' .. sub(raw, close + 1) or raw -- kombu writes the body first
+  if #head > 1048576 then return members(raw) and '' end
+  local is_json, message = pcall(cjson.decode, head)
+  return is_json and type(message) == 'table' and head
+end
+for i = 4, #KEYS, 3 do
   local raw = redis.call('RPOP', KEYS[i])
   if raw then
-    local t, queue = now(), ARGV[i / 2 + 1]
-    local seen = came(raw, KEYS[i + 1]) or t
-    local exchange, key, shown = '', queue, cjson.encode(raw)
-    local readable, message = pcall(cjson.decode, raw)
-    if readable and type(message) == 'table' then
-      shown = raw
-      local properties = message.properties
-      if type(properties) == 'table' then
-        local info = properties.delivery_info
-        if type(info) == 'table' then
-          if type(info.exchange) == 'string' then exchange = info.exchange end
-          if type(info.routing_key) == 'string' and info.routing_key ~= '' then key = info.routing_key end
-        end
-      end
+    local t, queue, head = now(), ARGV[(i - 4) / 3 + 4], readable(raw)
+    local waited = text(t - (came(raw, KEYS[i + 1]) or t))
+    if #raw > tonumber(ARGV[3]) then
+      local buried = redis.pcall('LPUSH', KEYS[i + 2], raw)
+      if type(buried) == 'table' then redis.call('RPUSH', KEYS[i], raw) return buried end
+      return { queue, head or '', waited, tostring(#raw) }
     end
-    redis.call('HSET', KEYS[1], ARGV[2], '[' .. shown .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']')
+    redis.call('HSET', KEYS[1], ARGV[2], '[' .. (head and raw or cjson.encode(raw)) .. ',"",' .. cjson.encode(queue) .. ']')
     redis.call('ZADD', KEYS[2], text(t), ARGV[2])
     redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
-    return { queue, raw, text(t - seen) }
+    return { queue, raw, waited, '' }
   end
 end
 return false`
@@ -72,11 +101,20 @@ if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
 let_go(ARGV[2])
 return 1`
 
-/** KEYS unacked, unacked_index, held, list. ARGV boot, tag, what to push, 'R' (taken next) or 'L' (behind the others). */
-export const move = `${let_go}
+/** KEYS unacked, unacked_index, held, dead letters. ARGV boot, tag, the letter. */
+export const bury = `${let_go}
 if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
+redis.call('LPUSH', KEYS[4], ARGV[3])
 let_go(ARGV[2])
-redis.call(ARGV[4] == 'R' and 'RPUSH' or 'LPUSH', KEYS[4], ARGV[3])
+return 1`
+
+/**
+ * KEYS and ARGV as for `restore`, then ARGV boot, tag, 'none' or 'alone' (a crash is counted), and what is known of its request
+ * ('' leaves what the message says).
+ */
+export const handBack = `${restore}
+if redis.call('HGET', KEYS[3], ARGV[4]) ~= ARGV[3] then return 0 end
+put_back(ARGV[4], ARGV[5], ARGV[6] ~= '' and ARGV[6] or nil)
 return 1`
 
 /**
@@ -104,9 +142,3 @@ for i = 2, #KEYS, 2 do
   redis.call('LPUSH', KEYS[i + 1], ARGV[i + 2])
 end
 return ARGV[2]`
-
-/** KEYS dead letters, list. ARGV the letter, what to push ('' for nothing). */
-export const exhume = `
-if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-if ARGV[2] ~= '' then redis.call('LPUSH', KEYS[2], ARGV[2]) end
-return 1`

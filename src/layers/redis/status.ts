@@ -1,7 +1,9 @@
 import { Option, Schema } from "effect"
 import type { Redis } from "ioredis"
 import { type QueueDepth, type QueueStatus, type Scheduled, WorkerInfo } from "../../services/TaskQueue.ts"
+import { script } from "./connect.ts"
 import * as kombu from "./kombu.ts"
+import { restore } from "./restore.ts"
 
 type Mark = string | null
 type Four = [number, Mark, number, Mark, number, Mark, number, Mark]
@@ -50,7 +52,7 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
   const depth = (queue: string, at: number): QueueDepth => {
     const [p0, m0, p3, m3, p6, m6, p9, m9, dead] = lists.slice(at * 9, at * 9 + 9) as [...Four, number] // nine per queue, pushed above
     const marks = [m0, m3, m6, m9].flatMap((mark, n) =>
-      mark === null || [p0, p3, p6, p9][n] === 0 ? [] : [Number(mark.slice(40))]
+      mark === null || [p0, p3, p6, p9][n] === 0 ? [] : [Number.parseFloat(mark.slice(40))]
     )
     return {
       queue,
@@ -83,16 +85,32 @@ export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promi
   }
 }
 
+/** The most bytes of messages that one listing reads, beyond the first message. */
+const BYTES = 4 * 1024 * 1024
+
+/** KEYS and ARGV as for `restore`, then ARGV how many and how many bytes. Returns of each: when it is due, its tag, queue, text. */
+const soonest = `${restore}
+local left, out = tonumber(ARGV[4]), {}
+local found = redis.call('ZRANGE', KEYS[4], 0, ARGV[3] - 1, 'WITHSCORES')
+for i = 1, #found, 2 do
+  local entry = left > 0 and redis.call('HGET', KEYS[1], found[i])
+  if entry then
+    local message, exchange, key = opened(entry)
+    left = left - #entry
+    for _, part in ipairs({ found[i + 1], found[i], queues_of(exchange, key)[1], message }) do out[#out + 1] = part end
+  end
+end
+return out`
+
 /** What waits for its time, the soonest first. */
-export const waiting = async (redis: Redis, limit: number): Promise<ReadonlyArray<Scheduled>> => {
-  const flat = await redis.zrange(kombu.scheduled, "0", String(limit - 1), "WITHSCORES")
-  const tags = flat.filter((_, at) => at % 2 === 0)
-  if (tags.length === 0) return []
-  const triples = await redis.hmget(kombu.unacked, ...tags)
-  return tags.flatMap((tag, at) => {
-    const triple = triples[at]
-    if (typeof triple !== "string") return [] // it has just come due
-    const { raw, routingKey: queue } = kombu.entry(triple)
-    return [{ delivery: { tag, queue: queue ?? "", raw }, due: Number(flat[at * 2 + 1]) * 1000 }]
-  })
+export const waiting = (redis: Redis, prefix: string) => {
+  const run = script(redis, "mgSoonest", soonest)
+  return async (limit: number, fallback: string): Promise<ReadonlyArray<Scheduled>> => {
+    const { held, scheduled, unacked, unackedIndex } = kombu
+    const parts = (await run([unacked, unackedIndex, held, scheduled], [prefix, fallback, limit, BYTES])) as ReadonlyArray<string>
+    return Array.from({ length: parts.length / 4 }, (_, n) => {
+      const [due, tag, queue, raw] = parts.slice(n * 4, n * 4 + 4) as [string, string, string, string] // four of each
+      return { delivery: { tag, queue, raw }, due: Number(due) * 1000 }
+    })
+  }
 }

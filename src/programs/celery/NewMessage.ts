@@ -49,7 +49,7 @@ export const again = (
 ) => {
   const envelope = message.envelope.headers["task"] === message.task ? message.envelope : asProtocol2(message)
   const { redelivered: _, ...headers } = envelope.headers
-  const { crashes: __, generation: before, ...properties } = envelope.properties ?? {}
+  const { crashes: __, suspect: ___, generation: before, ...properties } = envelope.properties ?? {}
   const known = next.generation === undefined ? before : next.generation
   return outgoing(
     {

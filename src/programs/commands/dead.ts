@@ -1,6 +1,6 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { type Buried, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Buried, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
@@ -10,7 +10,9 @@ import { Failed, inJson, WrongUse } from "./outcome.ts"
 /** What a dead letter says; one that another hand wrote may say less. */
 const Letter = Schema.fromJsonString(
   Schema.Struct({
-    raw: Schema.String,
+    raw: Schema.optionalKey(Schema.String), // left out of what is shown of a long one
+    task: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    task_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
     reason: Schema.String,
     error: Schema.String,
     worker: Schema.String,
@@ -23,15 +25,17 @@ const Headers = Schema.fromJsonString(Schema.Struct({ headers: Schema.Struct({ i
 
 const read = (buried: Buried) => {
   const letter = Option.getOrUndefined(decode(buried.text))
-  const message = Option.getOrUndefined(Schema.decodeUnknownOption(Headers)(letter?.raw))
+  const message = Option.getOrUndefined(Schema.decodeOption(Headers)(letter?.raw ?? buried.text))
   return {
     id: buried.id,
     queue: buried.queue,
     time: letter?.time ?? null,
-    task: message?.headers.task ?? null,
-    task_id: message?.headers.id ?? null,
-    reason: letter?.reason ?? "not written by us",
+    task: letter?.task ?? message?.headers.task ?? null,
+    task_id: letter?.task_id ?? message?.headers.id ?? null,
+    // Put there as it was by a worker that could not read it, or by another hand.
+    reason: letter?.reason ?? "a bare message",
     error: letter?.error ?? "",
+    bytes: buried.bytes,
     worker: letter?.worker ?? null,
     deliveries: letter?.deliveries ?? null
   }
@@ -43,12 +47,15 @@ const ids = Argument.String("id").pipe(
 )
 const all = Flag.Boolean("all").pipe(Flag.withDescription("Every dead letter"), Flag.withDefault(false))
 
+/** The most that are listed, or looked through for an id, at once. */
+const MOST = 1000
+
 /** The letters meant, each id naming exactly one. */
 const chosen = Effect.fnUntraced(function* (wanted: ReadonlyArray<string>, everything: boolean) {
   const queue = yield* TaskQueue
   if (everything === wanted.length > 0)
     return yield* new WrongUse({ message: "name the dead letters by their ids, or say --all" })
-  const buried = yield* queue.buried
+  const buried = yield* queue.buried(MOST)
   if (everything) return buried
   return yield* Effect.forEach(wanted, (id) => {
     const found = buried.filter((letter) => letter.id.startsWith(id))
@@ -64,7 +71,7 @@ const chosen = Effect.fnUntraced(function* (wanted: ReadonlyArray<string>, every
 
 const list = Command.make("list", { json: flags.json }, ({ json }) =>
   Effect.gen(function* () {
-    const letters = (yield* (yield* TaskQueue).buried).map(read)
+    const letters = (yield* (yield* TaskQueue).buried(MOST)).map(read)
     if (json) return yield* print(letters)
     if (letters.length === 0) return yield* Console.log("no dead letters")
     const rows = letters.map((letter) => [
@@ -75,6 +82,7 @@ const list = Command.make("list", { json: flags.json }, ({ json }) =>
       Text.cut(`${letter.reason}: ${letter.error}`, 80)
     ])
     yield* Console.log(Display.table(yield* Display.paint, ["id", "time", "task", "task id", "why"], rows))
+    if (letters.length === MOST) yield* Console.log(`these are the newest ${MOST}; redrive or drop some to see the others`)
   }).pipe(inJson(json, print))
 ).pipe(Command.withDescription("The dead letters, the newest first"))
 
@@ -82,15 +90,14 @@ const show = Command.make(
   "show",
   { id: Argument.String("id").pipe(Argument.withDescription("An id as `dead list` shows it")) },
   ({ id }) =>
-    Effect.flatMap(chosen([id], false), ([letter]) =>
-      print({
-        ...read(letter!),
-        raw: Option.getOrElse(
-          Option.map(decode(letter!.text), ({ raw }) => raw),
-          () => letter!.text
-        )
-      })
-    )
+    Effect.gen(function* () {
+      const [letter] = yield* chosen([id], false)
+      // One of more bytes is larger than anything that is read here: a bare message, and not to be printed.
+      const whole = letter!.bytes > 3 * MAX_MESSAGE ? Option.none() : yield* (yield* TaskQueue).letter(letter!)
+      const text = Option.getOrElse(whole, () => letter!.text)
+      const raw = Option.getOrUndefined(decode(text))?.raw ?? text
+      yield* print({ ...read(letter!), raw })
+    })
 ).pipe(Command.withDescription("One dead letter in full, with the message as it came, as JSON"))
 
 const act = (
@@ -102,11 +109,18 @@ const act = (
   Command.make(name, { ids, all, json: flags.json }, ({ all, ids, json }) =>
     Effect.gen(function* () {
       const queue = yield* TaskQueue
-      const letters = yield* chosen(ids, all)
-      // Another hand may have been faster with one of them: it is not counted twice.
-      const moved = (yield* Effect.filter(letters, (letter) => each(queue, letter))).map((letter) => letter.id)
-      yield* json ? print({ [done]: moved }) : Console.log(`${done}: ${moved.length} of ${letters.length}`)
-      if (moved.length < letters.length) return yield* new Failed({ message: "the others were gone already" })
+      const moved: Array<string> = []
+      let meant = 0
+      while (true) {
+        const letters = yield* chosen(ids, all)
+        // Another hand may have been faster with one of them: it is not counted twice.
+        const now = yield* Effect.filter(letters, (letter) => each(queue, letter))
+        moved.push(...now.map(({ id }) => id))
+        meant += letters.length
+        if (!all || letters.length < MOST || now.length === 0) break
+      }
+      yield* json ? print({ [done]: moved }) : Console.log(`${done}: ${moved.length} of ${meant}`)
+      if (moved.length < meant) return yield* new Failed({ message: "the others were gone already" })
     }).pipe(inJson(json, print))
   ).pipe(Command.withDescription(description))
 

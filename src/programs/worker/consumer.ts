@@ -19,6 +19,8 @@ export interface Options<R> {
   readonly slots: Semaphore.Semaphore
   readonly jobs: Queue.Queue<Job<R>>
   readonly jobOf: (delivery: Claimed) => Effect.Effect<Job<R>>
+  /** Completes when no job is in hand. */
+  readonly idle: Effect.Effect<void>
   /** Reasons to take nothing for a while. */
   readonly pauses: Queue.Queue<PutBack>
   /** Tells who listens to events that it has paused, and why; "" that it goes on. */
@@ -101,6 +103,24 @@ export const consumer =
           return Option.none<Claimed>()
         })
 
+      /**
+       * A message that a worker died over begins when all others in hand have ended, and nothing is taken before it has ended too:
+       * should it end this worker, no other message is in its company.
+       */
+      const runAlone = Effect.fnUntraced(function* (
+        claimed: Claimed,
+        restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
+      ) {
+        vitals.full = true
+        yield* self.doing("a worker died over the next task: it runs alone, when the others have ended")
+        yield* restore(options.idle).pipe(
+          Effect.onInterrupt(() => Effect.flatMap(options.jobOf(claimed), (job) => job.handBack({ crashed: false })))
+        )
+        yield* Queue.offer(options.jobs, yield* options.jobOf(claimed))
+        yield* self.doing("a worker died over this task: it runs alone")
+        yield* restore(options.idle)
+      })
+
       const takeOne = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           vitals.full = true
@@ -109,8 +129,9 @@ export const consumer =
           vitals.full = false
           yield* self.doing("waiting for a task")
           const claimed = yield* next(restore).pipe(Effect.onError(() => options.slots.release(1)))
-          if (Option.isSome(claimed)) yield* Queue.offer(options.jobs, yield* options.jobOf(claimed.value))
-          else yield* options.slots.release(1)
+          if (Option.isNone(claimed)) yield* options.slots.release(1)
+          else if (claimed.value.suspect) yield* runAlone(claimed.value, restore)
+          else yield* Queue.offer(options.jobs, yield* options.jobOf(claimed.value))
         })
       )
 

@@ -261,7 +261,8 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         read = message.success
         return yield* Effect.annotateLogs(live(delivery, read, knowledge), { task: read.task, id: read.id })
       }
-      yield* settle.refused(delivery, message.failure)
+      if (delivery.tooLarge === undefined) yield* settle.refused(delivery, message.failure)
+      else yield* settle.tooLarge(delivery, delivery.tooLarge, message.failure)
       yield* metrics.count("tasks_total", { task: "unknown", outcome: "refused" })
       return "reusable"
     }).pipe(

@@ -2,7 +2,7 @@ import { type Cause, Clock, Duration, Effect, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
-import { type Delivery, type GivenBack, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Delivery, type GivenBack, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Canvas from "../celery/Canvas.ts"
@@ -158,6 +158,21 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       const ended = yield* remains(delivery.raw, problem.id)
       yield* end(delivery, yield* telling(delivery, ended, (whose, now) => Reply.failure(whose, problem.failure, now)))
       yield* outside.emit(() => TaskEvent.failed(problem.id, problem.failure))
+    }),
+
+    /** The claim has made it a dead letter already, so it is only told: to who waits for its id, where that could be read. */
+    tooLarge: Effect.fnUntraced(function* (
+      delivery: Delivery,
+      bytes: number,
+      problem: Message.Unreadable | Message.Undeliverable
+    ) {
+      const failure = TaskFailure.decodeError(`message: ${bytes} bytes, at most ${MAX_MESSAGE} are read`)
+      if (problem._tag === "Unreadable") return yield* bury(delivery, "too large", failure.message)
+      const { id } = problem
+      const ended = yield* remains(delivery.raw, id)
+      const steps = telling(delivery, ended, (whose, now) => Reply.failure(whose, failure, now))
+      yield* buryAndTell(delivery, "too large", failure.message, steps)
+      yield* outside.emit(() => TaskEvent.failed(id, failure))
     })
   }
 })

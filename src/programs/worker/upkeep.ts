@@ -37,6 +37,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           boot: me.boot,
           host: me.host,
           pid: me.pid,
+          machine: me.machine,
           version: VERSION,
           queues: yield* queue.queues,
           startedAt: me.startedAt,
@@ -79,14 +80,20 @@ export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
       const released = yield* Effect.option(queue.release)
       const now = yield* Clock.currentTimeMillis
       if (Option.isSome(released)) {
-        const { due, lost } = released.value
+        const { buried, due, lost } = released.value
         if (due > 0) yield* metrics.count("messages_released_total", { why: "due" }, due)
         if (lost > 0) {
           yield* metrics.count("messages_released_total", { why: "lost" }, lost)
           yield* Effect.logWarning(`put back ${lost} messages that a dead worker held`)
         }
+        if (buried > 0) {
+          yield* metrics.count("dead_letters_total", { reason: "crash cannot be counted" }, buried)
+          yield* Effect.logError(`${buried} of them are dead letters: a crash cannot be counted in them`)
+        }
       }
-      const next = Option.flatMap(released, ({ nextDue }) => nextDue)
+      // Between two passes others have their turn.
+      const more = Option.exists(released, (pass) => pass.more)
+      const next = more ? Option.some(now) : Option.flatMap(released, ({ nextDue }) => nextDue)
       yield* self.doing(
         Option.match(next, {
           onNone: () => "nothing scheduled",

@@ -66,15 +66,20 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const memory = yield* makeMemoryLimit
   /** Not counted by task id: a message may have come twice, or have none that can be read. */
   const inHand = new Set<Claimed>()
+  const idle = Latch.makeUnsafe(true)
   const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
     // With no more messages than children none of them waits.
     const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || scaler !== undefined
     const reserved = waits ? yield* reserve(vitals, delivery, settings.TIMEZONE) : { release: Effect.void }
     if (scaler !== undefined) yield* scaler.nudge
     inHand.add(delivery)
+    idle.closeUnsafe()
     const letGo = Effect.andThen(
       reserved.release,
-      Effect.sync(() => inHand.delete(delivery))
+      Effect.sync(() => {
+        inHand.delete(delivery)
+        if (inHand.size === 0) idle.openUnsafe()
+      })
     )
     let free = true
     const knowledge = nothingKnown()
@@ -141,6 +146,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
         slots,
         jobs,
         jobOf,
+        idle: idle.await,
         pauses,
         told,
         leased: Effect.andThen(leased.await, informed.await)

@@ -49,7 +49,7 @@ describeWith(["redis"], "dead letters", ({ redis }) => {
           assert.strictEqual((yield* run(["dead", "redrive", poison!], env)).code, 1, "it is gone")
           assert.strictEqual((yield* run(["dead", "drop"], env)).code, 2, "which?")
           assert.strictEqual((yield* run(["dead", "drop", "--all"], env)).code, 0)
-          assert.deepStrictEqual(yield* queue.buried, [])
+          assert.deepStrictEqual(yield* queue.buried(10), [])
         }).pipe(Effect.provide(layer))
       }),
     60_000
