@@ -41,8 +41,14 @@ export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {
 export class Cancelled extends Schema.TaggedError<Cancelled>()("Cancelled", { detail: Schema.String }) {}
 /** fal does not know the request id (any more). It may have been paid. */
 export class Unknown extends Schema.TaggedError<Unknown>()("Unknown", { detail: Schema.String }) {}
-/** A submit did not reach fal, or a status or result could not be read: no harm is done, and it may be tried again. */
-export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { detail: Schema.String }) {}
+/**
+ * A submit did not reach fal, or a status or result could not be read: no harm is done, and it may be tried again, no sooner than
+ * `retryAfter` seconds where fal named a time.
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
+  detail: Schema.String,
+  retryAfter: Schema.optionalKey(Schema.Finite)
+}) {}
 
 /** One failure, several reasons: callers match on `reason`. */
 export class GeneratorError extends Schema.TaggedError<GeneratorError>()("GeneratorError", {

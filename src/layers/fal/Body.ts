@@ -10,10 +10,15 @@ import type { Answered } from "./exchange.ts"
 export type Fields = Readonly<Record<string, unknown>>
 
 const parse = Schema.decodeOption(Schema.fromJsonString(Schema.Unknown))
-export const valueOf = (text: string): unknown => Option.getOrUndefined(parse(text))
+const parsed = new WeakMap<Answered, unknown>()
+/** Parsed once for each answer, which may be long. */
+export const valueOf = (answer: Answered): unknown => {
+  if (!parsed.has(answer)) parsed.set(answer, Option.getOrUndefined(parse(answer.text)))
+  return parsed.get(answer)
+}
 export const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value)
-export const fieldsOf = (text: string): Fields | undefined => {
-  const value = valueOf(text)
+export const fieldsOf = (answer: Answered): Fields | undefined => {
+  const value = valueOf(answer)
   return isFields(value) ? value : undefined
 }
 /** A number, also one in quotes. */
@@ -24,7 +29,7 @@ export const numberOf = (value: unknown): number | undefined => {
 
 /** fal's own answers are signed like this, or JSON. Another is of something on the way to fal. */
 export const isOfFal = (answer: Answered) =>
-  answer.header("x-fal-request-id") !== undefined || isFields(valueOf(answer.text)) || Array.isArray(valueOf(answer.text))
+  answer.header("x-fal-request-id") !== undefined || isFields(valueOf(answer)) || Array.isArray(valueOf(answer))
 
 /** A request id is stored in a column of 100 characters. In an address, "." and ".." would be another address. */
 const isId = (value: string) => /^\P{C}{1,100}$/u.test(value) && /[^\s.]/.test(value)
@@ -47,7 +52,7 @@ const addresses = { status: "status_url", result: "response_url", cancel: "cance
  * beginning of a body that broke off. `undefined` when it is nowhere.
  */
 export const requestIdOf = (answer: Answered): string | undefined => {
-  const body = fieldsOf(answer.text) ?? {}
+  const body = fieldsOf(answer) ?? {}
   const inAddress = Object.values(addresses).map((name) => decoded(/\/requests\/([^/?#]+)/.exec(String(body[name]))?.[1]))
   const inBeginning = /"request_id"\s*:\s*"([^"\\]+)"/.exec(answer.text)?.[1]
   return [body["request_id"], ...inAddress, answer.header("x-fal-request-id"), inBeginning]
@@ -60,7 +65,7 @@ const LONGEST_PATH = 1000
 
 /** Where fal says that the request is to be asked about. Only the path of an address on fal's host, or on `base`'s, is taken. */
 export const pathsOf = (answer: Answered, base: string | undefined): Paths | undefined => {
-  const body = fieldsOf(answer.text) ?? {}
+  const body = fieldsOf(answer) ?? {}
   const ours = base === undefined ? null : URL.parse(base)
   const before = ours === null ? "" : ours.pathname.replace(/\/+$/, "")
   const pathOf = (value: unknown) => {
@@ -111,7 +116,7 @@ const textOf = (value: unknown): string => {
 }
 
 export const said = (answer: Answered): Said => {
-  const body = fieldsOf(answer.text) ?? {}
+  const body = fieldsOf(answer) ?? {}
   const { detail, error } = body
   const problems = Array.isArray(detail) ? detail.filter(isFields).filter(isProblem) : []
   const words = [
@@ -138,7 +143,7 @@ export const said = (answer: Answered): Said => {
 
 /** The names of what an answer holds, never what it holds: that may be a prompt. */
 export const shapeOf = (answer: Answered): string => {
-  const value = valueOf(answer.text)
+  const value = valueOf(answer)
   const type = answer.header("content-type") ?? "no content type"
   if (isFields(value)) return Text.shorten(`an object with ${Object.keys(value).slice(0, 20).join(", ") || "nothing in it"}`, 200)
   return Text.shorten(

@@ -1,5 +1,5 @@
 import * as Text from "../../services/Text.ts"
-import { type Fields, isFields, numberOf, valueOf } from "./Body.ts"
+import { type Fields, isFields, numberOf } from "./Body.ts"
 
 export interface Image {
   readonly url: string
@@ -85,8 +85,7 @@ const look = (
 }
 
 /** Reads a result in each form that fal's endpoints are known to use. `undefined` when it is in none of them. */
-export const outputOf = (text: string): Output | undefined => {
-  const value = valueOf(text)
+export const outputOf = (value: unknown): Output | undefined => {
   const there = look(value, [])
   if (there === undefined) return undefined
   const { found, passed } = there

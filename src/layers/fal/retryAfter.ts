@@ -1,8 +1,5 @@
 import type { Answered } from "./exchange.ts"
 
-/** A server that asks for longer is asked again after this (seconds). */
-const LONGEST = 3600
-
 /**
  * How long the server wants to be left alone (seconds). A date is read against the answer's own, so that clocks that differ do no
  * harm; without one it says nothing.
@@ -10,5 +7,5 @@ const LONGEST = 3600
 export const retryAfterOf = ({ header }: Pick<Answered, "header">): number | undefined => {
   const value = header("retry-after")?.trim() ?? ""
   const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : (Date.parse(value) - Date.parse(header("date") ?? "")) / 1000
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), LONGEST) : undefined
+  return Number.isFinite(seconds) ? Math.max(seconds, 0) : undefined
 }

@@ -56,6 +56,15 @@ const moved = (endpoint: string, answer: Answered) =>
     endpoint
   })
 
+/** No task waits longer than this because fal asked it to (seconds). */
+const LONGEST_WAIT = 3600
+/** Between two looks less: fal keeps some results for six minutes. */
+const LONGEST_PAUSE = 120
+const waiting = (answer: Answered, longest: number) => {
+  const retryAfter = retryAfterOf(answer)
+  return retryAfter === undefined ? {} : { retryAfter: Math.min(retryAfter, longest) }
+}
+
 /**
  * The answer of a POST. Any 2xx is an acceptance, also one that broke off after its first line. Of the rest, all but a clear no
  * may have been taken, and billed.
@@ -73,10 +82,7 @@ export const submitted = (exchange: Exchange, endpoint: string, base?: string): 
   if (exchange._tag === "Lost") return fail(new Uncertain({ detail: exchange.detail }))
   const { status } = exchange
   const { words } = Body.said(exchange)
-  if (status === 429) {
-    const retryAfter = retryAfterOf(exchange)
-    return fail(new Busy({ detail: words, ...(retryAfter === undefined ? {} : { retryAfter }) }))
-  }
+  if (status === 429) return fail(new Busy({ detail: words, ...waiting(exchange, LONGEST_WAIT) }))
   if (isAccount(status) || status === 404 || status === 405 || status === 410) return fail(account(endpoint, exchange, words))
   if (isElsewhere(status)) return fail(moved(endpoint, exchange))
   if (status < 400 || status >= 500 || status === 408) return fail(new Uncertain({ detail: words }))
@@ -109,7 +115,7 @@ const unreadable = (answer: Answered, said: Body.Said, endpoint: string): Genera
   if (isOfTheJob(answer, said) || status === 499 || status === 422) return undefined
   // Read too early is a 400 with a sentence and no type.
   if (status < 400 || status >= 500 || status === 400 || status === 404 || status === 408 || status === 429)
-    return new Unreachable({ detail: said.words })
+    return new Unreachable({ detail: said.words, ...waiting(answer, LONGEST_PAUSE) })
   return undefined
 }
 
@@ -130,7 +136,7 @@ export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress
     return fail(new Refused({ status: exchange.status, detail: said.words, billableUnits: billed(exchange) ?? 0 }))
   }
   if (!Body.isOfFal(exchange)) return fail(new Unreachable({ detail: "the status cannot be read" }))
-  const { metrics, queue_position } = Body.fieldsOf(exchange.text) ?? {}
+  const { metrics, queue_position } = Body.fieldsOf(exchange) ?? {}
   switch (said.status) {
     case "IN_QUEUE":
       return Result.succeed({ _tag: "Queued", position: Body.numberOf(queue_position) ?? null })
@@ -165,7 +171,7 @@ export const result = (exchange: Exchange, endpoint: string): Verdict<Picture> =
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   const said = Body.said(exchange)
   if (!isOk(exchange)) return fail(unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said))
-  const output = outputOf(exchange.text)
+  const output = outputOf(Body.valueOf(exchange))
   const billableUnits = billed(exchange) ?? null
   if (output?.image !== undefined) {
     const { flagged, image, seed } = output

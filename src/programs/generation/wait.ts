@@ -52,6 +52,8 @@ export const nextLook = (elapsed: number, usual: number, sure = false): number =
 }
 
 const TROUBLE_GAP = 250
+/** A pause that fal asks for and that is longer is not slept in the slot: the caller is told (milliseconds). */
+const LONG_PAUSE = 10_000
 /** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
 const TROUBLES = 6
 
@@ -76,6 +78,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
   // Found again after its time: when it ended nobody saw, so it says nothing about how long one takes.
   const late = (yield* Clock.currentTimeMillis) - submittedAt > usual.of(ticket.endpoint)
   let troubles = 0
+  let pause = 0
   let queuedLooks = 0
   for (let looks = 0; ; looks++) {
     const now = yield* Clock.currentTimeMillis
@@ -84,7 +87,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
       looks === 0 && now - startedAt > expected
         ? 0
         : troubles > 0
-          ? TROUBLE_GAP * 2 ** troubles * (0.5 + (yield* Random.next) / 2)
+          ? Math.max(pause, TROUBLE_GAP * 2 ** troubles * (0.5 + (yield* Random.next) / 2))
           : queuedLooks > 0
             ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
             : nextLook(now - startedAt, expected, usual.sure(ticket.endpoint)) - (now - startedAt)
@@ -92,10 +95,11 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
     yield* Effect.sleep(Math.ceil(gap))
     const progress = yield* Effect.result(generator.progress(ticket))
     if (progress._tag === "Failure") {
-      const { _tag } = progress.failure.reason
+      const { reason } = progress.failure
+      pause = reason._tag === "Unreachable" ? (reason.retryAfter ?? 0) * 1000 : 0
       // Believed once it is said again and again: fal has been seen not to know a request that it had just accepted, and taking
       // one for lost may pay twice.
-      const passing = _tag === "Unreachable" || _tag === "Unknown"
+      const passing = reason._tag === "Unknown" || (reason._tag === "Unreachable" && pause <= LONG_PAUSE)
       if (!passing || ++troubles > TROUBLES) return yield* progress.failure
       continue
     }
