@@ -328,6 +328,38 @@ describe.concurrent("while it runs", () => {
         assert.strictEqual((yield* simulator.calls).submit, 1)
       })
     )
+  for (const route of ["status", "result"] as const)
+    it.effect(
+      `W8 and R15 a ${route} that is busy and names a time: the slot is free until then, and the same id is asked about`,
+      () =>
+        Effect.gen(function* () {
+          const { outcomes, pass, result, send, simulator, start, success } = yield* stage()
+          yield* simulator.setFaults({ route, kind: "busy", ms: 90_000 })
+          yield* start()
+          const id = yield* send()
+          yield* pass(10)
+          assert.strictEqual((yield* result(id))!.status, "RETRY")
+          const { result: read, status } = yield* simulator.calls
+          yield* pass(80)
+          assert.deepInclude(yield* simulator.calls, { result: read, status })
+          yield* pass(30)
+          yield* success(id)
+          assert.deepStrictEqual([yield* outcomes, (yield* simulator.calls).submit], [["picture"], 1])
+        })
+    )
+  it.effect("W8 a cancelled request whose status is busy and names a time is watched all the same", () =>
+    Effect.gen(function* () {
+      const { outcomes, pass, send, simulator, start, success } = yield* stage({ pictureSeconds: 40, cancelRunning: "finish" })
+      yield* start({ env: { TASK_SOFT_TIME_LIMIT: "20", TASK_TIME_LIMIT: "120" } })
+      const id = yield* send()
+      yield* pass(21)
+      assert.strictEqual((yield* simulator.calls).cancel, 1)
+      yield* simulator.setFaults({ route: "status", kind: "busy", ms: 60_000, times: 3 })
+      yield* pass(80)
+      yield* success(id)
+      assert.deepStrictEqual(yield* outcomes, ["picture"])
+    })
+  )
   it.effect("W8 a 404 that is not fal's is trouble on the way", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()

@@ -67,10 +67,10 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "retry without the journal",
     file: collect,
     from: `      default:
-        return yield* later("fal unreachable"`,
+        return yield* unreachable(reason)`,
     to: `      default:
         yield* Entry.withdraw(payer, submitted, undefined)
-        return yield* later("fal unreachable"`
+        return yield* unreachable(reason)`
   },
   {
     name: "an intent stays when fal was busy",

@@ -23,7 +23,7 @@ const SECOND_LOOK = "5 seconds"
 const read = Effect.fnUntraced(function* (ticket: Ticket) {
   const generator = yield* Generator
   const looks = Effect.retry(generator.result(ticket), {
-    while: (error) => tag(error) === "Unreachable" || tag(error) === "Unknown",
+    while: ({ reason }) => (reason._tag === "Unreachable" && reason.retryAfter === undefined) || reason._tag === "Unknown",
     schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
   })
   return yield* Effect.catchIf(
@@ -72,6 +72,13 @@ const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: Generato
   if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(endpoint, "wasted", reason.billableUnits)
 })
 
+/** The request itself is unharmed, and is asked about again for as long as it takes. */
+const unreachable = (reason: GeneratorError["reason"]) =>
+  later("fal unreachable", `fal: ${reason.detail}`, {
+    counted: false,
+    atLeast: "retryAfter" in reason ? (reason.retryAfter ?? 0) : 0
+  })
+
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (
@@ -102,7 +109,7 @@ const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
           atLeast: yield* grace
         })
       default:
-        return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: false })
+        return yield* unreachable(reason)
     }
   })
 
@@ -127,11 +134,16 @@ export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, k
   if (unknownSince !== undefined) {
     const generator = yield* Generator
     const left = (yield* grace) - ((yield* Entry.now(payer)) - unknownSince) / 1000
-    const look = yield* Effect.result(left > 0 ? Effect.void : generator.progress(Entry.ticketOf(submitted)))
+    const ticket = Entry.ticketOf(submitted)
+    // fal may still know a request whose result it has not any more.
+    const both = Effect.flatMap(generator.progress(ticket), ({ _tag }) =>
+      _tag === "Ended" ? Effect.asVoid(generator.result(ticket)) : Effect.void
+    )
+    const look = yield* Effect.result(left > 0 ? Effect.void : both)
     const reason = look._tag === "Failure" ? look.failure.reason : undefined
     if (left > 0 || reason?._tag === "Unknown") return yield* resubmit(payer, known, order)
     if (reason?._tag === "AccountProblem") return yield* refused(reason)
-    if (reason !== undefined) return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: false })
+    if (reason?._tag === "Unreachable") return yield* unreachable(reason)
   }
   yield* metrics.count("generations_reattached_total", {})
   yield* Entry.renew(payer, submitted)
@@ -157,6 +169,12 @@ export const recall = Effect.fnUntraced(function* (payer: Entry.Payer, submitted
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
   return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, madeAt(payer, submitted)).pipe(
     Effect.flatMap((waited) => bring(payer, submitted, waited, use)),
+    // Nobody else will look: a pause that fal asks for is waited for here, within the hard limit.
+    Effect.retry({
+      while: (error) =>
+        error._tag === "GeneratorError" && error.reason._tag === "Unreachable" && error.reason.retryAfter !== undefined,
+      schedule: Schedule.spaced("10 seconds")
+    }),
     Effect.as(true),
     // One that fal does not speak of may still be running, and counts for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
