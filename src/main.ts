@@ -95,6 +95,10 @@ const cli = Layer.mergeAll(
   })
 )
 
+// Left to itself Node opens its debugger at SIGUSR1, on a port that whoever is on this machine can take the process over by, and dies
+// at SIGUSR2. A worker answers both.
+for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {})
+
 Command.make("model-generator").pipe(
   Command.withDescription(
     "Makes fashion models with fal.ai: a supervised worker for Celery's queues, and what an operator needs"

@@ -1,8 +1,8 @@
 import { Clock, Effect, Layer, Option, Queue, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
-import * as Settings from "../services/Settings.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import { channelsOf } from "./redis/channels.ts"
 import { connect, script } from "./redis/connect.ts"
 import * as envelope from "./redis/envelope.ts"
 import * as kombu from "./redis/kombu.ts"
@@ -31,14 +31,10 @@ return written`
 const UNHEARD = 1000
 
 const make = Effect.gen(function* () {
-  const settings = yield* Settings.of("BROKER_FANOUT_PREFIX", "BROKER_FANOUT_PATTERNS")
   const me = yield* WorkerIdentity
   const where = yield* broker
   const redis = yield* connect(where, "commands")
-  // Pub/sub is the server's, not the database's, so kombu puts the database in front.
-  const prefix = where.keyPrefix + settings.BROKER_FANOUT_PREFIX.replaceAll("{db}", String(redis.options.db ?? 0))
-  const control = `${prefix}${kombu.pidbox}`
-  const events = (routingKey: string) => `${prefix}celeryev${settings.BROKER_FANOUT_PATTERNS ? `/${routingKey}` : ""}`
+  const { control, events } = yield* channelsOf(where)
   const reply = script(redis, "mgReply", writeReply)
 
   const heard = (channel: string, raw: string): Option.Option<Heard> =>

@@ -10,6 +10,7 @@ import * as JournalRedis from "./JournalRedis.ts"
 import * as MetricsProm from "./MetricsProm.ts"
 import * as ModelLibrarySql from "./ModelLibrarySql.ts"
 import * as PostgresPg from "./PostgresPg.ts"
+import * as PreconditionsLive from "./PreconditionsLive.ts"
 import * as ResultStoreRedis from "./ResultStoreRedis.ts"
 import * as StopSignals from "./StopSignals.ts"
 import * as TaskQueueRedis from "./TaskQueueRedis.ts"
@@ -34,8 +35,11 @@ export const client = Layer.mergeAll(TaskQueueRedis.layer, ResultStoreRedis.laye
 
 export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
 
+/** What they are like that all of it rests on. */
+export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
+
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, GeneratorFal.layer).pipe(
+export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, preconditions, GeneratorFal.layer).pipe(
   Layer.provideMerge(MetricsProm.layer)
 )
 

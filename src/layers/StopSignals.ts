@@ -1,4 +1,4 @@
-import { Deferred, Duration, Effect, Layer } from "effect"
+import { type Context, Deferred, Duration, Effect, Layer } from "effect"
 import { writeSync } from "node:fs"
 import * as Settings from "../services/Settings.ts"
 import { patience, reserve, Stop } from "../services/Stop.ts"
@@ -8,7 +8,8 @@ export const OUT_OF_TIME = 75
 
 /**
  * SIGTERM or SIGINT begins a stop; a second one, or a first SIGQUIT, ends its patience, and so does `SHUTDOWN_GRACE` but for
- * its last part. When all of it has passed the process ends, whatever still holds it.
+ * its last part. When all of it has passed the process ends, whatever still holds it. SIGHUP stops as SIGTERM does: Celery starts
+ * itself again, here what started the worker does. SIGUSR1 and SIGUSR2 ask what it is doing, as Celery's SIGUSR1 does.
  */
 export const layer = Layer.effect(
   Stop,
@@ -47,14 +48,23 @@ export const layer = Layer.effect(
       hurryUp()
       process.emit("SIGTERM")
     }
+    const onHangUp = () => process.emit("SIGTERM")
     yield* Effect.acquireRelease(
-      Effect.sync(() => process.on("SIGTERM", onTerm).on("SIGINT", onTerm).on("SIGQUIT", onQuit)),
+      Effect.sync(() => process.on("SIGTERM", onTerm).on("SIGINT", onTerm).on("SIGQUIT", onQuit).on("SIGHUP", onHangUp)),
       (on) =>
         Effect.sync(() => {
-          on.off("SIGTERM", onTerm).off("SIGINT", onTerm).off("SIGQUIT", onQuit)
+          on.off("SIGTERM", onTerm).off("SIGINT", onTerm).off("SIGQUIT", onQuit).off("SIGHUP", onHangUp)
           for (const timer of timers) clearTimeout(timer)
         })
     )
-    return { begin: Effect.sync(begin), hurry, left: () => deadline - performance.now() }
+    const whenAsked = (tell: Effect.Effect<void>) =>
+      Effect.contextWith((context: Context.Context<never>) =>
+        Effect.callback<never>(() => {
+          const onAsked = () => void Effect.runForkWith(context)(tell)
+          process.on("SIGUSR1", onAsked).on("SIGUSR2", onAsked)
+          return Effect.sync(() => process.off("SIGUSR1", onAsked).off("SIGUSR2", onAsked))
+        })
+      )
+    return { begin: Effect.sync(begin), hurry, left: () => deadline - performance.now(), whenAsked }
   })
 )

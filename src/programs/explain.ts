@@ -11,6 +11,12 @@ const messageOf = (value: unknown): string => {
 
 const taken = (cause: unknown) => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
 
+/** What to do where Redis fails. */
+const lookAt = (setting: string, why: string) =>
+  /^database \S+ is refused/.test(why)
+    ? `look at the number at the end of ${setting}, at Redis's "databases" and at the rights of the user`
+    : `is Redis up, and are ${setting} and REDIS_PASSWORD right?`
+
 /** An expected error in one line for a person: what is wrong and what to do about it. */
 export const explain = (error: unknown): string => {
   if (!Predicate.hasProperty(error, "_tag")) return messageOf(error)
@@ -20,9 +26,9 @@ export const explain = (error: unknown): string => {
     case "QueueError":
     case "JournalError":
     case "FleetError":
-      return `the queue cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_BROKER_URL and REDIS_PASSWORD right?`
+      return `the queue cannot be reached (${operation}: ${messageOf(cause)}): ${lookAt("CELERY_BROKER_URL", messageOf(cause))}`
     case "ResultStoreError":
-      return `the results cannot be reached (${operation}: ${messageOf(cause)}): is Redis up, and are CELERY_RESULT_BACKEND and REDIS_PASSWORD right?`
+      return `the results cannot be reached (${operation}: ${messageOf(cause)}): ${lookAt("CELERY_RESULT_BACKEND", messageOf(cause))}`
     case "LibraryError":
       return `the database: ${messageOf(error)}`
     case "ServeError":

@@ -8,8 +8,15 @@ export const Stop = Context.Reference<{
   readonly hurry: Deferred.Deferred<void>
   /** Milliseconds until this process is ended wherever it stands; infinite while nothing has asked it to stop. */
   readonly left: () => number
+  /** Never ends, and meanwhile does this whenever somebody asks the process what it is doing. */
+  readonly whenAsked: (tell: Effect.Effect<void>) => Effect.Effect<never>
 }>("model-generator/services/Stop", {
-  defaultValue: () => ({ begin: Effect.void, hurry: Deferred.makeUnsafe(), left: () => Number.POSITIVE_INFINITY })
+  defaultValue: () => ({
+    begin: Effect.void,
+    hurry: Deferred.makeUnsafe(),
+    left: () => Number.POSITIVE_INFINITY,
+    whenAsked: () => Effect.never
+  })
 })
 
 const HANDING_BACK = Duration.seconds(10)

@@ -59,6 +59,10 @@ export class Vitals extends Context.Service<
     readonly totals: Map<string, number>
     /** Messages in hand, by task id: running, or waiting for a slot. */
     readonly requests: Map<string, Request>
+    /** What has not answered since the start, or is known to be wrong; "" once all that a task needs has answered. */
+    notReady: string
+    /** What has stopped answering since then: when that was seen first (Unix milliseconds), and why it does not. */
+    readonly silent: Map<string, { readonly since: number; readonly why: string }>
     /** Why nothing is being taken; "" while the worker consumes. */
     paused: string
     /** Unix milliseconds of the last claim the broker answered, on the connection tasks are taken by. */
@@ -102,6 +106,8 @@ export class Vitals extends Context.Service<
     processed: 0,
     totals: new Map(),
     requests: new Map(),
+    notReady: "it has not asked yet",
+    silent: new Map(),
     paused: "",
     lastLook: 0,
     lastBeat: 0,

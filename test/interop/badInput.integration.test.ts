@@ -60,19 +60,39 @@ describeWith(["redis", "postgres"], "what an operator may get wrong", ({ postgre
   )
 
   it.live(
-    "a database without the table: the picture is kept until migrate has been run, and is not bought again",
+    "a database without the table: nothing is bought until migrate has been run",
     () =>
       Effect.gen(function* () {
         const stage = yield* makeStage({ redis, postgres })
         yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations`)
-        const worker = yield* stage.start({ TASK_RETRY_BACKOFF_MAX: "0.5" })
+        const worker = yield* stage.start()
         const { id, message } = ask()
         yield* stage.push(message)
-        yield* eventually("tried again", stage.result(id), (document) => document?.status === "RETRY")
-        assert.include(yield* worker.output, "model-generator migrate")
+        const { body } = yield* eventually("it says why", worker.health, ({ body }) => /42P01/.test(String(body["why"])))
+        assert.match(String(body["why"]), /not ready: .*run: model-generator migrate/)
         const health = yield* answers(["health"], stage.env)
         assert.match(health.said, /bad +PostgreSQL .*42P01.*run: model-generator migrate/)
         assert.match(health.said, /bad +migrations +pending: 0001_model_library/)
+        assert.match(health.said, /bad +generator_queue .*celery@stage is not ready/)
+        assert.strictEqual((yield* stage.fal.ledger).length, 0)
+        assert.strictEqual((yield* answers(["migrate"], stage.env)).code, 0)
+        yield* savedOnce(stage, id)
+      }),
+    60_000
+  )
+
+  it.live(
+    "a table that is dropped under a worker: the picture is kept until migrate has been run, and is not bought again",
+    () =>
+      Effect.gen(function* () {
+        const stage = yield* makeStage({ redis, postgres }, { pictureSeconds: 1 })
+        const worker = yield* stage.start({ TASK_RETRY_BACKOFF_MAX: "0.5" })
+        const { id, message } = ask()
+        yield* stage.push(message)
+        yield* eventually("bought", stage.fal.ledger, (ledger) => ledger.length === 1)
+        yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations`)
+        yield* eventually("tried again", stage.result(id), (document) => document?.status === "RETRY")
+        assert.include(yield* worker.output, "model-generator migrate")
         assert.match(yield* page(worker.port), /database_errors_total\{operation="\w+",error="42P01"\} [1-9]/)
         assert.strictEqual((yield* answers(["migrate"], stage.env)).code, 0)
         yield* savedOnce(stage, id)

@@ -64,6 +64,8 @@ it.effect("a worker is healthy from its first lease on, while it proves that it 
     yield* TestClock.adjust("1 second")
     assert.strictEqual((yield* scraped)("healthy"), 0)
     vitals.lastBeat = 1000
+    assert.strictEqual((yield* scraped)("healthy"), 0) // it holds its lease, and has not heard of all it needs
+    vitals.notReady = ""
     assert.strictEqual((yield* scraped)("healthy"), 1)
     yield* TestClock.adjust("31 seconds")
     assert.strictEqual((yield* scraped)("healthy"), 0)

@@ -247,6 +247,7 @@ export class Cluster {
     const base = this.#references(process, dice).pipe(
       Context.add(ConfigProvider.ConfigProvider, providerOf(this.size)),
       Context.add(Stop, {
+        ...Stop.defaultValue(),
         begin: Effect.sync(() => this.#begin(process)),
         hurry: process.hurry,
         left: () => process.deadline - this.time.now

@@ -1,19 +1,10 @@
 import { Option, Result } from "effect"
+import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { QueueStatus } from "../../services/TaskQueue.ts"
 import type { Answer, Survey } from "./survey.ts"
 
 /** One line of what `health` says. `bad` makes the whole unhealthy; `note` is for a person to look at when there is time. */
-export interface Row {
-  readonly what: string
-  readonly state: "ok" | "note" | "bad"
-  readonly says: string
-  /** What to do; "" when nothing needs doing. */
-  readonly advice: string
-}
-
-const ok = (what: string, says: string): Row => ({ what, state: "ok", says, advice: "" })
-const note = (what: string, says: string, advice: string): Row => ({ what, state: "note", says, advice })
-const bad = (what: string, says: string, advice: string): Row => ({ what, state: "bad", says, advice })
+export type Row = Finding
 
 const answered = (what: string, answer: Answer<unknown>, advice: string): Row =>
   Result.match(answer.said, {
@@ -38,7 +29,7 @@ const workerRow = (worker: QueueStatus["workers"][number]): Row => {
     return bad(
       worker.name,
       `takes nothing: ${about}`,
-      "see its log; a paused worker starts again by itself when the cause is gone"
+      "a worker that is paused or not ready goes on by itself when the cause is gone"
     )
   return ok(worker.name, about)
 }
@@ -62,22 +53,38 @@ const queueRows = (status: QueueStatus): ReadonlyArray<Row> =>
     )
     const oldest = Option.match(queue.oldestSeconds, { onNone: () => "", onSome: (seconds) => `, the first for ${ago(seconds)}` })
     const says = `${ready} waiting${by.length > 0 ? ` (${by.join(", ")})` : ""}${oldest}`
-    const consumed = status.workers.some((worker) => worker.alive && worker.consuming && worker.queues.includes(queue.queue))
+    const mine = status.workers.filter((worker) => worker.alive && worker.queues.includes(queue.queue))
+    const idle = mine.filter((worker) => !worker.consuming)
     return [
-      consumed
+      mine.length > idle.length
         ? Option.exists(queue.oldestSeconds, (seconds) => seconds > OLD_SECONDS)
           ? note(queue.queue, says, "more work than the workers can do, or fal is slow: look at /metrics")
           : ok(queue.queue, says)
-        : bad(
-            queue.queue,
-            `${says}; no live worker consumes it`,
-            "start a worker: model-generator worker (or docker compose up -d)"
-          ),
+        : idle.length > 0
+          ? bad(
+              queue.queue,
+              `${says}; ${idle.length === 1 ? "its worker takes" : `its ${idle.length} workers take`} nothing: ${idle[0]?.name} is ${idle[0]?.doing}`,
+              "nobody needs to start one: what it says is to be mended, then it goes on by itself"
+            )
+          : bad(
+              queue.queue,
+              `${says}; no live worker consumes it`,
+              "start a worker: model-generator worker (or docker compose up -d)"
+            ),
       ...(queue.dead > 0
         ? [note(`${queue.queue}.dead`, `${queue.dead} dead letters`, "look at them: model-generator dead list")]
         : [ok(`${queue.queue}.dead`, "no dead letters")])
     ]
   })
+
+/** fal answers a free question also for an account that may buy nothing; the workers that were refused know better. */
+const falRow = (answer: Answer<unknown>, status: QueueStatus | undefined): Row => {
+  const row = answered("fal", answer, "look at FAL_KEY, FAL_MODEL, the account's balance, and fal's status page")
+  const refused = status?.workers.find((worker) => worker.alive && /^paused: .*fal|^paused: .*account/i.test(worker.doing))
+  return row.state !== "ok" || refused === undefined
+    ? row
+    : bad("fal", `${row.says}, but ${refused.name} is ${refused.doing}`, "look at the account's balance and what FAL_KEY may use")
+}
 
 /** The survey in rows, each bad one with what to do about it. */
 export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
@@ -99,7 +106,8 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
       : pending.length === 0
         ? ok("migrations", "none pending")
         : bad("migrations", `pending: ${pending.join(", ")}`, "run: model-generator migrate"),
-    answered("fal", survey.fal, "look at FAL_KEY, FAL_MODEL, the account's balance, and fal's status page"),
+    falRow(survey.fal, status),
+    ...Result.getOrElse(survey.preconditions.said, () => []),
     ...(status === undefined
       ? [bad("queue", "not known while the broker does not answer", "first the broker")]
       : [

@@ -32,6 +32,7 @@ const document = (survey: Survey, rows: ReadonlyArray<Row>, healthy: boolean) =>
     unacknowledged: status?.unacknowledged ?? null,
     clock_ahead_seconds: status?.clockAheadSeconds ?? null,
     workers: status?.workers ?? null,
+    preconditions: Result.getOrElse(survey.preconditions.said, () => null),
     problems: rows.filter((row) => row.state !== "ok").map(({ advice, says, state, what }) => ({ what, state, says, advice }))
   }
 }

@@ -2,6 +2,7 @@ import { Clock, Effect, Fiber, Layer, Result, Scope } from "effect"
 import { Generator } from "../../services/Generator.ts"
 import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
+import { type Finding, Preconditions } from "../../services/Preconditions.ts"
 import { type QueueStatus, TaskQueue } from "../../services/TaskQueue.ts"
 import { explain } from "../explain.ts"
 import { within } from "../supervision/within.ts"
@@ -35,6 +36,7 @@ export interface Survey {
   readonly migrations: Answer<ReadonlyArray<string>>
   readonly fal: Answer<void>
   readonly queue: Answer<QueueStatus>
+  readonly preconditions: Answer<ReadonlyArray<Finding>>
 }
 
 export type World = TaskQueue | ResultStore | ModelLibrary | Generator
@@ -46,6 +48,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const results = yield* ResultStore
     const library = yield* ModelLibrary
     const generator = yield* Generator
+    const { look } = yield* Preconditions
     return yield* Effect.all(
       {
         broker: ask(queue.ping, until),
@@ -53,7 +56,8 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
         database: ask(library.ping, until),
         migrations: ask(pending, until),
         fal: ask(generator.probe, until),
-        queue: ask(queue.status, until)
+        queue: ask(queue.status, until),
+        preconditions: ask(look, until)
       },
       { concurrency: "unbounded" }
     )

@@ -23,6 +23,9 @@ export const trouble = (vitals: Vitals["Service"], startedAt: number, now: numbe
     const why = vitals.leaseTrouble === "" ? "the next beat is still on its way" : vitals.leaseTrouble
     return `no lease for ${Math.round((now - vitals.lastBeat) / 1000)} s: ${why}`
   }
+  if (vitals.notReady !== "") return `not ready: ${vitals.notReady}`
+  for (const [need, { since, why }] of vitals.silent)
+    if (now - since > SILENCE) return `the ${need} has not answered for ${Math.round((now - since) / 1000)} s: ${why}`
   if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
     return "has not looked at the queue for 30 s though a slot is free"
   return ""

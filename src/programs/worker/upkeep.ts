@@ -43,8 +43,13 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           startedAt: me.startedAt,
           metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
-          consuming: paused === "",
-          doing: paused === "" ? running(vitals).join(", ") : `paused: ${paused}`
+          consuming: paused === "" && vitals.notReady === "",
+          doing:
+            vitals.notReady !== ""
+              ? `not ready: ${vitals.notReady}`
+              : paused === ""
+                ? running(vitals).join(", ")
+                : `paused: ${paused}`
         })
       )
       const now = yield* Clock.currentTimeMillis

@@ -14,7 +14,7 @@ import { makeRegistry } from "../registry.ts"
 import { makeDesk } from "../remote/makeDesk.ts"
 import { remoteControl } from "../remote/remoteControl.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
-import type * as Tree from "../supervision/Tree.ts"
+import * as Tree from "../supervision/Tree.ts"
 import * as Carried from "../generation/Carried.ts"
 import { nothingKnown, type Program, type PutBack } from "../Task.ts"
 import { VERSION } from "../version.ts"
@@ -22,6 +22,7 @@ import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
 import { makeMemoryLimit } from "./memory.ts"
 import { makePerform } from "./perform.ts"
+import { readiness } from "./readiness.ts"
 import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
 import { watch } from "./watch.ts"
@@ -48,10 +49,11 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const queue = yield* TaskQueue
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
-  const { begin, hurry } = yield* Stop
+  const { begin, hurry, whenAsked } = yield* Stop
 
   const leased = yield* Latch.make(false)
   const informed = yield* Latch.make(false)
+  const ready = yield* Latch.make(false)
   const nameTaken = yield* Deferred.make<never, NameTaken>()
   const stopped = yield* Deferred.make<void>()
   const pauses = yield* Queue.sliding<PutBack>(1)
@@ -132,10 +134,16 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     pool: { ...pool, resize: (by) => Effect.flatMap(resize(by), () => admit(pool.size())) },
     stop: Effect.asVoid(Deferred.succeed(stopped, undefined))
   })
+  const announce = Effect.logInfo(`${me.name} ready`, {
+    queues: settings.WORKER_QUEUES.join(","),
+    concurrency: range.max === range.min ? range.max : `${range.min} to ${range.max}`,
+    version: VERSION
+  })
   const tree = supervisor("worker", { intensity: 5, period: "1 minute" }, [
     actor("http", { stopWithin: "2 seconds" }, httpServer(root)),
     actor("lease-keeper", {}, leaseKeeper(leased, nameTaken)),
     actor("scheduler", {}, scheduler(leased.await)),
+    actor("readiness", {}, readiness(ready, Effect.andThen(leased.await, announce))),
     actor("events", { mailbox: events.mailbox }, Events.courier(events)),
     pool,
     actor("watch", {}, watch(told)),
@@ -149,7 +157,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
         idle: idle.await,
         pauses,
         told,
-        leased: Effect.andThen(leased.await, informed.await)
+        leased: Effect.all([leased.await, informed.await, ready.await], { discard: true })
       })
     ),
     ...(scaler === undefined ? [] : [actor("autoscaler", { mailbox: scaler.mailbox }, Autoscaler.autoscaler(scaler))]),
@@ -160,16 +168,16 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
   yield* metrics.set("slots", {}, range.min)
   yield* metrics.set("fal_max_concurrent", {}, settings.FAL_MAX_CONCURRENT)
-  yield* Effect.logInfo(`${me.name} ready`, {
-    queues: settings.WORKER_QUEUES.join(","),
-    concurrency: range.max === range.min ? range.max : `${range.min} to ${range.max}`,
-    version: VERSION
-  })
+  const sayAll = Effect.suspend(() => Effect.logInfo(`what ${me.name} is doing:\n${Tree.draw(Tree.snapshot(tree.node))}`))
   // However it ends, its stop begins with the last wait here.
   const asked = Effect.ensuring(Deferred.await(stopped), begin)
-  return yield* Effect.raceAllFirst([tree.run, Deferred.await(nameTaken), Deferred.await(memory.exceeded), asked]).pipe(
-    Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign)))
-  )
+  return yield* Effect.raceAllFirst([
+    tree.run,
+    Deferred.await(nameTaken),
+    Deferred.await(memory.exceeded),
+    whenAsked(sayAll),
+    asked
+  ]).pipe(Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign))))
 })
 
 /** The worker with our own tasks. */

@@ -35,7 +35,8 @@ const fine: Survey = {
   database: well(undefined),
   migrations: well([]),
   fal: well(undefined),
-  queue: well(status)
+  queue: well(status),
+  preconditions: well([])
 }
 /** The rows that are not ok, each with its state. */
 const wrong = (survey: Survey) =>
@@ -94,6 +95,24 @@ describe("health", () => {
     assert.deepStrictEqual(withQueue({ workers: [worker, { ...worker, name: "old", alive: false }] }), { old: "note" })
     assert.deepStrictEqual(withQueue({ workers: [{ ...worker, consuming: false }] }), { q: "bad", "celery@one": "bad" })
     assert.deepStrictEqual(withQueue({ workers: [] }), { q: "bad", workers: "bad" })
+  })
+
+  it("does not ask for a worker where one is there and says why it takes nothing, and does not call fal well then", () => {
+    const doing = "paused: fal account: fal answered 403: Exhausted balance"
+    const rows = diagnose({ ...fine, queue: well({ ...status, workers: [{ ...worker, consuming: false, doing }] }) })
+    const row = (what: string) => rows.find((row) => row.what === what)!
+    assert.strictEqual(row("q").state, "bad")
+    assert.include(row("q").says, `celery@one is ${doing}`)
+    assert.notInclude(row("q").says + row("q").advice, "start a worker")
+    assert.strictEqual(row("fal").state, "bad")
+    assert.include(row("fal").says, "Exhausted balance")
+  })
+
+  it("shows what everything rests on beside it", () => {
+    const preconditions = well([
+      { what: "broker memory", state: "note", says: "maxmemory-policy is allkeys-lru", advice: "CONFIG SET" }
+    ] as const)
+    assert.deepStrictEqual(wrong({ ...fine, preconditions }), { "broker memory": "note" })
   })
 
   it("gives PostgreSQL's own advice where it has some", () => {
