@@ -8,6 +8,16 @@ export const paint = Effect.map(TerminalCapabilities.TerminalCapabilities, ({ ca
 })
 export type Paint = Effect.Success<typeof paint>
 
+/** Columns, where the terminal does not tell. */
+const USUAL = 80
+
+/** How wide a text on standard output may be: as its terminal, or as it likes where a program or a file takes it. */
+export const width = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  const terminal = yield* Terminal.Terminal
+  return (yield* stdio.stdoutIsTerminal) ? (yield* terminal.columns) || USUAL : Infinity
+})
+
 const DRAW_EVERY = "100 millis"
 const frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 /** One step of a spinner, by the time that has passed. */
@@ -42,17 +52,17 @@ export const make = Effect.fnUntraced(function* (area: (millis: number) => Reado
   let height = 0
   const began = yield* Clock.currentTimeMillis
   const erase = () => (height === 0 ? "" : `\r\u001b[${height}A\u001b[J`)
-  const draw = Effect.fnUntraced(function* (above: string) {
-    const columns = yield* terminal.columns
+  const draw = Effect.fnUntraced(function* (above: string | undefined) {
+    const columns = (yield* terminal.columns) || USUAL
     // A line that wraps would count as one and be erased as one.
     const lines = area((yield* Clock.currentTimeMillis) - began).map((line) => cut(line, Math.max(20, columns - 1)))
-    const text = erase() + above + lines.map((line) => `${line}\n`).join("")
+    const text = erase() + (above === undefined ? "" : `${wrap(above, columns)}\n`) + lines.map((line) => `${line}\n`).join("")
     height = lines.length
     yield* write(text)
   }, turn.withPermits(1))
   yield* Effect.acquireRelease(write("\u001b[?25l"), () => Effect.suspend(() => write(`${erase()}\u001b[?25h`)))
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(draw(""), Effect.sleep(DRAW_EVERY))))
-  return { live, line: (text: string) => draw(`${text}\n`) } satisfies Display
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(draw(undefined), Effect.sleep(DRAW_EVERY))))
+  return { live, line: (text: string) => draw(text) } satisfies Display
 })
 
 const ESCAPE = "\u001b"
@@ -73,13 +83,60 @@ const cut = (line: string, width: number): string => {
 
 const widthOf = (text: string) => [...text.replaceAll(new RegExp(escapes, "g"), "")].length
 
-/** Columns under their titles, as wide as what is in them. */
-export const table = (paint: Paint, titles: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = titles.map((title, at) => Math.max(widthOf(title), ...rows.map((row) => widthOf(row[at] ?? ""))))
+const INDENT = "    "
+/** Broken between words into lines of at most `width`, all but the first indented. */
+export const wrap = (text: string, width: number): string => {
+  if (widthOf(text) <= width) return text
+  const lines: Array<string> = []
+  let line: string | undefined
+  for (const word of text.split(" ")) {
+    const longer: string = line === undefined ? word : `${line} ${word}`
+    if (line === undefined || widthOf(longer) <= width) line = longer
+    else {
+      lines.push(line.trimEnd())
+      line = word === "" ? undefined : INDENT + word
+    }
+  }
+  return [...lines, line ?? ""].join("\n")
+}
+
+const NARROWEST = 8
+const GAP = 2
+/** The widest give way, one character at a time, until all fit into `room`. */
+const fit = (wanted: ReadonlyArray<number>, room: number): ReadonlyArray<number> => {
+  const widths = [...wanted]
+  const total = () => widths.reduce((sum, one) => sum + one, GAP * (widths.length - 1))
+  while (total() > room) {
+    const widest = Math.max(...widths)
+    if (widest <= NARROWEST) break
+    widths[widths.indexOf(widest)] = widest - 1
+  }
+  return widths
+}
+/** Names differ at both ends: what is too long loses its middle. Paint is lost with it. */
+const shorten = (text: string, width: number): string => {
+  if (widthOf(text) <= width) return text
+  const plain = [...text.replaceAll(new RegExp(escapes, "g"), "")]
+  const head = Math.ceil((width - 1) / 2)
+  return `${plain.slice(0, head).join("")}…${plain.slice(plain.length - (width - 1 - head)).join("")}`
+}
+
+/** Columns under their titles, as wide as what is in them where `room` allows. */
+export const table = (
+  paint: Paint,
+  titles: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>,
+  room = Infinity
+): string => {
+  const widths = fit(
+    titles.map((title, at) => Math.max(widthOf(title), ...rows.map((row) => widthOf(row[at] ?? "")))),
+    room
+  )
   const line = (cells: ReadonlyArray<string>) =>
     cells
-      .map((cell, at) => (at === titles.length - 1 ? cell : cell + " ".repeat(widths[at]! - widthOf(cell))))
-      .join("  ")
+      .map((cell, at) => shorten(cell, widths[at]!))
+      .map((cell, at) => (at === titles.length - 1 ? cell : cell + " ".repeat(widths[at]! - widthOf(cell) + GAP)))
+      .join("")
       .trimEnd()
   return [paint.dim(line(titles)), ...rows.map(line)].join("\n")
 }

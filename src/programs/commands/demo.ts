@@ -4,14 +4,16 @@ import { simulate } from "../fal-simulator/simulate.ts"
 import * as Parameters from "../generation/Parameters.ts"
 import { worker } from "../worker/worker.ts"
 import { print } from "./client.ts"
-import { account, keep, row } from "./demoKeep.ts"
+import { account, keep, prepare, row, TITLES } from "./demoKeep.ts"
 import { story, titleOf, type Told } from "./demoStory.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
-import { isInstalled } from "./installed.ts"
+import { loadable } from "./loadable.ts"
 import { Failed, inJson } from "./outcome.ts"
 
 const PICTURE_SECONDS = 1
+/** What fal's 429 says. */
+const BUSY = "Concurrent requests limit reached"
 
 /** The demo's own settings, and no others. */
 type Settings = Readonly<Record<string, string>>
@@ -26,16 +28,6 @@ const settingsFor = (falUrl: string): Settings => ({
   TASK_RETRY_BACKOFF: "1"
 })
 
-const installed = Effect.forEach(["@electric-sql/pglite", "sharp"] as const, (name) =>
-  isInstalled(name)
-    ? Effect.void
-    : Effect.fail(
-        new Failed({
-          message: `the demo needs ${name}, which is not installed beside this program: npm ci and npm run demo in a checkout`
-        })
-      )
-)
-
 /** Warnings as lines among the others, so that they do not tear the display. */
 const warnings = (display: Display.Display, paint: Display.Paint) =>
   Layer.merge(
@@ -43,11 +35,15 @@ const warnings = (display: Display.Display, paint: Display.Paint) =>
     Logger.layer([
       Logger.make(({ fiber, message }) => {
         const [text, about] = Array.isArray(message) ? message : [message]
+        if (text === "task failed") return // how each task ended is told anyway
         const error = Predicate.hasProperty(about, "error") ? `: ${String(about.error)}` : ""
         Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker's log: ${String(text)}${error}`)))
       })
     ])
   )
+
+/** Whether the demo has shown what it is there to show. */
+const isKept = (money: ReturnType<typeof account>) => money.failed === 0 && money.paid_twice === 0
 
 type Needs = Effect.Services<typeof worker>
 
@@ -61,37 +57,57 @@ interface Options {
 const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (settings: Settings) => Layer.Layer<Needs, E>) {
   const paint = yield* Display.paint
   const began = yield* Clock.currentTimeMillis
-  const state = { expected: 0, ended: 0 }
-  const display = yield* Display.make((millis) => [
-    `${Display.spinner(millis)} ${Display.bar(state.ended, state.expected, 30)}  ${state.ended}/${state.expected} tasks  ${(millis / 1000).toFixed(0)} s`
-  ])
+  const state = { doing: "starting PostgreSQL inside this process, which takes some seconds", expected: 0, ended: 0 }
+  const display = yield* Display.make((millis) => {
+    const seconds = `${(millis / 1000).toFixed(0).padStart(3)} s`
+    const tasks = `${String(state.ended).padStart(String(state.expected).length)}/${state.expected} tasks`
+    return [
+      state.expected === 0
+        ? `${Display.spinner(millis)} ${seconds}  ${state.doing}`
+        : `${Display.spinner(millis)} ${seconds}  ${tasks}  ${Display.bar(state.ended, state.expected, 30)}`
+    ]
+  })
   const told: Told = {
     expecting: (more) => {
       state.expected += more
     },
-    retrying: (what, why) => display.line(`${paint.yellow("↻")} ${what}  will be tried again: ${why}`),
+    retrying: (what, why) =>
+      display.line(
+        `${paint.yellow("↻")} ${what}  ${why.includes(BUSY) ? "fal is busy, on purpose: tried again" : `is tried again: ${why}`}`
+      ),
     ended: (ended) => {
       state.ended++
-      return ended._tag === "Made"
-        ? display.line(
-            `${paint.green("✓")} ${titleOf(ended.made)}  ${(ended.made.processing_time_ms / 1000).toFixed(1)} s${ended.editedFrom === null ? "" : "  (edited)"}`
-          )
-        : display.line(`${paint.red("✗")} ${ended.what}  ${ended.type}: ${ended.message}`)
+      if (ended._tag === "Made")
+        return display.line(
+          `${paint.green("✓")} ${titleOf(ended.made)}  ${(ended.made.processing_time_ms / 1000).toFixed(1)} s${ended.editedFrom === null ? "" : "  (edited)"}`
+        )
+      const why = `${ended.type}: ${ended.message}`
+      return display.line(
+        ended.onPurpose
+          ? `${paint.green("✓")} ${ended.what}  refused, on purpose: ${paint.dim(why)}`
+          : `${paint.red("✗")} ${ended.what}  ${why}`
+      )
     }
   }
 
   const simulator = yield* simulate({ pictureSeconds: PICTURE_SECONDS, variation: 0.3 })
   yield* simulator.setFaults({ route: "submit", kind: "busy", skip: 3 })
-  yield* display.line(`fal simulator on ${simulator.url}; queue, results, PostgreSQL and a worker of 2 slots in this process`)
+  yield* display.line(`fal simulator on ${simulator.url}`)
+  yield* display.line("starting in this process: queue, results, PostgreSQL (takes some seconds), a worker of 2 slots")
+  const asking = Effect.suspend(() => {
+    state.doing = "asking for a batch, an edit, and a picture that must be refused"
+    return story(options.count, options.seed, told)
+  })
   const working = Effect.andThen(Effect.scoped(worker), Effect.fail(new Failed({ message: "the worker has stopped by itself" })))
-  const ended = yield* Effect.raceFirst(story(options.count, options.seed, told), working).pipe(
+  const ended = yield* Effect.raceFirst(asking, working).pipe(
     Effect.provide([world(settingsFor(simulator.url)), warnings(display, paint)])
   )
 
   const money = account(yield* simulator.ledger, ended)
   const promise =
     `fal's ledger: ${money.paid} pictures paid, ${money.saved} saved, ${money.paid_twice} paid twice` +
-    (money.refused_unpaid > 0 ? `; ${money.refused_unpaid} task refused before anything was paid` : "")
+    (money.refused_unpaid > 0 ? `; ${money.refused_unpaid} task refused before anything was paid` : "") +
+    (money.failed > 0 ? `; ${money.failed} tasks failed` : "")
   const saved = yield* keep(ended, options.output, promise)
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
   return { ended, money, promise, saved, seconds }
@@ -121,11 +137,12 @@ export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
     },
     (options) =>
       Effect.gen(function* () {
-        yield* installed
+        yield* loadable("the demo", "@electric-sql/pglite", "sharp")
+        yield* prepare(options.output)
         const { ended, money, promise, saved, seconds } = yield* Effect.scoped(show(options, world))
         if (options.json) {
-          return yield* print({
-            status: money.paid_twice === 0 ? "SUCCESS" : "FAILURE",
+          yield* print({
+            status: isKept(money) ? "SUCCESS" : "FAILURE",
             seconds,
             ledger: money,
             pictures: saved.map(({ editedFrom, file, made }) => ({ ...made, file, edited_from: editedFrom })),
@@ -134,15 +151,16 @@ export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
             ),
             output: options.output
           })
+        } else {
+          const paint = yield* Display.paint
+          const width = yield* Display.width
+          yield* Console.log(`\n${Display.table(paint, TITLES, saved.map(row), width)}`)
+          yield* Console.log(`\n${Display.wrap(promise, width)}`)
+          const where = `${saved.length} pictures in ${options.output}/, the gallery is ${options.output}/index.html`
+          yield* Console.log(Display.wrap(`${where}  (${seconds.toFixed(0)} s)`, width))
         }
-        const paint = yield* Display.paint
-        yield* Console.log(
-          `\n${Display.table(paint, ["template", "version", "seed", "seconds", "saved", "file"], saved.map(row))}`
-        )
-        yield* Console.log(`\n${promise}`)
-        yield* Console.log(
-          `${saved.length} pictures in ${options.output}/, the gallery is ${options.output}/index.html  (${seconds.toFixed(0)} s)`
-        )
+        if (!isKept(money))
+          return yield* new Failed({ message: options.json ? "" : "the demo did not go as it should: see above" })
       }).pipe(inJson(options.json, print))
   ).pipe(
     Command.withDescription("See the main job done with nothing installed: queue, database, fal and worker in one process"),

@@ -1,4 +1,4 @@
-import { Effect, FileSystem, Path } from "effect"
+import { Effect, FileSystem, Path, type PlatformError } from "effect"
 import { HttpClient } from "effect/http"
 import type { LedgerRow } from "../fal-simulator/World.ts"
 import { type Ended, type Made, titleOf } from "./demoStory.ts"
@@ -14,12 +14,40 @@ export interface Saved {
   readonly bytes: Uint8Array
 }
 
+const because = (error: PlatformError.PlatformError) => {
+  const { cause } = error.reason
+  return cause instanceof Error ? (/^E[A-Z]+: [^,]+/.exec(cause.message)?.[0] ?? cause.message) : error.message
+}
+
+/** One folder after the other: asked for all at once, Node does not end where a file system makes none (`/proc`). */
+const makeFolder: (folder: string) => Effect.Effect<void, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> =
+  Effect.fnUntraced(function* (folder) {
+    const fs = yield* FileSystem.FileSystem
+    if (yield* fs.exists(folder)) return
+    yield* makeFolder((yield* Path.Path).dirname(folder))
+    yield* fs.makeDirectory(folder)
+  })
+
+/** Makes the folder, and a file in it, so that one which takes no pictures is found out before any is made. */
+export const prepare = Effect.fn("demo.prepare")(
+  function* (folder: string) {
+    const fs = yield* FileSystem.FileSystem
+    yield* makeFolder(folder)
+    yield* Effect.scoped(fs.makeTempFileScoped({ directory: folder }))
+  },
+  (self, folder) =>
+    Effect.mapError(
+      self,
+      (error) =>
+        new Failed({ message: `no picture can be put into ${folder} (${because(error)}): choose another folder with --output` })
+    )
+)
+
 /** Downloads the pictures, as the App Server would, and lays the gallery beside them. */
 export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended>, folder: string, foot: string) {
   const http = yield* HttpClient.HttpClient
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  yield* fs.makeDirectory(folder, { recursive: true })
   const made = ended.flatMap((one) => (one._tag === "Made" ? [one] : []))
   const saved = yield* Effect.forEach(
     made,
@@ -52,21 +80,23 @@ const exhibit = ({ bytes, editedFrom, made }: Saved): Exhibit => ({
 export const account = (ledger: ReadonlyArray<LedgerRow>, ended: ReadonlyArray<Ended>) => {
   const paid = ledger.filter((row) => row.units > 0)
   const made = ended.flatMap((one) => (one._tag === "Made" ? [one.made] : []))
+  const refused = ended.flatMap((one) => (one._tag === "Refused" ? [one] : []))
   const asked = new Set(made.map((one) => one.fal_request_id))
   return {
     paid: paid.length,
     saved: made.filter((one) => one.saved).length,
     paid_twice: paid.filter((row) => !asked.has(row.requestId)).length,
-    refused_unpaid: ended.length - made.length
+    refused_unpaid: refused.filter((one) => one.onPurpose).length,
+    failed: refused.filter((one) => !one.onPurpose).length
   }
 }
 
-/** A line of the demo's last table. */
+/** The demo's last table. Whether all are saved is said below it. */
+export const TITLES = ["template", "v", "seed", "secs", "file"]
 export const row = ({ file, made }: Saved) => [
   made.template_id,
   String(made.version ?? "-"),
   String(made.seed ?? "-"),
   (made.processing_time_ms / 1000).toFixed(1),
-  made.saved ? "yes" : "no",
   file
 ]

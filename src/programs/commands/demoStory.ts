@@ -26,7 +26,14 @@ export interface Made extends Schema.Schema.Type<typeof Made> {}
 
 export type Ended =
   | { readonly _tag: "Made"; readonly made: Made; readonly editedFrom: string | null }
-  | { readonly _tag: "Refused"; readonly what: string; readonly type: string; readonly message: string }
+  | {
+      readonly _tag: "Refused"
+      readonly what: string
+      readonly type: string
+      readonly message: string
+      /** The demo asks for one refusal, to show it. Any other is a failure. */
+      readonly onPurpose: boolean
+    }
 
 /** What happens on the way, for whoever shows it. */
 export interface Told {
@@ -37,8 +44,25 @@ export interface Told {
 
 export const titleOf = (made: Made) => `${made.template_id} v${made.version ?? "?"}`
 
+const refused = (
+  what: string,
+  error: { readonly type: string; readonly message: string },
+  wanted: string | undefined
+): Ended => ({
+  _tag: "Refused",
+  what,
+  ...error,
+  onPurpose: error.type === wanted
+})
+
 /** Waits for a task and tells when it is put back on the way. */
-const follow = Effect.fnUntraced(function* (id: string, what: string, editedFrom: string | null, told: Told) {
+const follow = Effect.fnUntraced(function* (
+  id: string,
+  what: string,
+  editedFrom: string | null,
+  told: Told,
+  refusalWanted?: string
+) {
   const results = yield* ResultStore
   let retried = false
   const watch = Effect.forever(
@@ -56,7 +80,7 @@ const follow = Effect.fnUntraced(function* (id: string, what: string, editedFrom
   const ended: Ended =
     found.value.status === "SUCCESS" && Option.isSome(made)
       ? { _tag: "Made", made: made.value, editedFrom }
-      : { _tag: "Refused", what, ...errorOf(found.value) }
+      : refused(what, errorOf(found.value), refusalWanted)
   yield* told.ended(ended)
   return ended
 })
@@ -100,7 +124,7 @@ const aChain = Effect.fnUntraced(function* (seed: number, told: Told) {
 const aRefusal = Effect.fnUntraced(function* (told: Told) {
   told.expecting(1)
   const id = yield* send("generate_model", { ...SOMEBODY, age_range: "12-16" })
-  return [yield* follow(id, "generate_model, 12-16 years", null, told)]
+  return [yield* follow(id, "generate_model for 12-16 years", null, told, "ValidationError")]
 })
 
 /** What an App Server would send on a day, all at once. */

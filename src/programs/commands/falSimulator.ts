@@ -2,7 +2,7 @@ import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { catalogue } from "../fal-simulator/catalogue.ts"
 import { simulate } from "../fal-simulator/simulate.ts"
-import { isInstalled } from "./installed.ts"
+import { loadable } from "./loadable.ts"
 
 const short = "Play fal's queue API on this machine, with a ledger of what was paid and faults on request"
 const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3600 }))
@@ -41,14 +41,11 @@ export const falSimulator = Command.make(
   },
   ({ key, ...options }) =>
     Effect.gen(function* () {
+      yield* loadable("the simulator", "sharp") // it draws the pictures
       const simulator = yield* simulate({ ...options, ...(Option.isSome(key) ? { key: key.value } : {}) })
       yield* Console.log(`fal simulator on ${simulator.url}, until it is stopped`)
       yield* Console.log(`a worker uses it with   FAL_BASE_URL=${simulator.url}`)
       yield* Console.log(`what was asked and paid: ${simulator.url}/_sim/ledger   faults: POST ${simulator.url}/_sim/faults`)
-      if (!isInstalled("sharp"))
-        yield* Console.error(
-          "sharp is not installed beside this program: no picture can be downloaded or edited (npm ci in a checkout)"
-        )
       return yield* Effect.never
     }).pipe(Effect.scoped)
 ).pipe(
