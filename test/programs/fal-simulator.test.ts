@@ -55,6 +55,15 @@ const talk = Effect.fnUntraced(function* (options: Options = {}) {
 const jobTime = TestClock.adjust("2 seconds")
 const pause = TestClock.withLive(Effect.sleep("10 millis"))
 
+it.live("answers even what it cannot deal with", () =>
+  Effect.gen(function* () {
+    const { ask } = yield* talk()
+    const answer = yield* Effect.timeout(ask("GET", "//"), "5 seconds")
+    assert.strictEqual(answer.status, 500)
+    assert.include(answer.text, "a defect in the simulator")
+  })
+)
+
 describe("fal-simulator: submitting", () => {
   it.effect("takes no request without a key, without balance or for an app that does not exist", () =>
     Effect.gen(function* () {

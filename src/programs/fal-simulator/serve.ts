@@ -64,7 +64,7 @@ const stream = Effect.fnUntraced(function* (
 })
 
 /** One HTTP exchange. What goes wrong with it on purpose is decided here, around an answer that knows nothing of it. */
-export const serve = Effect.fnUntraced(function* (world: World, request: IncomingMessage, response: ServerResponse) {
+const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMessage, response: ServerResponse) {
   const asked: Asked = {
     method: request.method ?? "GET",
     url: new URL(request.url ?? "/", "http://simulator"),
@@ -147,3 +147,12 @@ export const serve = Effect.fnUntraced(function* (world: World, request: Incomin
       return send(response, reply)
   }
 })
+
+/** As `exchange`. A defect in it is a 500 that says so: without an answer the client would wait until it gives up. */
+export const serve = (world: World, request: IncomingMessage, response: ServerResponse) =>
+  Effect.catchDefect(exchange(world, request, response), (defect) =>
+    Effect.sync(() => {
+      if (response.headersSent) response.destroy()
+      else send(response, detail(500, `a defect in the simulator: ${String(defect)}`))
+    })
+  )
