@@ -4,19 +4,21 @@ import * as PythonJson from "../../services/PythonJson.ts"
 
 const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }
 
+/** Quotes, and what Python shows by a code; `\p{Cs}` is half a surrogate pair alone. */
+const UNUSUAL = /[\\'"\p{Cc}\p{Cs}\u00a0\u00ad]/gu
+const escaped = (char: string) => {
+  const code = char.charCodeAt(0)
+  return escapes[char] ?? (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`)
+}
+
 const text = (value: string) => {
   // Python prefers single quotes, and switches when only those occur in the text.
   const quote = value.includes("'") && !value.includes('"') ? '"' : "'"
-  let out = ""
-  for (const char of value) {
-    const code = char.codePointAt(0)!
-    if (escapes[char] !== undefined) out += escapes[char]
-    else if (char === quote) out += `\\${quote}`
-    else if (code < 0x20 || (code >= 0x7f && code <= 0xa0) || code === 0xad) out += `\\x${code.toString(16).padStart(2, "0")}`
-    else if (code >= 0xd800 && code <= 0xdfff) out += `\\u${code.toString(16)}`
-    else out += char
-  }
-  return quote + out + quote
+  return (
+    quote +
+    value.replaceAll(UNUSUAL, (char) => (char === "'" || char === '"' ? (char === quote ? `\\${quote}` : char) : escaped(char))) +
+    quote
+  )
 }
 
 const number = (value: number) => {

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import bzip2 from "seek-bzip"
+import Bunzip from "seek-bzip"
 import * as zlib from "node:zlib"
 import xz from "xz-decompress"
 import * as TaskFailure from "./TaskFailure.ts"
@@ -12,27 +12,53 @@ class TooLarge extends Error {
   override message = `more than ${MAX_BODY} bytes, which is the most that is read`
 }
 
-// Node has neither bzip2 nor xz. Both packages are plain JavaScript or WebAssembly inside it, and yield piece by piece.
-const bunzip = (packed: Buffer) => {
+/** Lets everything else that waits have its turn. */
+const breathe = () => new Promise<void>((resolve) => void setImmediate(resolve))
+
+// Node has neither bzip2 nor xz. Both packages are plain JavaScript or WebAssembly inside it, as slow as 15 MB a second, so the
+// event loop gets its turn between their pieces; Node's own are done with the largest body in some 50 ms.
+const bunzip = async (packed: Buffer) => {
   let out = Buffer.alloc(Math.min(MAX_BODY, packed.length * 4 + 1024))
   let length = 0
-  bzip2.decode(packed, {
-    writeByte: (byte) => {
+  const output = {
+    writeByte: (byte: number) => {
       if (length === MAX_BODY) throw new TooLarge()
       if (length === out.length) out = Buffer.concat([out], Math.min(MAX_BODY, length * 2))
       out[length++] = byte
     }
-  })
+  }
+  const input = {
+    pos: 0,
+    readByte: () => packed[input.pos++] ?? 0, // what is cut off cannot pass the checksum
+    read: (buffer: Uint8Array, offset: number, count: number) => {
+      const read = packed.copy(buffer, offset, input.pos, input.pos + count)
+      input.pos += read
+      return read
+    },
+    seek: (pos: number) => {
+      input.pos = pos
+    }
+  }
+  const blocks = new Bunzip(input, output)
+  while (blocks._init_block()) {
+    blocks._read_bunzip()
+    await breathe()
+  }
+  if (blocks.reader.read(32) >>> 0 !== blocks.streamCRC >>> 0) throw new Error("Bad stream CRC")
   return out.subarray(0, length)
 }
 
 const unxz = async (packed: Buffer) => {
   const pieces: Array<Uint8Array> = []
   let length = 0
+  let rested = 0
   for await (const piece of new xz.XzReadableStream(new Blob([new Uint8Array(packed)]).stream())) {
     pieces.push(piece)
     length += piece.length
     if (length > MAX_BODY) throw new TooLarge() // leaving the loop cancels the stream
+    if (length - rested < 1024 * 1024) continue
+    rested = length
+    await breathe()
   }
   return Buffer.concat(pieces)
 }

@@ -1,5 +1,6 @@
 import { Option } from "effect"
 import type { ChordPart, ResultTuple } from "../../../services/ResultStore.ts"
+import * as Text from "../../../services/Text.ts"
 import { pythonRepr } from "../pythonRepr.ts"
 import * as TaskFailure from "../TaskFailure.ts"
 
@@ -11,7 +12,7 @@ const exceptionRepr = (document: unknown) => {
   if (typeof document !== "object" || document === null || !("exc_type" in document)) return pythonRepr(document)
   const given = "exc_message" in document ? document.exc_message : []
   const name = String(document.exc_type).split(".").at(-1)
-  return `${name}(${(Array.isArray(given) ? given : [given]).map(pythonRepr).join(", ")})`
+  return Text.cut(`${name}(${(Array.isArray(given) ? given : [given]).map(pythonRepr).join(", ")})`, 2000)
 }
 
 /** Why the body of a chord is not sent: the first part, in the order of the header, that did not end well (celery-wire 4.7). */
