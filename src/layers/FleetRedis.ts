@@ -12,20 +12,15 @@ const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new FleetError({ operation, cause }) })
 
 /**
- * KEYS the bindings of the reply exchange. ARGV routing key, answer, what stands before every key. 1 when its list was there to
- * be written to: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself.
+ * KEYS the bindings of the reply exchange, the reply list. ARGV the list's binding, answer. 1 when the list was bound, and so is
+ * read: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself. An answer is
+ * written to a reply list alone, whatever its message says: another list would be somebody's tasks, and end with it.
  */
 const writeReply = `
-local written = 0
-for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local key, queue = string.match(member, '^(.-)\\6\\22.-\\6\\22(.*)$')
-  if key == ARGV[1] and queue ~= '' then
-    redis.call('LPUSH', ARGV[3] .. queue, ARGV[2])
-    redis.call('EXPIRE', ARGV[3] .. queue, 300)
-    written = 1
-  end
-end
-return written`
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+redis.call('EXPIRE', KEYS[2], 300)
+return 1`
 
 /** What is heard and not yet looked at; of more than this the oldest is forgotten. */
 const UNHEARD = 1000
@@ -58,23 +53,23 @@ const make = Effect.gen(function* () {
   return {
     hear,
     publish: (routingKey, body) =>
-      Effect.asVoid(
-        attempt("publish", () =>
-          redis.publish(
-            events(routingKey),
-            envelope.seal({ body, headers: { hostname: me.name }, exchange: "celeryev", routingKey })
-          )
-        )
-      ),
-    reply: (to, body, clock) =>
-      Effect.map(
+      Effect.suspend(() => {
+        const raw = envelope.seal({ body, headers: { hostname: me.name }, exchange: "celeryev", routingKey })
+        return Effect.asVoid(attempt("publish", () => redis.publish(events(routingKey), raw)))
+      }),
+    reply: (to, body, clock) => {
+      if (to.exchange !== kombu.replyExchange) return Effect.succeed(false)
+      return Effect.map(
         attempt("reply", () => {
           const headers = { ticket: to.ticket, clock }
           const raw = envelope.seal({ body, headers, exchange: to.exchange, routingKey: to.routingKey })
-          return reply([kombu.bindings(to.exchange)], [to.routingKey, raw, where.keyPrefix])
+          const list = kombu.replyQueue(to.routingKey)
+          const bound = kombu.member({ routingKey: to.routingKey, queue: list })
+          return reply([kombu.bindings(kombu.replyExchange), list], [bound, raw])
         }),
         (written) => written === 1
-      ),
+      )
+    },
     ask: Effect.fn("Fleet.ask")(function* (question) {
       const oid = randomUUID()
       const mailbox = kombu.replyQueue(oid)

@@ -63,7 +63,7 @@ export interface Fleet {
   readonly hear: Effect.Effect<Stream.Stream<Heard>, FleetError, Scope.Scope>
   /** Tells who listens to events. `body` is one event, or a list of them. */
   readonly publish: (routingKey: string, body: unknown) => Effect.Effect<void, FleetError>
-  /** Answers a control message; `false` when nobody waits for it any more, and then nothing is left behind. */
+  /** Answers a control message; `false` when nobody waits for it in a reply list of kombu's, and then nothing is left behind. */
   readonly reply: (to: ReplyAddress, body: unknown, clock: number) => Effect.Effect<boolean, FleetError>
   /** Asks, and collects answers until all who heard have answered, or for as long as the patience lasts. */
   readonly ask: (question: Question) => Effect.Effect<ReadonlyArray<Answer>, FleetError>

@@ -45,7 +45,7 @@ export class Float {
  * One pass over the text outside strings, which makes nothing: whether it keeps the bounds, and whether words, long numbers or
  * floats are there, which need care.
  */
-const survey = (text: string) => {
+const survey = (text: string, most: number) => {
   let depth = 0
   let values = 1
   let digits = 0
@@ -66,8 +66,8 @@ const survey = (text: string) => {
     if (digits > 15) odd = true
     if (digits > MAX_DIGITS) throw new RangeError(`a number of more than ${MAX_DIGITS} digits, which is the most that is read`)
     // "NaN" is seen twice, and is one value.
-    if (Math.max(values, words.length / 2) > MAX_VALUES)
-      throw new RangeError(`more than ${MAX_VALUES} values, which is the most that is read`)
+    if (Math.max(values, words.length / 2) > most)
+      throw new RangeError(`more than ${most} values, which is the most that is read`)
   }
   return { odd, words }
 }
@@ -95,8 +95,8 @@ const exact = (_key: string, value: unknown, context?: { readonly source?: strin
 }
 
 /** Throws `SyntaxError` for what is not JSON even to Python, `RangeError` for what is beyond the bounds above. */
-export const parse = (text: string): unknown => {
-  const { odd, words } = survey(text)
+export const parse = (text: string, most = MAX_VALUES): unknown => {
+  const { odd, words } = survey(text, most)
   return odd || words.length > 0 ? JSON.parse(withoutWords(text, words), exact) : JSON.parse(text)
 }
 

@@ -73,6 +73,8 @@ export const fleetContract = (name: string, air: Effect.Effect<Air, never, Scope
         const question = Option.getOrThrow(yield* Fiber.join(first))
         assert.isFalse(yield* one!.reply(addressOf(question), { one: "late" }, 1))
         assert.isFalse(yield* one!.reply({ ...CONTROL, routingKey: "nobody", ticket: null }, {}, 1))
+        // An exchange of tasks is no place for answers.
+        assert.isFalse(yield* one!.reply({ exchange: "generator_queue", routingKey: "generator_queue", ticket: null }, {}, 1))
       })
     )
 

@@ -135,6 +135,26 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     })
   )
 
+  it.live("an answer goes to a reply list alone, whatever its message says and whatever is bound", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = yield* rawOf(url)
+      const fleet = yield* fleetOf(voiceOn(url)("w1@host"))
+      const bind = (exchange: string, key: string, queue: string) =>
+        Effect.promise(() => raw.sadd(`_kombu.binding.${exchange}`, `${key}\u0006\u0016\u0006\u0016${queue}`))
+      yield* bind("generator_queue", "generator_queue", "generator_queue")
+      yield* bind("reply.celery.pidbox", "generator_queue", "generator_queue")
+      yield* bind("reply.celery.pidbox", "oid", "oid.reply.celery.pidbox")
+      yield* Effect.promise(() => raw.lpush("generator_queue", "a task"))
+      for (const exchange of ["generator_queue", "reply.celery.pidbox"])
+        assert.isFalse(yield* fleet.reply({ exchange, routingKey: "generator_queue", ticket: null }, {}, 1))
+      assert.isTrue(yield* fleet.reply({ exchange: "reply.celery.pidbox", routingKey: "oid", ticket: null }, {}, 1))
+      assert.deepStrictEqual(yield* Effect.promise(() => raw.lrange("generator_queue", 0, -1)), ["a task"])
+      assert.strictEqual(yield* Effect.promise(() => raw.ttl("generator_queue")), -1)
+      assert.isAbove(yield* Effect.promise(() => raw.ttl("oid.reply.celery.pidbox")), 0)
+    })
+  )
+
   it.live("what is no envelope is not heard, and does no harm", () =>
     Effect.gen(function* () {
       const { db, url } = yield* freshRedis(redis)

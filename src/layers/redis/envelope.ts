@@ -41,7 +41,7 @@ export const questionBody = (question: Question, oid: string) => ({
 })
 
 const Envelope = Schema.Struct({
-  body: Schema.String.check(Schema.isMaxLength(4_000_000)),
+  body: Schema.String.check(Schema.isMaxLength(12_000_000)),
   headers: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
   "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
   properties: Schema.optionalKey(
@@ -55,6 +55,9 @@ const Envelope = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Envelope)
 
+/** The longest that is said honestly is all 50,000 ids that a worker remembers as revoked, of three values each. */
+const MOST_VALUES = 200_000
+
 /** What somebody sent, or nothing when it is not JSON in an envelope: anybody can publish anything. */
 export const open = (raw: string): Option.Option<Pick<Letter, "routingKey" | "headers" | "body">> => {
   try {
@@ -63,7 +66,7 @@ export const open = (raw: string): Option.Option<Pick<Letter, "routingKey" | "he
       const text =
         envelope.properties?.body_encoding === "base64" ? Buffer.from(envelope.body, "base64").toString("utf8") : envelope.body
       const routingKey = envelope.properties?.delivery_info?.routing_key ?? ""
-      return { routingKey, headers: envelope.headers ?? {}, body: PythonJson.numbers(PythonJson.parse(text)) }
+      return { routingKey, headers: envelope.headers ?? {}, body: PythonJson.numbers(PythonJson.parse(text, MOST_VALUES)) }
     })
   } catch {
     return Option.none()

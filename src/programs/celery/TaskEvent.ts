@@ -31,8 +31,8 @@ export const received = (
   name: shown.name,
   args: shown.argsrepr,
   kwargs: shown.kwargsrepr,
-  root_id: message.rootId,
-  parent_id: message.parentId,
+  root_id: Text.cut(message.rootId, 1000),
+  parent_id: message.parentId === null ? null : Text.cut(message.parentId, 1000),
   retries: message.retries,
   eta: moment(message.eta, message.envelope.headers["eta"]),
   expires: moment(message.expires, message.envelope.headers["expires"])

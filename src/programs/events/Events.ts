@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* (lamport: Lamport) {
         if (Queue.sizeUnsafe(mailbox) < WAITING) return Effect.asVoid(offered)
         dropped++ // the oldest gives way
         return Effect.andThen(metrics.count("events_dropped_total", {}), offered)
-      }),
+      }).pipe(Effect.catchDefect((defect) => Effect.logError("an event of a task cannot be told", defect))),
     heartbeat: (kind) =>
       tell(kind, {
         freq: FREQUENCY,
@@ -94,7 +94,10 @@ export const courier = (events: Events) => (self: Self) => {
   let hand: ReadonlyArray<unknown> = []
   const send = Effect.gen(function* () {
     const fleet = yield* Fleet
-    yield* fleet.publish("task.multi", hand)
+    // Events that cannot even be written would be tried for ever.
+    yield* Effect.catchDefect(fleet.publish("task.multi", hand), (defect) =>
+      Effect.logError(`${hand.length} events cannot be told and are dropped`, defect)
+    )
     hand = []
   })
   return Effect.gen(function* () {

@@ -1,7 +1,9 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import type { Heard } from "../../services/Fleet.ts"
+import * as PythonJson from "../../services/PythonJson.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Bounded from "../Bounded.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
 import { derivedId } from "../derivedId.ts"
 import type { Events } from "./Events.ts"
@@ -12,12 +14,12 @@ const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Sch
 /** What is looked at of an event from another worker. */
 const Event = Schema.Struct({
   type: Schema.String,
-  hostname: Schema.NonEmptyString,
+  hostname: Schema.NonEmptyString.check(Schema.isMaxLength(1000)),
   pid: maybe(Schema.Int),
   clock: maybe(Schema.Int),
   freq: maybe(Schema.Finite),
-  id: maybe(Schema.String),
-  topic: maybe(Schema.String),
+  id: maybe(Schema.String.check(Schema.isMaxLength(1000))),
+  topic: maybe(Schema.String.check(Schema.isMaxLength(1000))),
   action: maybe(Schema.Unknown)
 })
 type Event = typeof Event.Type
@@ -26,7 +28,7 @@ const decodeEvent = Schema.decodeUnknownOption(Event)
 const Action = Schema.Struct({
   task: Schema.NonEmptyString,
   args: maybe(Schema.Array(Schema.Unknown)),
-  kwargs: maybe(Schema.Record(Schema.String, Schema.Unknown)),
+  kwargs: maybe(Bounded.Properties),
   options: maybe(Schema.Struct({ task_id: maybe(Schema.String), queue: maybe(Schema.String) }))
 })
 const decodeAction = Schema.decodeUnknownOption(Action)
@@ -43,8 +45,10 @@ interface Election {
   ordered: boolean
 }
 
-/** Elections and neighbours that are remembered at once; more of them are no honest fleet. */
+/** Elections, their candidates, and neighbours that are remembered at once; more of them are no honest fleet. */
 const MOST = 1000
+/** What the winner is to do, as characters of JSON: a call of a task. */
+const LONGEST_ACTION = 65_536
 
 /**
  * What neighbours say of themselves, for the clock and for elections (celery-wire 7). A worker that heartbeats but never
@@ -76,7 +80,7 @@ export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: 
       task: action.task,
       args: action.args ?? [],
       kwargs: action.kwargs ?? {},
-      queue: action.options?.queue ?? "celery", // Celery's default queue
+      queue: action.options?.queue || "celery", // Celery's default queue
       tag: derivedId(id, "elected tag"),
       replyTo: derivedId(id, "elected reply")
     }
@@ -86,8 +90,11 @@ export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: 
   const onEvent = Effect.fnUntraced(function* (event: Event) {
     const now = yield* Clock.currentTimeMillis
     if (event.type === "worker-elect" && typeof event.id === "string" && typeof event.clock === "number") {
-      const { clock, hostname, id, pid } = event
-      election(id).candidates.push({ clock, process: `${hostname}.${pid}`, topic: event.topic ?? "", action: event.action })
+      const { action, clock, hostname, id, pid } = event
+      const { candidates } = election(id)
+      if (candidates.length >= MOST || PythonJson.stringify(action ?? null).length > LONGEST_ACTION)
+        return yield* Effect.logWarning("a candidate is one too many, or wants too much", { election: id })
+      candidates.push({ clock, process: `${hostname}.${pid}`, topic: event.topic ?? "", action })
       return yield* Effect.ignore(events.tell("worker-elect-ack", { id }))
     }
     if (event.type === "worker-elect-ack" && typeof event.id === "string") {

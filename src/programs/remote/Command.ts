@@ -1,5 +1,7 @@
 import { Effect, Schema } from "effect"
 import * as Text from "../../services/Text.ts"
+import { MAX_REVOKED } from "../../services/Fleet.ts"
+import * as Bounded from "../Bounded.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 
 /** A command that cannot be done, in the words Python has for it: who asked reads `repr(exception)`. */
@@ -8,7 +10,7 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", { exceptio
     return `${this.exception}(${pythonRepr(this.text)})`
   }
 }
-export const refuse = (exception: string, text: string) => new Refusal({ exception, text })
+export const refuse = (exception: string, text: string) => new Refusal({ exception, text: Text.cut(text, 1000) })
 
 export const ok = (value: string) => ({ ok: value })
 export const nok = (value: string) => ({ error: value })
@@ -51,8 +53,18 @@ export const command = <A>(
 })
 
 export const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+/** As many as a worker remembers at most. */
+const Strings = Bounded.list(Schema.String, MAX_REVOKED)
 /** One, or a list of them. */
-export const Some = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+export const Some = Schema.Union([Schema.String, Strings])
+/** A task id, a stamp or another name: what nobody can have written by hand is refused, before it is kept. */
+export const LONGEST_NAME = 1000
+export const named = Effect.fnUntraced(function* (argument: string, names: ReadonlyArray<string>) {
+  const long = names.find((name) => name.length > LONGEST_NAME)
+  if (long !== undefined)
+    return yield* refuse("ValueError", `${argument}: ${long.length} characters, expected at most ${LONGEST_NAME}`)
+  return names
+})
 export const list = (some: string | ReadonlyArray<string> | null | undefined): ReadonlyArray<string> =>
   some === null || some === undefined ? [] : typeof some === "string" ? [some] : some
 /** A number, also as the text a shell gives. */

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import * as Bounded from "../Bounded.ts"
 import { createContext, runInContext } from "node:vm"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
@@ -6,11 +7,11 @@ const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Sch
 /** A control message (celery-wire 8.1): a cast, unless it says where the answer goes. */
 export const Request = Schema.Struct({
   method: Schema.NonEmptyString,
-  arguments: maybe(Schema.Record(Schema.String, Schema.Unknown)),
-  destination: maybe(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
+  arguments: maybe(Bounded.Properties),
+  destination: maybe(Schema.Union([Schema.String, Bounded.list(Schema.String, 10_000)])),
   pattern: maybe(Schema.String),
   matcher: maybe(Schema.String),
-  ticket: maybe(Schema.String),
+  ticket: maybe(Schema.String.check(Schema.isMaxLength(1000))),
   reply_to: maybe(Schema.Struct({ exchange: Schema.NonEmptyString, routing_key: Schema.NonEmptyString }))
 })
 export type Request = typeof Request.Type
@@ -41,12 +42,16 @@ const matches = (pattern: string, name: string): boolean => {
   }
 }
 
+/** No name of a worker needs a longer one, and to translate it takes time that grows with its square. */
+const LONGEST_PATTERN = 1000
+
 export const isFor = (request: Request, name: string): boolean => {
   const { destination, matcher, pattern } = request
   if (destination !== null && destination !== undefined && destination.length > 0)
     // Python's `in`: a name within a text counts too.
     return destination.includes(name)
   if (typeof pattern !== "string" || pattern === "" || typeof matcher !== "string" || matcher === "") return true
+  if (pattern.length > LONGEST_PATTERN) return false
   if (matcher === "glob") return matches(fromGlob(pattern), name)
   // Python's match is anchored at the start, and names its groups differently.
   if (matcher === "pcre") return matches(`^(?:${pattern.replaceAll("(?P<", "(?<")})`, name)

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { MOST_CHILDREN } from "../../services/Settings.ts"
+import * as Text from "../../services/Text.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { command, type Command, Count, list, maybe, nok, None, ok, refuse, SILENCE, Some } from "./Command.ts"
 import { aliases, type Desk } from "./Desk.ts"
@@ -11,7 +12,7 @@ const PER: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 /** Tasks a second of `10/m`, `0.5/s`, `3`; 0 for no limit. */
 const rate = Effect.fnUntraced(function* (text: string | number | null) {
   if (text === null || text === "" || text === 0) return 0
-  if (typeof text === "number") return text
+  if (typeof text === "number") return Math.max(0, text)
   const [count = "", unit = ""] = text.split(/\/(.*)/s)
   const seconds = PER[unit === "" ? "s" : unit]
   if (seconds === undefined) return yield* refuse("KeyError", unit)
@@ -19,6 +20,13 @@ const rate = Effect.fnUntraced(function* (text: string | number | null) {
     return yield* refuse("ValueError", `could not convert string to float: ${pythonRepr(count)}`)
   return Math.max(0, Number(count) / seconds)
 })
+
+/** Text that a key of Redis, a log and a metric can bear. */
+const isName = (name: string) => name.length <= 255 && name.isWellFormed() && !/\p{Cc}/u.test(name)
+/** Keys of kombu, of Celery and of ours, from which no task may be taken. */
+const isReserved = (name: string) => /^(unacked|_kombu\.|celery-task|celeryev|model-generator\.)|\.dead$|pidbox$/.test(name)
+/** Each of them is looked at for every message. */
+const MOST_QUEUES = 100
 
 /** What changes a worker (celery-wire 8.3). */
 export const control = (desk: Desk): ReadonlyArray<Command> => {
@@ -85,6 +93,14 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
     })
 
   const addConsumer = Effect.fnUntraced(function* (queue: string, exchange: string, type: string, routingKey: string) {
+    for (const [argument, name] of Object.entries({ queue, exchange, exchange_type: type, routing_key: routingKey }))
+      if (!isName(name))
+        return yield* refuse("ValueError", `${argument}: ${pythonRepr(Text.cut(name, 100))} is not the name of one`)
+    if (isReserved(queue))
+      return yield* refuse("ValueError", `queue: ${pythonRepr(queue)} is a key with another use on this broker`)
+    const queues = yield* desk.queue.queues
+    if (!queues.includes(queue) && queues.length >= MOST_QUEUES)
+      return yield* refuse("ValueError", `queue: this worker takes from ${MOST_QUEUES} queues already, which is the most`)
     desk.bindings.set(queue, { exchange, type, routingKey })
     yield* desk.queue.consume(queue)
     yield* Effect.ignore(desk.fleet.join([{ queue, exchange, routingKey }]))

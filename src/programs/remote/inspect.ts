@@ -1,5 +1,6 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import { running } from "../../services/Vitals.ts"
+import * as Bounded from "../Bounded.ts"
 import * as Message from "../celery/Message.ts"
 import { infoOf, requestOf } from "../celery/Request.ts"
 import { iso } from "../celery/Time.ts"
@@ -92,9 +93,9 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
       })
 
   const Safe = Schema.Struct({ safe: maybe(Schema.Boolean) })
-  const Registered = Schema.Struct({ taskinfoitems: maybe(Schema.Array(Schema.String)), builtins: maybe(Schema.Boolean) })
+  const Registered = Schema.Struct({ taskinfoitems: maybe(Bounded.list(Schema.String, 100)), builtins: maybe(Schema.Boolean) })
   const Conf = Schema.Struct({ with_defaults: maybe(Schema.Unknown) })
-  const Hello = Schema.Struct({ from_node: Schema.String, revoked: maybe(Schema.Record(Schema.String, Schema.Unknown)) })
+  const Hello = Schema.Struct({ from_node: Schema.String, revoked: maybe(Bounded.Properties) })
 
   return [
     command("ping", [], None, () => Effect.succeed(ok("pong"))),

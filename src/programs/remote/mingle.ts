@@ -1,4 +1,5 @@
 import { Effect, Option, Schema } from "effect"
+import * as Bounded from "../Bounded.ts"
 import type { Desk } from "./Desk.ts"
 import { merge, mine } from "./revoked.ts"
 
@@ -7,7 +8,7 @@ const Greeting = Schema.Record(
   Schema.NullOr(
     Schema.Struct({
       clock: Schema.optionalKey(Schema.Unknown),
-      revoked: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)))
+      revoked: Schema.optionalKey(Schema.NullOr(Bounded.Properties))
     })
   )
 )

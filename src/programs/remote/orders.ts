@@ -1,7 +1,9 @@
 import { Effect, Schema } from "effect"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { constants } from "node:os"
-import { command, type Command, list, maybe, ok, refuse, Some } from "./Command.ts"
+import { MAX_REVOKED } from "../../services/Fleet.ts"
+import * as Text from "../../services/Text.ts"
+import { command, type Command, list, maybe, named, ok, refuse, Some } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
 import { merge, mergeStamps } from "./revoked.ts"
 
@@ -40,11 +42,11 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
   })
 
   const revoke = Effect.fnUntraced(function* (given: ReadonlyArray<string>, terminate: boolean, asked: string | number | null) {
-    const ids = [...new Set(given)]
+    const ids = [...new Set(yield* named("task_id", given))]
     const signal = terminate ? yield* signalOf(asked) : ""
     yield* merge(desk, ids)
     if (!terminate) {
-      yield* Effect.logInfo("tasks flagged as revoked", { ids: ids.slice(0, 20).join(", ") })
+      yield* Effect.logInfo("tasks flagged as revoked", { ids: Text.cut(ids.slice(0, 20).join(", "), 500) })
       return ok(`tasks ${setRepr(ids)} flagged as revoked`)
     }
     const ended = yield* end(ids, signal)
@@ -66,13 +68,18 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
       const values = (Array.isArray(stamps) ? stamps : stamps === null ? [] : [stamps]).map(String)
       return [header, values] as const
     })
+    const all = wanted.flatMap(([header, values]) => values.map((value) => header + value))
+    if (all.length > MAX_REVOKED)
+      return yield* refuse("ValueError", `headers: ${all.length} stamps, expected at most ${MAX_REVOKED}`)
+    yield* named("headers", all)
     yield* mergeStamps(desk, wanted)
     if (!terminate) return ok(`headers ${pythonRepr(headers)} flagged as revoked, but not terminated`)
     const ended = new Map<string, Set<string>>()
     for (const request of vitals.requests.values()) {
       for (const [header, values] of wanted) {
-        const stamp = request.stamps[header]
-        const same = (Array.isArray(stamp) ? stamp : [stamp]).map(String).filter((value) => values.includes(value))
+        const own = Object.hasOwn(request.stamps, header) ? request.stamps[header] : []
+        const among = new Set(values)
+        const same = (Array.isArray(own) ? own : [own]).map(String).filter((value) => among.has(value))
         if (same.length === 0) continue
         ended.set(header, new Set([...(ended.get(header) ?? []), ...same]))
         yield* end([request.id], signal)

@@ -1,8 +1,10 @@
 import { Cause, Effect, Exit, type Latch, Option, Schema, Stream } from "effect"
 import { type Binding, Fleet, type Heard, type ReplyAddress } from "../../services/Fleet.ts"
+import * as PythonJson from "../../services/PythonJson.ts"
+import * as Text from "../../services/Text.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 import { within } from "../supervision/within.ts"
-import { refuse, SILENCE } from "./Command.ts"
+import { nok, refuse, SILENCE } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
 import { mingle } from "./mingle.ts"
 import { type Panel, panel } from "./panel.ts"
@@ -14,6 +16,14 @@ const decode = Schema.decodeUnknownOption(Request)
 /** No command takes this long, and who asked has stopped waiting. */
 const PATIENCE = "5 seconds"
 
+/** A longer answer is a burden to the broker and to who asked (characters). */
+const LONGEST_ANSWER = 12_000_000
+const bounded = (body: unknown) => {
+  if (body === SILENCE) return body
+  const size = PythonJson.stringify(body ?? null).length
+  return size <= LONGEST_ANSWER ? body : nok(`the answer has ${size} characters, at most ${LONGEST_ANSWER} are sent`)
+}
+
 /** What a command answers; a broken one answers as a broken one of Celery's does, with the exception's repr. */
 const answer = Effect.fn("remote.command")(function* (commands: Panel, request: Request) {
   const chosen = commands.get(request.method)
@@ -21,11 +31,35 @@ const answer = Effect.fn("remote.command")(function* (commands: Panel, request: 
   const exit = yield* Effect.exit(
     Effect.timeoutOrElse(running, { duration: PATIENCE, orElse: () => Effect.fail(refuse("TimeoutError", "timed out")) })
   )
-  if (Exit.isSuccess(exit)) return exit.value
+  if (Exit.isSuccess(exit)) return bounded(exit.value)
   const refusal = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  yield* Effect.logWarning("a control message could not be obeyed", { method: request.method }, refusal?.repr ?? exit.cause)
+  yield* Effect.logWarning(
+    "a control message could not be obeyed",
+    { method: Text.cut(request.method, 200) },
+    refusal?.repr ?? exit.cause
+  )
   if (refusal !== undefined) return { error: refusal.repr }
   return { error: refuse("RuntimeError", Cause.prettyErrors(exit.cause)[0]?.message ?? "unknown").repr }
+})
+
+const Asking = Schema.Struct({
+  method: Schema.optionalKey(Schema.Unknown),
+  reply_to: Request.fields.reply_to,
+  ticket: Request.fields.ticket
+})
+const decodeAsking = Schema.decodeUnknownOption(Asking)
+/** Not a request; but who says where the answer goes is told so. */
+const unread = Effect.fnUntraced(function* (desk: Desk, body: unknown) {
+  yield* Effect.logWarning("a control message cannot be read")
+  const asking = Option.getOrUndefined(decodeAsking(body))
+  if (asking?.reply_to === undefined || asking.reply_to === null) return
+  const { exchange, routing_key: routingKey } = asking.reply_to
+  const problem = refuse("ValueError", "expected method, arguments and destination as kombu writes them")
+  yield* desk.fleet.reply(
+    { exchange, routingKey, ticket: asking.ticket ?? null },
+    { [desk.me.name]: nok(problem.repr) },
+    desk.lamport.forward()
+  )
 })
 
 /** Hears one thing. Whatever it is, the worker is none the worse for it. */
@@ -34,7 +68,7 @@ const hear = Effect.fnUntraced(function* (desk: Desk, commands: () => Panel, hea
   desk.lamport.adjust(heard.headers["clock"])
   desk.lamport.forward()
   const request = decode(heard.body)
-  if (Option.isNone(request)) return yield* Effect.logWarning("a control message cannot be read")
+  if (Option.isNone(request)) return yield* unread(desk, heard.body)
   if (!isFor(request.value, desk.me.name)) return
   const body = yield* answer(commands(), request.value)
   const { reply_to: to, ticket } = request.value
@@ -74,7 +108,7 @@ export const remoteControl = (desk: Desk, leased: Effect.Effect<void>, informed:
         Effect.catchCauseIf(
           hear(desk, commands, one),
           (cause) => !Cause.hasInterrupts(cause),
-          (cause) => Effect.logWarning("what was heard could not be dealt with", cause)
+          (cause) => Effect.logWarning("failed to handle a broadcast message", cause)
         )
       )
     }).pipe(

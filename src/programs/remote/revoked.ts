@@ -1,5 +1,6 @@
 import { Clock, Effect } from "effect"
 import { MAX_REVOKED, REVOKED_FOR, type Revocable, stamp, STAMP_REVOKED_FOR } from "../../services/Fleet.ts"
+import { LONGEST_NAME } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
 
 type Place = Pick<Desk, "vitals" | "fleet">
@@ -30,7 +31,14 @@ const revoke = Effect.fnUntraced(function* (
   yield* Effect.ignore(fleet.remember(what, fresh))
 })
 
-export const merge = (place: Place, ids: ReadonlyArray<string>) => revoke(place, "ids", ids, REVOKED_FOR)
+export const merge = (place: Place, ids: ReadonlyArray<string>) =>
+  revoke(
+    place,
+    "ids",
+    // A neighbour may say anything too, and no message with a longer id is read.
+    ids.slice(-MAX_REVOKED).filter((id) => id.length <= LONGEST_NAME),
+    REVOKED_FOR
+  )
 
 /** Mingle has no word for stamps, so that only the broker tells those that start later. */
 export const mergeStamps = (place: Place, stamps: ReadonlyArray<readonly [header: string, values: ReadonlyArray<string>]>) =>

@@ -3,6 +3,7 @@ import { Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
 import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
+import * as Text from "../../services/Text.ts"
 import { type Request, Vitals } from "../../services/Vitals.ts"
 import { digestOf } from "../celery/digest.ts"
 import * as Message from "../celery/Message.ts"
@@ -259,7 +260,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       const message = yield* Effect.result(Message.decode(delivery.raw, settings.TIMEZONE))
       if (message._tag === "Success") {
         read = message.success
-        return yield* Effect.annotateLogs(live(delivery, read, knowledge), { task: read.task, id: read.id })
+        return yield* Effect.annotateLogs(live(delivery, read, knowledge), { task: Text.cut(read.task, 200), id: read.id })
       }
       if (delivery.tooLarge === undefined) yield* settle.refused(delivery, message.failure)
       else yield* settle.tooLarge(delivery, delivery.tooLarge, message.failure)

@@ -174,6 +174,33 @@ describe("events", () => {
     })
   )
 
+  it.effect("that cannot be written are dropped, and those after them are told", () =>
+    Effect.gen(function* () {
+      const { listen, metric, seconds, send, start, success, voice } = yield* makeFleet
+      const heard = yield* listen
+      const { publish } = yield* voice("w1@host")
+      let broken = true
+      yield* start(
+        "w1@host",
+        { WORKER_SEND_TASK_EVENTS: "true" },
+        {
+          publish: (key, body) =>
+            key.startsWith("task.") && broken ? Effect.die(new RangeError("Invalid string length")) : publish(key, body)
+        }
+      )
+      const [first, second] = [yield* send(), yield* send()]
+      yield* seconds(20)
+      yield* success(first)
+      broken = false
+      yield* send({ id: "told" })
+      yield* seconds(20)
+      yield* success(second)
+      const told = (yield* heard).flatMap(({ body }) => each(body)).filter(({ type }) => type.startsWith("task-"))
+      assert.deepStrictEqual([...new Set(told.map(({ uuid }) => uuid))], ["told"])
+      assert.isUndefined(yield* metric('actor_restarts_total{actor="events"}'))
+    })
+  )
+
   it.effect("that pile up beyond ten thousand are dropped, the oldest first, and counted", () =>
     Effect.gen(function* () {
       const events = yield* Events.make(Lamport.make())
@@ -211,6 +238,24 @@ describe("events", () => {
       assert.strictEqual(one?.channel, "worker.heartbeat")
       assert.deepInclude(each(one?.body)[0], { freq: 5, type: "worker-heartbeat", hostname: "w1@host" })
       assert.notProperty(each(one?.body)[0], "active")
+    })
+  )
+
+  it.effect("an election with more candidates than any fleet has, or a candidate that wants too much, fills no memory", () =>
+    Effect.gen(function* () {
+      const { listen, start, tell } = yield* makeFleet
+      yield* start()
+      const elect = (hostname: string, action: unknown) =>
+        tell("worker.elect", { type: "worker-elect", hostname, pid: 1, clock: 3, id: "el", topic: "task", action, cver: 1 })
+      const acksAfter = Effect.fnUntraced(function* (candidate: Effect.Effect<void>) {
+        const heard = yield* listen
+        yield* candidate
+        return (yield* heard).filter(({ channel }) => channel === "worker.elect.ack").length
+      })
+      assert.strictEqual(yield* acksAfter(elect("big@host", { task: "t", kwargs: { x: "x".repeat(70_000) } })), 0)
+      assert.strictEqual(yield* acksAfter(elect(`${"x".repeat(2000)}@host`, null)), 0)
+      for (let n = 0; n < 1000; n++) yield* elect(`o${n}@host`, null)
+      assert.strictEqual(yield* acksAfter(elect("late@host", null)), 0)
     })
   )
 

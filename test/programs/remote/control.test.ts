@@ -348,13 +348,18 @@ describe("whatever is said", () => {
     Effect.gen(function* () {
       const { air, ask, call, start, tell } = yield* makeFleet
       const worker = yield* start()
-      const bad: ReadonlyArray<Readonly<Record<string, unknown>>> = [
+      const unreadable: ReadonlyArray<Readonly<Record<string, unknown>>> = [
         { method: 7 },
         { method: "ping", arguments: "x" },
-        { method: "ping", destination: { a: 1 } },
+        { method: "ping", destination: { a: 1 } }
+      ]
+      for (const body of unreadable)
+        assert.match(JSON.stringify(yield* call(body, { clock: "x" })), /^\{"w1@host":\{"error":"ValueError\(/)
+      const bad: ReadonlyArray<Readonly<Record<string, unknown>>> = [
         { method: "ping", reply_to: null },
         { method: "no_such_command", reply_to: null },
         { method: "ping", reply_to: { exchange: "generator_queue", routing_key: "generator_queue" } },
+        { method: "ping", pattern: "[".repeat(1_000_000), matcher: "glob" },
         { method: "ping", pattern: "[", matcher: "pcre" },
         { method: "ping", pattern: "^(([a-z0-9@])+)+$!", matcher: "pcre" },
         { method: "constructor", reply_to: null }
@@ -369,13 +374,46 @@ describe("whatever is said", () => {
         ["add_consumer", { queue: "" }],
         ["revoke_by_stamped_headers", { headers: ["novalue"] }],
         ["terminate", { task_id: "x", signal: "SIGNOTHING" }],
-        ["query_task", {}]
+        ["query_task", {}],
+        ["x".repeat(1_000_000), {}],
+        ["revoke", { task_id: "x".repeat(1_000_000) }],
+        ["revoke", { task_id: Array.from({ length: 50_001 }, (_, at) => `${at}`) }],
+        ["terminate", { task_id: ["x".repeat(1001)], signal: "TERM" }],
+        ["revoke_by_stamped_headers", { headers: { project: Array.from({ length: 50_001 }, (_, at) => `${at}`) } }],
+        ["revoke_by_stamped_headers", { headers: { project: "x".repeat(1_000_000) } }],
+        ...["unacked", "unacked_index", "_kombu.binding.x", "celery-task-meta-x", "generator_queue.dead", "x.celery.pidbox"].map(
+          (queue) => ["add_consumer", { queue }] as const
+        ),
+        ...["x".repeat(256), "a\u0006\u0016b", "a\nb", "half a \ud83d"].map((queue) => ["add_consumer", { queue }] as const),
+        ["add_consumer", { queue: "q", exchange: "a\u0006\u0016b" }],
+        ["rate_limit", { task_name: "generate_model", rate_limit: "1/y" }],
+        ["rate_limit", { task_name: "generate_model", rate_limit: [1] }],
+        ["time_limit", { task_name: "generate_model", soft: "nan" }],
+        ["time_limit", { task_name: "generate_model", hard: Number.NaN }],
+        ["time_limit", { task_name: "generate_model", hard: Number.POSITIVE_INFINITY }],
+        ["pool_grow", { n: 1e9 }],
+        ["pool_shrink", { n: 1e9 }],
+        ["registered", { taskinfoitems: Array.from({ length: 101 }, () => "x") }]
       ]
-      for (const [method, args] of given)
-        assert.match(JSON.stringify(yield* ask(method, args)), /^\{"error":"(TypeError|IndexError|KeyError)\(/, method)
+      for (const [method, args] of given) {
+        const told = JSON.stringify(yield* ask(method, args))
+        assert.match(told, /^\{"error":"(TypeError|IndexError|KeyError|ValueError)\(/, method.slice(0, 50))
+        assert.isBelow(told.length, 1200, method.slice(0, 50))
+      }
       assert.strictEqual(air.waiting.size, 0)
       assert.deepStrictEqual(yield* ask("ping"), ok("pong"))
       assert.isUndefined(worker.fiber.pollUnsafe())
+    })
+  )
+
+  it.effect("makes it take from no more queues than it can look at for every message", () =>
+    Effect.gen(function* () {
+      const { ask, start } = yield* makeFleet
+      yield* start()
+      for (let n = 1; n < 100; n++)
+        assert.deepStrictEqual(yield* ask("add_consumer", { queue: `q${n}` }), ok(`add consumer q${n}`))
+      assert.match(JSON.stringify(yield* ask("add_consumer", { queue: "q100" })), /takes from 100 queues already/)
+      assert.deepStrictEqual(yield* ask("add_consumer", { queue: "q99" }), ok("add consumer q99"))
     })
   )
 
