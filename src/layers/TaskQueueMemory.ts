@@ -6,7 +6,6 @@ import {
   type GivenBack,
   MAX_MESSAGE,
   type Outgoing,
-  type Released,
   TaskQueue,
   type WorkerInfo
 } from "../services/TaskQueue.ts"
@@ -96,7 +95,7 @@ const make = Effect.gen(function* () {
   }
 
   /** One pass: what the script of the Redis layer does. */
-  const release = (now: number): Released => {
+  const release = (now: number) => {
     const entries = [...broker.unacknowledged.values()]
     const found = entries.flatMap((entry) => {
       const why = releasable(entry, now)
@@ -124,7 +123,7 @@ const make = Effect.gen(function* () {
     return {
       ...released,
       more: found.length > PASS,
-      nextDue: later.length === 0 ? Option.none<number>() : Option.some(Math.min(...later))
+      nextIn: later.length === 0 ? Option.none<number>() : Option.some(Math.min(...later) - now)
     }
   }
 
@@ -207,13 +206,12 @@ const make = Effect.gen(function* () {
       broker.steady.delete(me.boot)
       if (broker.workers.get(me.name)?.boot === me.boot) broker.workers.delete(me.name)
     }),
-    release: Effect.suspend(() => {
+    release: Effect.gen(function* () {
       const asked = [...failed.keys()]
-      return Effect.tap(command("release", release), ({ more }) =>
-        Effect.sync(() => {
-          if (!more) for (const tag of asked) failed.delete(tag)
-        })
-      )
+      const { nextIn, ...released } = yield* command("release", release)
+      if (!released.more) for (const tag of asked) failed.delete(tag)
+      const now = yield* Clock.currentTimeMillis
+      return { ...released, nextDue: Option.map(nextIn, (millis) => now + millis) }
     }),
     queues: Effect.sync(() => queues),
     consume: (queue) =>

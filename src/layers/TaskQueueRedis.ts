@@ -168,9 +168,10 @@ const make = Effect.gen(function* () {
     release: Effect.gen(function* () {
       const asked = [...failed.keys()]
       const saying = [...failed].flatMap(([tag, options]) => [tag, ...told(options)])
-      const released = yield* attempt("release", () => release(mine, saying, home()))
+      const { nextIn, ...released } = yield* attempt("release", () => release(mine, saying, home()))
       if (!released.more) for (const tag of asked) failed.delete(tag)
-      return released
+      const now = yield* Clock.currentTimeMillis
+      return { ...released, nextDue: Option.map(nextIn, (millis) => now + millis) }
     }),
     queues: Effect.sync(() => queues),
     consume: (queue) =>

@@ -60,7 +60,7 @@ export interface Released {
   readonly buried: number
   /** More are to be put back, in a pass of their own. */
   readonly more: boolean
-  /** When the next message falls due (Unix milliseconds), if one is waiting. */
+  /** When the next message falls due by our own clock (Unix milliseconds), if one is waiting. */
   readonly nextDue: Option.Option<number>
 }
 

@@ -98,7 +98,7 @@ for (const client of ["celery53", "celery56"] as const) {
           }))
           // The plain worker's own; it has been sent nothing.
           assert.deepStrictEqual(
-            keys.broker.filter((key) => !/^(_kombu|model-generator\.(leases|workers)$)/.test(key)),
+            keys.broker.filter((key) => !/^(_kombu|model-generator\.(leases|steady|workers)$)/.test(key)),
             []
           )
           assert.deepStrictEqual(keys.backend, [])

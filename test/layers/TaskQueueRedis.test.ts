@@ -1,11 +1,11 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
-import { identity, message, settings } from "../support.ts"
+import { eventually, identity, message, settings } from "../support.ts"
 
 const QUEUE = "generator_queue"
 const SEP = "\u0006\u0016"
@@ -320,6 +320,89 @@ describeWith(["redis"], "large messages that are due at once", () => {
       assert.isBelow(peak - before, 80)
       assert.isBelow(process.memoryUsage().rss / 1e6 - resident, 60)
       assert.strictEqual(yield* ask(() => raw.llen(QUEUE)), 30)
+    })
+  )
+})
+
+describeWith(["redis"], "listings of much and large", () => {
+  it.live("scheduled messages: a few megabytes of them, the soonest first, however many there are", () =>
+    Effect.gen(function* () {
+      const { url } = yield* ownRedis
+      const { ask, raw, worker } = yield* stageOn(url())
+      const queue = yield* worker("celery@one")
+      for (let n = 0; n < 40; n++) {
+        const triple = `[${message({ id: `m${n}`, kwargs: { text: "A".repeat(1_000_000) } }).raw},"","${QUEUE}"]`
+        yield* ask(() =>
+          raw
+            .multi()
+            .hset(kombu.unacked, `t${n}`, triple)
+            .zadd(kombu.scheduled, 4e9 + n, `t${n}`)
+            .exec()
+        )
+      }
+      const listed = yield* queue.scheduled(1000)
+      assert.deepStrictEqual(
+        listed.map(({ delivery, due }) => [idOf(delivery.raw), delivery.queue, due]),
+        ["m0", "m1", "m2", "m3"].slice(0, listed.length).map((id, n) => [id, QUEUE, (4e9 + n) * 1000])
+      )
+      assert.isAtLeast(listed.length, 3)
+    })
+  )
+
+  it.live("dead letters: long ones without their message, which is read when it is asked for; redriven and dropped by name", () =>
+    Effect.gen(function* () {
+      const { url } = yield* ownRedis
+      const { ask, claimed, raw, worker } = yield* stageOn(url())
+      const queue = yield* worker("celery@one")
+      const large = (id: string) => message({ id, kwargs: { text: "A".repeat(4_000_000) } })
+      for (let n = 0; n < 12; n++) {
+        yield* queue.publish([large(`m${n}`)])
+        yield* queue.bury(yield* claimed(queue), { reason: "test", error: `why ${n}` })
+      }
+      yield* ask(() => raw.lpush(kombu.dead(QUEUE), "B".repeat(5_000_000), "not by us"))
+      const listed = yield* queue.buried(100)
+      assert.strictEqual(listed.length, 14)
+      assert.isBelow(
+        listed.reduce((sum, { text }) => sum + text.length, 0),
+        20_000
+      )
+      const [other, bare, newest, ...older] = listed
+      assert.deepStrictEqual([other!.text, bare!.text, bare!.bytes], ["not by us", "", 5_000_000])
+      assert.deepInclude(JSON.parse(newest!.text), { reason: "test", error: "why 11", task: "health_check", task_id: "m11" })
+      const whole = Option.getOrThrow(yield* queue.letter(older.at(-1)!))
+      assert.strictEqual(JSON.parse(whole).raw, large("m0").raw)
+      assert.isTrue(yield* queue.drop(older.at(-2)!))
+      assert.isFalse(yield* queue.drop(older.at(-2)!))
+      assert.isTrue(yield* queue.redrive(newest!))
+      assert.strictEqual(idOf((yield* claimed(queue)).raw), "m11")
+      assert.isTrue(yield* queue.redrive(bare!))
+      assert.strictEqual(yield* ask(() => raw.rpop(QUEUE)), "B".repeat(5_000_000))
+      assert.strictEqual((yield* queue.buried(100)).length, 11)
+      assert.strictEqual((yield* queue.buried(5)).length, 5)
+    })
+  )
+})
+
+describeWith(["redis"], "a large message that comes while a worker waits", () => {
+  it.live("wakes it, and is not sent to it only for that; the next one wakes it too", () =>
+    Effect.gen(function* () {
+      const { url } = yield* ownRedis
+      const { ask, raw, worker } = yield* stageOn(url())
+      const queue = yield* worker("celery@one")
+      const sentBytes = ask(async () => Number(/total_net_output_bytes:(\d+)/.exec(await raw.info("stats"))![1]))
+      for (let n = 0; n < 3; n++) {
+        const waiting = yield* Effect.forkChild(queue.awaitMessage)
+        yield* eventually(
+          "waits",
+          ask(() => raw.call("CLIENT", "LIST").then(String)),
+          (list) => list.includes("flags=b")
+        )
+        const before = yield* sentBytes
+        yield* ask(() => raw.lpush(QUEUE, "A".repeat(40_000_000)))
+        yield* Fiber.join(waiting)
+        assert.isBelow((yield* sentBytes) - before, 15_000_000)
+        yield* ask(() => raw.del(QUEUE))
+      }
     })
   )
 })

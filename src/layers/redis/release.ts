@@ -15,7 +15,7 @@ const BYTES = 8 * 1024 * 1024
  * most entries and bytes, how long a lease lasts, how late a beat may be, how long beats must have been on time, how many tags
  * this worker holds or has just asked for, these tags, and of each message that could not be given
  * back its tag, 'alone' when it crashed its child or 'none', and what is known of its request ('' leaves what the message says).
- * Returns when the next message falls due ('' for never), then how many were due, lost and buried, and whether more are left.
+ * Returns in how many seconds the next message falls due ('' for never), then how many were due, lost and buried, and whether more are left.
  *
  * A worker whose lease was given up or evicted is dead for certain. One whose lease ran out is called dead only by a worker whose
  * own beats have been on time for a while: else it was this worker or Redis that stood still, and the others get a grace.
@@ -75,7 +75,12 @@ for i = #out, 1, -1 do -- the last one pushed is taken first
 end
 if bytes < tonumber(ARGV[6]) - 1048576 then collectgarbage() end -- the copies made of large messages
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-return { first[2] or '', due, lost, buried, more }`.replaceAll("ENTRIES", String(ENTRIES))
+return { first[2] and text(first[2] - t) or '', due, lost, buried, more }`.replaceAll("ENTRIES", String(ENTRIES))
+
+interface Pass extends Omit<Released, "nextDue"> {
+  /** In how many milliseconds, which both clocks agree on. */
+  readonly nextIn: Option.Option<number>
+}
 
 /**
  * Puts back what is due, what dead workers held, and what `boot` holds without knowing it: a claim whose answer never came, or a
@@ -86,12 +91,12 @@ export const releasing = (redis: Redis, prefix: string, boot: string, visibility
   const run = script(redis, "mgRelease", pass)
   const { company, held, LATE, LEASE, leases, scheduled, STEADY, steady, unacked, unackedIndex } = kombu
 
-  return async (mine: ReadonlySet<string>, failed: ReadonlyArray<string>, fallback: string): Promise<Released> => {
+  return async (mine: ReadonlySet<string>, failed: ReadonlyArray<string>, fallback: string): Promise<Pass> => {
     const reply = await run(
       [unacked, unackedIndex, held, scheduled, leases, steady, company],
       [prefix, fallback, boot, visibility, ENTRIES, BYTES, LEASE, LATE, STEADY, mine.size, ...mine, ...failed]
     )
-    const [next, due, lost, buried, more] = reply as [string, number, number, number, number] // what the script returns
-    return { due, lost, buried, more: more === 1, nextDue: next === "" ? Option.none() : Option.some(Number(next) * 1000) }
+    const [nextIn, due, lost, buried, more] = reply as [string, number, number, number, number] // what the script returns
+    return { due, lost, buried, more: more === 1, nextIn: nextIn === "" ? Option.none() : Option.some(Number(nextIn) * 1000) }
   }
 }
