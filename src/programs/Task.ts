@@ -64,14 +64,19 @@ export interface Task extends Call {
 export interface Knowledge {
   /** `null`: that there is none. */
   generation: Generation | null | undefined
+  /** What the journal has under this task's id is another task's, with other arguments. */
+  another: boolean
   /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
   ahead: number
 }
 
-export const nothingKnown = (): Knowledge => ({ generation: undefined, ahead: 0 })
+export const nothingKnown = (): Knowledge => ({ generation: undefined, another: false, ahead: 0 })
 
-/** How far a task has got: a request was made for it, or its picture is paid, and may be had. */
-export type Standing = "nothing" | "asked" | "paid"
+/**
+ * How far a task has got: its request may have been made, fal has taken it, its picture is there. `"another"`: it has not begun, but
+ * another task of the same id had.
+ */
+export type Standing = "nothing" | "another" | "asked" | "paid" | "done"
 
 export interface Result {
   readonly value: Schema.JsonObject
@@ -99,3 +104,6 @@ export interface Program<R> {
   /** Limits of this task that differ from the settings. */
   readonly limit?: Duration.Duration
 }
+
+export const standingOf = <R>(program: Program<R> | undefined, task: Task): Effect.Effect<Standing, RetryLater, R> =>
+  program?.standing?.(task) ?? Effect.succeed("nothing")

@@ -22,24 +22,71 @@ describe("a worker that dies", () => {
     })
   )
 
-  it.effect("three times over one task: FAILURE WorkerLostError and a dead letter that counts the deliveries", () =>
+  it.effect(
+    "three times over a task that has paid for nothing: FAILURE WorkerLostError and a dead letter that counts the deliveries",
+    () =>
+      Effect.gen(function* () {
+        const { counts, failure, ledger, left, result, seconds, send, start } = yield* makeWorld
+        const id = yield* send()
+        for (let n = 0; n < 3; n++) {
+          yield* start({ death: { at: "intend", when: "before" } })
+          yield* seconds(40)
+          assert.isUndefined(yield* result(id))
+        }
+        yield* start()
+        yield* seconds(45)
+        const failed = yield* failure(id)
+        assert.deepStrictEqual([failed.type, failed.module], ["WorkerLostError", "billiard.exceptions"])
+        assert.deepStrictEqual(yield* counts, { ...empty, dead: 1 })
+        assert.deepInclude((yield* left).dead[0]!, { reason: "crashed its worker", deliveries: 4 })
+        assert.strictEqual((yield* ledger).length, 0)
+      })
+  )
+
+  it.effect("three times and more over a task whose picture is paid: it is taken up again after pauses that grow", () =>
     Effect.gen(function* () {
-      const { counts, failure, ledger, left, result, script, seconds, send, start } = yield* makeWorld
-      yield* script.jobs({ ends: "picture", after: 10_000_000 })
+      const { counts, ledger, left, rows, seconds, send, start, success } = yield* makeWorld
       const id = yield* send()
-      for (let n = 0; n < 3; n++) {
-        const worker = yield* start()
-        yield* seconds(40)
-        assert.isUndefined(yield* result(id))
-        yield* worker.kill
+      const pauses: Array<number> = []
+      for (let n = 0; n < 5; n++) {
+        const at = n < 2 ? "progress" : "save"
+        const worker = yield* start({ death: { at, when: "before" } })
+        for (let waited = 0; waited < 120 && !worker.plug.pulled; waited++) {
+          yield* seconds(1)
+          const { scheduled } = yield* left
+          if (scheduled.length > 0 && pauses.length < n - 2) pauses.push(Math.round(scheduled[0]!.inMs / 1000))
+        }
+        assert.isTrue(worker.plug.pulled)
       }
       yield* start()
-      yield* seconds(45)
-      const failed = yield* failure(id)
-      assert.deepStrictEqual([failed.type, failed.module], ["WorkerLostError", "billiard.exceptions"])
-      assert.deepStrictEqual(yield* counts, { ...empty, dead: 1 })
-      assert.deepInclude((yield* left).dead[0]!, { reason: "crashed its worker", deliveries: 4 })
+      yield* seconds(90)
+      yield* success(id)
+      assert.deepStrictEqual(
+        pauses.map((pause) => [5, 10].find((full) => pause <= full && pause >= full - 1)),
+        [5, 10]
+      )
+      assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [1, 1])
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("over a task before and after its request may have been made: what it got done counts", () =>
+    Effect.gen(function* () {
+      const { counts, ledger, seconds, send, start, success } = yield* makeWorld
+      const id = yield* send()
+      for (const death of [
+        { at: "intend", when: "before" },
+        { at: "intend", when: "before" },
+        { at: "submit", when: "before" }
+      ] as const) {
+        yield* start({ death })
+        yield* seconds(40)
+      }
+      yield* start()
+      yield* seconds(130)
+      yield* success(id)
       assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, empty)
     })
   )
 

@@ -105,6 +105,26 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const away = { database: false, results: false, journal: false, hangingDatabase: false }
   /** How long a call of the journal's takes (milliseconds). */
   const slow = { journal: 0 }
+  /** How the journal is spoilt: entries that cannot be read, by task id, and how far its clock is ahead of the workers' (milliseconds). */
+  const spoilt = { entries: new Map<string, string | null>(), ahead: 0 }
+  const spoiltJournal: Journal["Service"] = {
+    ...journal,
+    find: (id) =>
+      Effect.map(journal.find(id), ({ entry, now }) => {
+        const requestId = spoilt.entries.get(id)
+        return {
+          entry: requestId === undefined ? entry : Option.some({ _tag: "Unreadable" as const, requestId }),
+          now: now + spoilt.ahead
+        }
+      }),
+    intend: (id, ...rest) => (spoilt.entries.has(id) ? Effect.succeed("contended") : journal.intend(id, ...rest)),
+    advance: (id, next) => (spoilt.entries.has(id) ? Effect.succeed("taken") : journal.advance(id, next))
+  }
+  /** A store that loses what it has acknowledged: an eviction, a failover, a hand. */
+  const forget = (id: string) =>
+    Effect.flatMap(journal.find(id), ({ entry }) =>
+      Option.isSome(entry) && entry.value._tag !== "Unreadable" ? journal.withdraw(id, entry.value, Option.none()) : Effect.void
+    )
   /** Calls of the journal's by name, each once: it is made, and its answer lost. */
   const unanswered: Array<string> = []
   const losingAnswers: Passage = (name, call) =>
@@ -141,7 +161,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       )
     ),
     journal: through(
-      through(journal, losingAnswers),
+      through(spoiltJournal, losingAnswers),
       unless(
         () => away.journal,
         (operation) => new JournalError({ operation, cause: "away" })
@@ -324,6 +344,8 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     broken,
     unanswered,
     slow,
+    spoilt,
+    forget,
     database,
     forbidden,
     refusals,

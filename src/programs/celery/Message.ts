@@ -65,6 +65,8 @@ export interface Message {
   readonly priority: number
   /** How often a worker died with this message in its hands. */
   readonly crashes: number
+  /** After how many of them it has rested. */
+  readonly rested: number
   /** How many of its retries do not count against the limit. */
   readonly uncounted: number
   /** What an earlier run knew of the request this task pays for, as it was sent along; undefined where nothing was. */
@@ -180,6 +182,7 @@ export const decode = Effect.fnUntraced(function* (
     replyTo: text(properties["reply_to"]),
     priority: count(properties["priority"]),
     crashes: count(properties["crashes"]),
+    rested: count(properties["rested"]),
     uncounted: count(properties["uncounted"]),
     generation: PythonJson.numbers(properties["generation"]),
     envelope

@@ -49,7 +49,7 @@ export const again = (
 ) => {
   const envelope = message.envelope.headers["task"] === message.task ? message.envelope : asProtocol2(message)
   const { redelivered: _, ...headers } = envelope.headers
-  const { crashes: __, suspect: ___, generation: before, ...properties } = envelope.properties ?? {}
+  const { crashes: __, rested: ___, suspect: ____, generation: before, ...properties } = envelope.properties ?? {}
   const known = next.generation === undefined ? before : next.generation
   return outgoing(
     {
@@ -74,6 +74,30 @@ export const again = (
     },
     next.queue,
     message.priority,
+    next.tag
+  )
+}
+
+/** The message as it is, to be taken up again later, with what is known of the request its task pays for. */
+export const later = (
+  { crashes, envelope, priority }: Message,
+  next: { readonly tag: string; readonly queue: string; readonly generation: Schema.JsonObject | null | undefined }
+) => {
+  const { generation: before, rested: _, ...properties } = envelope.properties ?? {}
+  const known = next.generation === undefined ? before : next.generation
+  return outgoing(
+    {
+      ...envelope,
+      properties: {
+        ...properties,
+        ...(crashes === 0 ? {} : { rested: crashes }),
+        ...(known === undefined || known === null ? {} : { generation: known }),
+        delivery_tag: next.tag,
+        delivery_info: { exchange: "", routing_key: next.queue }
+      }
+    },
+    next.queue,
+    priority,
     next.tag
   )
 }

@@ -62,7 +62,8 @@ export const find = Effect.fnUntraced(function* (
   const stored = Option.getOrUndefined(asked.success.entry)
   if (stored === undefined) return known
   if (stored._tag === "Unreadable") return known ?? stored
-  if (!isSameTask(stored, payer)) return known
+  payer.knowledge.another = !isSameTask(stored, payer)
+  if (payer.knowledge.another) return known
   if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) return known
   payer.knowledge.generation = stored
   return stored

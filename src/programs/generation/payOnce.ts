@@ -69,14 +69,15 @@ export const standing = Effect.fn("generation.standing")(function* (
   const known = yield* Entry.find(payer)
   switch (known?._tag) {
     case undefined:
-      return "nothing"
+      return payer.knowledge.another ? "another" : "nothing"
     case "Intended":
       return "asked"
     case "Unreadable":
       return "paid"
     case "Submitted":
     case "Generated":
-      return (yield* Entry.now(payer)) - known.at < KEEP * 1000 ? "paid" : "nothing"
+      if ((yield* Entry.now(payer)) - known.at >= KEEP * 1000) return "nothing"
+      return known._tag === "Submitted" ? "paid" : "done"
   }
 })
 

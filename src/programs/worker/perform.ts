@@ -11,25 +11,16 @@ import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import * as Carried from "../generation/Carried.ts"
-import { Begin, JOURNAL_AWAY, type Knowledge, nothingKnown, type Program, type Task } from "../Task.ts"
+import { Begin, JOURNAL_AWAY, type Knowledge, nothingKnown, type Program, standingOf, type Task } from "../Task.ts"
+import { afterCrashes } from "./crashes.ts"
 import { begun, meet } from "./obstacles.ts"
 import { leavePlace, permit, revocation, signumOf } from "./orders.ts"
-import { type End, limitsOf, run } from "./run.ts"
+import { type Ended, isAside, limitsOf, run } from "./run.ts"
 import { insist } from "./ending.ts"
 import { makeSettle, type Outside } from "./settle.ts"
 
-/** A message whose worker died this often while holding it is not run again. */
-const MAX_CRASHES = 3
-
-/** How the program ended. */
-type Ended = Exit.Exit<End, Effect.Error<ReturnType<typeof run>>>
-
-/** It has not begun, or is to begin once more: nothing is told of it. */
-const isAside = (exit: Ended) => {
-  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return true // another will run it
-  const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return failure?._tag === "NotYet" || failure?._tag === "PutBack" || failure?._tag === "Blocked"
-}
+/** When a task is looked at again of which the journal could not say how far it has got (milliseconds). */
+const UNKNOWN = 5000
 
 /**
  * One task's life, from the claimed message to the acknowledgement. It never fails: whatever happens ends in one of the rows
@@ -93,7 +84,20 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     const digest = digestOf(message)
     knowledge.generation = Carried.read(message.generation, digest)
     const task = taskOf(message, delivery, knowledge, digest)
-    if (Option.isSome(message.expires) && message.expires.value <= startedAt) {
+    const program = programs.get(message.task)
+    const isExpired = Option.isSome(message.expires) && message.expires.value <= startedAt
+    const isRedelivered = message.envelope.headers["redelivered"] === true
+    const isBack = isRedelivered || message.retries > 0 || message.generation !== undefined
+    // One that comes for the first time and in time has not begun.
+    const found = isExpired || isBack ? yield* Effect.option(standingOf(program, task)) : Option.some("nothing" as const)
+    if (Option.isNone(found)) {
+      yield* Effect.logWarning("the journal does not say how far a task has got: it waits")
+      yield* settle.held(delivery, startedAt + UNKNOWN)
+      return "reusable"
+    }
+    const standing = found.value
+    const hasBegun = standing === "asked" || standing === "paid" || standing === "done"
+    if (isExpired && !hasBegun) {
       yield* settle.revoked(delivery, message, "expired", null)
       yield* abandon(task, message.task)
       return "reusable"
@@ -108,18 +112,27 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       yield* abandon(task, message.task)
       return "reusable"
     }
-    const program = programs.get(message.task)
     if (program === undefined) {
       yield* settle.failed(delivery, message, TaskFailure.notRegistered(message.task))
       yield* ended("unknown", "not registered", startedAt)
       return "reusable"
     }
-    if (message.crashes >= MAX_CRASHES) {
+    const next = afterCrashes(message, standing)
+    if (next === "lost") {
       yield* settle.lost(delivery, message)
       yield* ended(program.name, "lost", startedAt)
       return "reusable"
     }
-    if (message.envelope.headers["redelivered"] === true) {
+    if (next !== "run") {
+      yield* Effect.logWarning("workers died over a task whose picture is paid: it is taken up again later", {
+        crashes: message.crashes,
+        inSeconds: next.restFor
+      })
+      yield* settle.rested(delivery, message, startedAt + next.restFor * 1000, Carried.of(knowledge.generation))
+      return "reusable"
+    }
+    // A success is none of ours where our picture is not there yet, or the success is another task's of this id.
+    if (isRedelivered && (standing === "nothing" || standing === "done")) {
       const before = yield* insist(
         "look for an earlier result",
         // A document that is none of ours, or not one at all, tells nothing.
@@ -134,7 +147,8 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         return "reusable"
       }
     }
-    const wait = permit(vitals, message.task, message.id, startedAt)
+    // What has begun has had its turn.
+    const wait = hasBegun ? startedAt : permit(vitals, message.task, message.id, startedAt)
     if (wait > startedAt) {
       yield* settle.held(delivery, wait)
       return "reusable"
@@ -237,7 +251,11 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       case "Blocked": {
         yield* Effect.logDebug("task parked", { by: failure.by, why: failure.why })
         yield* metrics.count("tasks_held_total", { task: name, reason: failure.serious ? "closed" : "fal busy" })
-        yield* settle.held(delivery, meet(vitals, failure, yield* Clock.currentTimeMillis))
+        const at = meet(vitals, failure, yield* Clock.currentTimeMillis)
+        const generation = Carried.of(task.knowledge.generation)
+        yield* generation?.["requestId"] === undefined
+          ? settle.held(delivery, at)
+          : settle.rested(delivery, message, at, generation)
         return "reusable"
       }
       case "SoftTimeLimit":

@@ -1,4 +1,4 @@
-import { Deferred, Duration, Effect, Latch, Option } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Latch, Option } from "effect"
 import type { Request } from "../../services/Vitals.ts"
 import { withTimeLimits } from "../pool/TimeLimits.ts"
 import type { Failure, Program, Result, Task } from "../Task.ts"
@@ -55,4 +55,14 @@ export const run = <R>(
     Effect.tap((end) => (end._tag === "Terminated" ? abandoned : Effect.void)),
     Effect.tapErrorTag("HardTimeLimit", () => abandoned)
   )
+}
+
+/** How the program ended. */
+export type Ended = Exit.Exit<End, Effect.Error<ReturnType<typeof run>>>
+
+/** It has not begun, or is to begin once more: nothing is told of it. */
+export const isAside = (exit: Ended) => {
+  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return true // another will run it
+  const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
+  return failure?._tag === "NotYet" || failure?._tag === "PutBack" || failure?._tag === "Blocked"
 }

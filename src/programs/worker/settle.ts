@@ -146,6 +146,18 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     /** Until `at` (Unix milliseconds) in nobody's hands. */
     held: (delivery: Delivery, at: number) => insist("hold a task until it is due", queue.hold(delivery, at)),
 
+    /** Held as well, but with what is known of the request it pays for, and the mark that it has rested after its crashes. */
+    rested: Effect.fnUntraced(function* (
+      delivery: Delivery,
+      message: Message.Message,
+      at: number,
+      generation: GivenBack["generation"]
+    ) {
+      const tag = derivedId(message.id, `rest ${message.crashes} ${at}`)
+      const next = NewMessage.later(message, { tag, queue: delivery.queue, generation })
+      yield* insist("hold a task until it is due", queue.retry(delivery, next, at))
+    }),
+
     putBack: Effect.fnUntraced(function* (delivery: Delivery, reason: PutBack, generation: GivenBack["generation"]) {
       yield* outside.pause(reason)
       yield* insist("hand a task back", queue.handBack(delivery, { crashed: false, generation }))
