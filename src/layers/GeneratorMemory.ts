@@ -29,7 +29,7 @@ export type Submission =
   | "unnamed"
   | { readonly busyFor: number }
   | { readonly answered: number }
-  | { readonly refused: string }
+  | { readonly refused: string; readonly after?: number }
 /** What a look (progress, result) meets with instead of an answer. */
 export type Trouble = "unreachable" | "unknown" | "locked"
 
@@ -92,8 +92,10 @@ export const layer = Layer.effectContext(
         if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
         if (submission === "locked") return yield* locked(endpoint)
         if (submission === "forbidden") return yield* forbidden(endpoint)
-        if (typeof submission === "object" && "refused" in submission)
+        if (typeof submission === "object" && "refused" in submission) {
+          yield* Effect.sleep(submission.after ?? 0)
           return yield* fail(new Refused({ status: 422, detail: submission.refused, billableUnits: 0 }))
+        }
         if (typeof submission === "object" && "busyFor" in submission)
           return yield* fail(new Busy({ detail: "Too many requests", retryAfter: submission.busyFor }))
         const ticket = yield* accept(endpoint, input)

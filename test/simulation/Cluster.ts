@@ -111,8 +111,8 @@ export class Cluster {
   readonly size
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
   readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
-  /** Kills its process at every look at a request of this seed. */
-  readonly poison = new Set<number>()
+  /** How often more a look at a request of this seed kills its process. */
+  readonly poison = new Map<number, number>()
   /** Kills its process when this task comes to the point of paying. */
   readonly heavy = new Set<string>()
   /** Whose result breaks the store. */
@@ -579,6 +579,9 @@ export class Cluster {
     if (name !== "progress" || this.poison.size === 0) return false
     // A look at a request: its first argument is the ticket.
     const { requestId } = args[0] as { readonly requestId: string }
-    return this.run(this.script.ledger).some((row) => row.requestId === requestId && this.poison.has(Number(row.input["seed"])))
+    const row = this.run(this.script.ledger).find((row) => row.requestId === requestId)
+    const left = this.poison.get(Number(row?.input["seed"])) ?? 0
+    if (left > 0) this.poison.set(Number(row?.input["seed"]), left - 1)
+    return left > 0
   }
 }

@@ -168,8 +168,13 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     if (reason === "unreadable" || reason === "crashed its worker") continue
     if (!cluster.unstorable.has(id)) violations.push(`dead letters: ${id}, ${reason}`)
   }
+  /** How many workers may die over a task: more once its request may have been made, any number once it was. */
+  const most = (id: string) => {
+    if (requestsOf(clients.sent.find((sent) => sent.id === id)?.seed).length > 0) return Infinity
+    return copies(id) * (records.intents.has(id) ? 6 : 3)
+  }
   for (const [id, times] of records.lost)
-    if (times > 3 * copies(id)) violations.push(`crashes not counted: ${id} took ${times} workers`)
+    if (times > most(id)) violations.push(`crashes not counted: ${id} took ${times} workers`)
 
   return { lost: lost.length, savedTwice, paidTwice, violations }
 }
@@ -220,6 +225,7 @@ const objection = (
     case "PictureFlagged":
       return some("flagged") ? undefined : reason
     case "WorkerLostError":
+      if (wasted.length > 0) return `${reason} (and wasted a picture)`
       return (records.lost.get(sent.id) ?? 0) >= 3 ? undefined : reason
     case "LibraryError":
     case "GenerationError":

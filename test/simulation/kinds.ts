@@ -160,10 +160,10 @@ export const kinds = {
     clients.push({ ...task, fails: ["ValidationError"] }, { ...picture(clients, task.seed), gender: "robot", colour: "red" }),
   unknown: (clients, { id, kind }) => clients.push({ id, kind, fails: ["NotRegistered"] }, {}, { task: "make_coffee" }),
   unreadable: (clients, { id }) => clients.queue(`not a message ${id}`),
-  /** Kills whoever looks at its request. */
+  /** Kills the first five that look at its request: its picture is paid, and somebody brings it in. */
   poison: (clients, task) => {
-    clients.cluster.poison.add(task.seed)
-    deadly(clients, task)
+    clients.cluster.poison.set(task.seed, 5)
+    plain(clients, task)
   },
   /** Kills whoever works on it, before anything is paid. */
   heavy: (clients, task) => {

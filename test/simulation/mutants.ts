@@ -268,9 +268,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a poisonous task is run for ever",
-    file: "src/programs/worker/perform.ts",
-    from: `message.crashes >= MAX_CRASHES`,
-    to: `message.crashes >= 99`
+    file: "src/programs/worker/crashes.ts",
+    from: `if (crashes < MAX_CRASHES) return "run"`,
+    to: `if (crashes < 99) return "run"`
+  },
+  {
+    name: "a task whose picture is paid is given up after three crashes",
+    file: "src/programs/worker/crashes.ts",
+    from: `      return rested >= crashes ?`,
+    to: `      return crashes > 0 ? "lost" : rested >= crashes ?`,
+    breaks: "failed without cause"
   },
   {
     name: "nothing is saved of a picture past the soft limit",

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { makeFleet } from "../../programs/remote/fleet.ts"
-import { empty, five, makeWorld, makeWorldWith } from "../world.ts"
+import { empty, five, makeWorld } from "../world.ts"
 
 const slowly = { ends: "picture", after: 20_000 } as const
 /** What a message says of the request its task pays for. */
@@ -294,13 +294,12 @@ describe("an answer for the client", () => {
 
   it.effect("that fal refuses the submit does not either", () =>
     Effect.gen(function* () {
-      const { away, failure, journal, script, seconds, send, slow, start } = yield* makeWorldWith({})
-      yield* script.submits({ refused: "no such pose" })
-      slow.journal = 1000
+      const { away, failure, journal, script, seconds, send, start } = yield* makeWorld
+      yield* script.submits({ refused: "no such pose", after: 3000 })
       yield* start()
       const id = yield* send()
-      yield* seconds(1.9)
-      away.journal = true // as its intent is under way
+      yield* seconds(1)
+      away.journal = true
       yield* seconds(5)
       assert.match((yield* failure(id)).message, /no such pose/)
       away.journal = false
