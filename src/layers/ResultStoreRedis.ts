@@ -75,7 +75,7 @@ export const layer = Layer.effect(
     const settings = yield* Settings.of("RESULT_EXPIRES", "RESULT_CHORD_ORDERED")
     const where = yield* backend
     const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
-    const expires = Math.round(Duration.toSeconds(settings.RESULT_EXPIRES))
+    const expires = Math.ceil(Duration.toSeconds(settings.RESULT_EXPIRES)) // 0 is for ever, and a part of a second is not
     const redis = yield* connect(where, "commands")
     const run = script(redis, "mgStore", store)
     const add = script(redis, "mgAddPart", addPart)

@@ -138,7 +138,11 @@ describeWith(["redis", "postgres"], "what an operator may get wrong", ({ postgre
     "PostgreSQL's disk is full: the save is tried again until it is not, and the picture is not bought again",
     () =>
       Effect.gen(function* () {
-        const stage = yield* makeStage({ redis, postgres })
+        const stage = yield* makeStage({ redis, postgres }, { pictureSeconds: 1 })
+        const worker = yield* stage.start({ TASK_RETRY_BACKOFF_MAX: "0.5" })
+        const { id, message } = ask()
+        yield* stage.push(message)
+        yield* eventually("bought", stage.fal.ledger, (ledger) => ledger.length === 1)
         // What the server says then, without filling a disk.
         yield* asOwner(stage.env.DATABASE_URL, (sql) =>
           Effect.andThen(
@@ -147,9 +151,6 @@ describeWith(["redis", "postgres"], "what an operator may get wrong", ({ postgre
             sql`CREATE TRIGGER full_disk BEFORE INSERT ON model_library EXECUTE FUNCTION full_disk()`
           )
         )
-        const worker = yield* stage.start({ TASK_RETRY_BACKOFF_MAX: "0.5" })
-        const { id, message } = ask()
-        yield* stage.push(message)
         yield* eventually("tried again", stage.result(id), (document) => document?.status === "RETRY")
         assert.include(yield* worker.output, "No space left on device [53100]")
         assert.match(yield* page(worker.port), /database_errors_total\{operation="save",error="53100"\} [1-9]/)

@@ -2,6 +2,7 @@ import { Option, Redacted } from "effect"
 import type { RedisOptions } from "ioredis"
 import { readFileSync } from "node:fs"
 import type { RedisTls } from "../../services/settings/RedisAddress.ts"
+import { inUrl } from "../../services/settings/unquote.ts"
 import type { Where } from "./where.ts"
 
 const tlsOptions = ({ checkHostname, files, verify }: RedisTls): RedisOptions["tls"] => {
@@ -45,6 +46,5 @@ export const labelOf = (where: Where): string => {
   const { at, db } = Redacted.value(where.address)
   if (at._tag === "Sentinels") return `${where.sentinel.master}/${db}`
   if (at._tag === "Socket") return `${at.path}/${db}`
-  const host = at.node.host.includes(":") ? `[${at.node.host}]` : at.node.host
-  return `${host}:${at.node.port}/${db}`
+  return `${inUrl(at.node.host)}:${at.node.port}/${db}`
 }

@@ -1,4 +1,5 @@
 import { Option, Result } from "effect"
+import { clockFinding } from "../clock.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { QueueStatus } from "../../services/TaskQueue.ts"
 import type { Answer, Survey } from "./survey.ts"
@@ -35,16 +36,6 @@ const workerRow = (worker: QueueStatus["workers"][number]): Row => {
 }
 
 const OLD_SECONDS = 600
-/** Tasks with an ETA are this much early or late at most before somebody should look (seconds). */
-const SKEW_SECONDS = 5
-
-const clockRow = (ahead: number): Row => {
-  const says = `${Math.abs(ahead).toFixed(Math.abs(ahead) < 1 ? 3 : 0)} s ${ahead < 0 ? "behind" : "ahead of"} Redis's`
-  return Math.abs(ahead) <= SKEW_SECONDS
-    ? ok("clock", says)
-    : note("clock", says, "timedatectl on this machine and on Redis's; systemctl restart systemd-timesyncd")
-}
-
 const queueRows = (status: QueueStatus): ReadonlyArray<Row> =>
   status.queues.flatMap((queue) => {
     const ready = queue.ready["0"] + queue.ready["3"] + queue.ready["6"] + queue.ready["9"]
@@ -99,6 +90,15 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
       "is Redis up and reachable from here? Look at CELERY_RESULT_BACKEND, REDIS_PASSWORD"
     ),
     answered("PostgreSQL", survey.database, "are PostgreSQL and PgBouncer up and reachable from here? Look at DATABASE_URL"),
+    ...(database && Result.isFailure(survey.saving.said)
+      ? [
+          bad(
+            "saving",
+            survey.saving.said.failure,
+            "no picture is bought while its row would be refused: change the table, or its rights"
+          )
+        ]
+      : []),
     Result.isFailure(survey.migrations.said)
       ? database
         ? bad("migrations", survey.migrations.said.failure, "may the database user read the schema?")
@@ -112,7 +112,7 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
       ? [bad("queue", "not known while the broker does not answer", "first the broker")]
       : [
           ...queueRows(status),
-          clockRow(status.clockAheadSeconds),
+          clockFinding(status.clockAheadSeconds),
           ok("scheduled", `${status.scheduled} for later, ${status.unacknowledged} unacknowledged in all`),
           ...(status.workers.length === 0
             ? [bad("workers", "none has reported (stock Celery workers do not)", "start one: model-generator worker")]

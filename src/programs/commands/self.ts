@@ -1,6 +1,7 @@
 import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import * as Settings from "../../services/Settings.ts"
+import { inUrl } from "../../services/settings/unquote.ts"
 import { type QueueError, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Tree from "../supervision/Tree.ts"
 import { print } from "./client.ts"
@@ -9,9 +10,12 @@ import { Failed } from "./outcome.ts"
 const PATIENCE = "3 seconds"
 export type Errors = Failed | QueueError
 
-/** Where this container's worker answers. A worker that listens on every address is reached on this machine's own. */
+/** One that listens on every address is reached on this machine's own. */
+const own: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" }
+
+/** Where this container's worker answers. */
 export const ownAddress = Settings.of("METRICS_HOST", "METRICS_PORT").pipe(
-  Effect.map(({ METRICS_HOST, METRICS_PORT }) => `${METRICS_HOST === "0.0.0.0" ? "127.0.0.1" : METRICS_HOST}:${METRICS_PORT}`),
+  Effect.map(({ METRICS_HOST, METRICS_PORT }) => `${inUrl(own[METRICS_HOST] ?? METRICS_HOST)}:${METRICS_PORT}`),
   Effect.orDie // a command checks its settings before it starts
 )
 
@@ -24,7 +28,7 @@ export const addressOf = Effect.fnUntraced(function* (name: string) {
     const known = workers.map((worker) => worker.name).join(", ")
     return yield* new Failed({ message: `no worker called ${name} has reported; there are: ${known === "" ? "none" : known}` })
   }
-  return worker.metrics.replace(/^0\.0\.0\.0:/, `${worker.host}:`)
+  return worker.metrics.replace(/^(0\.0\.0\.0|\[::\]):/, `${worker.host}:`)
 })
 
 const get = Effect.fnUntraced(function* <A>(address: string, path: string, schema: Schema.Codec<A, unknown>) {

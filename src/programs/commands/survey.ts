@@ -33,6 +33,8 @@ export interface Survey {
   readonly broker: Answer<void>
   readonly results: Answer<void>
   readonly database: Answer<void>
+  /** Whether the table would take a row of ours. */
+  readonly saving: Answer<void>
   readonly migrations: Answer<ReadonlyArray<string>>
   readonly fal: Answer<void>
   readonly queue: Answer<QueueStatus>
@@ -54,6 +56,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
         broker: ask(queue.ping, until),
         results: ask(results.ping, until),
         database: ask(library.ping, until),
+        saving: ask(library.rehearse, until),
         migrations: ask(pending, until),
         fal: ask(generator.probe, until),
         queue: ask(queue.status, until),

@@ -1,10 +1,11 @@
-import { Clock, Effect, type Latch, Result } from "effect"
+import { Clock, Effect, type Latch, Option, Result } from "effect"
 import { Journal } from "../../services/Journal.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import { type Finding, Preconditions } from "../../services/Preconditions.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
+import { clockFinding } from "../clock.ts"
 import { explain } from "../explain.ts"
 import type { Self } from "../supervision/Supervisor.ts"
 
@@ -19,18 +20,23 @@ const REMIND = 60_000
 /** A trouble is news when it has lasted so long: what is being restarted is back by then (milliseconds). */
 const BRIEF = 3000
 
-/** Everything that a paid picture needs on its way to the client, with a question that costs nothing. */
+/**
+ * Everything that a paid picture needs on its way to the client, with a question that costs nothing. Before the first task the
+ * database is asked whether it would take a row; later who is about to buy asks that.
+ */
 const needs = Effect.gen(function* () {
   const queue = yield* TaskQueue
   const results = yield* ResultStore
   const journal = yield* Journal
   const library = yield* ModelLibrary
-  return { broker: queue.ping, "result store": results.ping, journal: Effect.asVoid(journal.inFlight), database: library.ping }
+  const always = { broker: queue.ping, "result store": results.ping, journal: Effect.asVoid(journal.inFlight) }
+  return { atStart: { ...always, database: library.rehearse }, later: { ...always, database: library.ping } }
 })
-type Need = keyof Effect.Success<typeof needs>
+type Questions = Effect.Success<typeof needs>["later"]
+type Need = keyof Questions
 
 /** Why each of them does not answer; nothing of those that do. */
-const askAll = Effect.fnUntraced(function* (questions: Effect.Success<typeof needs>) {
+const askAll = Effect.fnUntraced(function* (questions: Questions) {
   const answers = yield* Effect.forEach(
     Object.entries(questions),
     ([need, question]) =>
@@ -56,10 +62,16 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
   Effect.gen(function* () {
     const vitals = yield* Vitals
     const questions = yield* needs
+    const queue = yield* TaskQueue
     const { look } = yield* Preconditions
     const told = new Set<string>()
     const findings = Effect.gen(function* () {
-      const found = yield* look
+      const status = yield* Effect.option(queue.status)
+      const clock = Option.match(status, {
+        onNone: () => [],
+        onSome: ({ clockAheadSeconds }) => [clockFinding(clockAheadSeconds)]
+      })
+      const found = [...(yield* look), ...clock]
       for (const finding of found) {
         const text = `${finding.what}: ${finding.says}`
         if (finding.state !== "ok" && !told.has(text)) yield* say(finding)
@@ -73,7 +85,7 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
     let said = ""
     while (!ready.isOpen()) {
       yield* self.doing("asking all that a task needs")
-      const missing = yield* askAll(questions)
+      const missing = yield* askAll(questions.atStart)
       const wrong = missing.size === 0 ? yield* findings : []
       // What the broker says, the journal beside it says again.
       if (missing.has("broker")) missing.delete("journal")
@@ -99,7 +111,7 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
     while (true) {
       yield* self.doing(vitals.silent.size === 0 ? "all answers" : `no answer: ${[...vitals.silent.keys()].join(", ")}`)
       yield* Effect.sleep(LATER)
-      const missing = yield* askAll(questions)
+      const missing = yield* askAll(questions.later)
       const now = yield* Clock.currentTimeMillis
       for (const [need, why] of missing) {
         const since = vitals.silent.get(need)?.since

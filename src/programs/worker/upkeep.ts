@@ -1,6 +1,7 @@
 import { Clock, Deferred, Effect, type Latch, Option, Result, Schema } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
+import { inUrl } from "../../services/settings/unquote.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
@@ -41,7 +42,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           version: VERSION,
           queues: yield* queue.queues,
           startedAt: me.startedAt,
-          metrics: `${settings.METRICS_HOST}:${settings.METRICS_PORT}`,
+          metrics: `${inUrl(settings.METRICS_HOST)}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
           consuming: paused === "" && vitals.notReady === "",
           doing:

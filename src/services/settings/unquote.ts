@@ -12,3 +12,6 @@ export const hostAndPort = (text: string): { readonly host: string; readonly por
   if (host === undefined || (port !== undefined && (port < 1 || port > 65_535))) return undefined
   return { host: unquote(host), port }
 }
+
+/** A host as a URL has it before a port: an IPv6 address in brackets. */
+export const inUrl = (host: string): string => (host.includes(":") ? `[${host}]` : host)

@@ -33,6 +33,7 @@ const fine: Survey = {
   broker: well(undefined),
   results: well(undefined),
   database: well(undefined),
+  saving: well(undefined),
   migrations: well([]),
   fal: well(undefined),
   queue: well(status),
@@ -87,6 +88,7 @@ describe("health", () => {
       fal: "bad",
       migrations: "bad"
     })
+    assert.deepStrictEqual(wrong({ ...fine, saving: ill("null value in column") }), { saving: "bad" })
     assert.deepStrictEqual(withQueue({ clockAheadSeconds: -12 }), { clock: "note" })
     assert.deepStrictEqual(withQueue({ queues: [{ ...queue, dead: 1, oldestSeconds: Option.some(900) }] }), {
       q: "note",
