@@ -100,7 +100,8 @@ const startPgBouncer = (port: number, target: number) => {
   return startProcess({ command: [pathOf("pgbouncer"), ini], folder, ready: /process up/, stopSignal: "KILL", as })
 }
 
-export const start = async (cache: string): Promise<PostgresServer> => {
+/** `more`: of postgresql.conf. */
+export const start = async (cache: string, more: Readonly<Record<string, string>> = {}): Promise<PostgresServer> => {
   const as = unprivileged()
   const folder = temporaryFolder("postgres", as)
   chmodSync(folder, 0o700)
@@ -116,7 +117,8 @@ export const start = async (cache: string): Promise<PostgresServer> => {
     fsync: "off",
     synchronous_commit: "off",
     shared_buffers: "32MB",
-    max_connections: 200
+    max_connections: 200,
+    ...more
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
   const postgres = await startProcess({

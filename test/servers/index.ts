@@ -114,7 +114,9 @@ export const freshDatabase = (
  * A PostgreSQL and a PgBouncer of the test's own, for outages: `.pgbouncer.stop()`, `.postgres.stop("INT")`. It can be given
  * to `freshDatabase`.
  */
-export const ownPostgres = Effect.acquireRelease(
-  Effect.promise(() => PostgresServer.start(join(import.meta.dirname, "..", "..", ".venv"))),
-  (server) => Effect.promise(() => server.remove())
-)
+export const ownPostgresWith = (more: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.promise(() => PostgresServer.start(join(import.meta.dirname, "..", "..", ".venv"), more)),
+    (server) => Effect.promise(() => server.remove())
+  )
+export const ownPostgres = ownPostgresWith({})

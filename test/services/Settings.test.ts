@@ -117,6 +117,32 @@ describe("a setting", () => {
   )
 })
 
+describe("whatever a setting says", () => {
+  /** Always the same strings, made of what URLs, numbers and lists are made of, and of what nobody expects. */
+  const pieces =
+    "redis:// rediss:// sentinel:// redis+socket:// postgresql:// postgresql+x:// http:// key : @ / ? # [ ] [::1] % %4 %40 ; , 0 1 -1 9e9 . host hunter2 ? & = ssl_cert_reqs=none sslmode=require \n \0 é \ud800 🙂"
+  let state = 7
+  const next = (below: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return Math.floor((state / 2 ** 31) * below)
+  }
+  const all = pieces.split(" ")
+  const text = () => Array.from({ length: 1 + next(9) }, () => all[next(all.length)]).join("")
+
+  for (const name of Settings.names)
+    it.effect(`${name} is read or refused in one line, and never ends in a defect`, () =>
+      Effect.gen(function* () {
+        for (let times = 0; times < 150; times++) {
+          const given = text()
+          const said = yield* wrong(name, given)
+          const read = yield* Effect.result(valueOf(name, given))
+          assert.strictEqual(read._tag === "Success", said === "", `${name}=${JSON.stringify(given)}: ${said}`)
+          if (said !== "") assert.match(said, new RegExp(`^${name} [^\\n]+$`))
+        }
+      })
+    )
+})
+
 /** What stock Celery 5.3.6 and 5.6 make of each, found out with them; `undefined` where they refuse it, or read it two ways. */
 describe("a Redis URL is read as Celery reads it, or refused", () => {
   const server = (host: string, port = 6379) => ({ _tag: "Server" as const, node: { host, port } })
@@ -172,6 +198,7 @@ describe("a Redis URL is read as Celery reads it, or refused", () => {
     "redis://h/4.0": /names the database "4.0"/,
     "redis://:a/b@h/4": /%2F/,
     "redis://:12/b@h/4": /%2F/,
+    "redis://:12/hunter2h/4": /%2F(?!.*hunter2)/,
     "redis://:a#b@h/4": /%23/,
     "redis://:12#b@h/4": /%23/,
     "redis://:a?b@h/4": /%3F/,

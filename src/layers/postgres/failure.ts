@@ -3,8 +3,18 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { LibraryError } from "../../services/ModelLibrary.ts"
 import { counting } from "../counting.ts"
 
-/** What an operator can do about a SQLSTATE, and the same statement goes well. */
+const OWN_AUTHORITY = "name the authority that signed the server's certificate: DATABASE_URL …&sslrootcert=/path/ca.pem"
+
+/** What an operator can do about a SQLSTATE, or Node's code of a connection, and the same statement goes well. */
 const adviceOn: Readonly<Record<string, string>> = {
+  "28P01": "look at the user and the password in DATABASE_URL",
+  "28000": "look at the user in DATABASE_URL, at pg_hba.conf, and whether the server wants TLS: ?sslmode=require",
+  "3D000": "look at the database in DATABASE_URL", // no such database
+  DEPTH_ZERO_SELF_SIGNED_CERT: OWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: OWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: OWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: OWN_AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate is another name's: sslmode=verify-ca accepts it",
   "42P01": "run: model-generator migrate", // no such table
   "42703": "run: model-generator migrate", // no such column
   "42501": 'run: model-generator migrate, as the owner of the table, then GRANT: deploy/RUNBOOK.md, "The table"' // no such right

@@ -141,6 +141,9 @@ export const parse = (url: string): Result.Result<RedisAddress, string> => {
       return yield* wrong("names the database in the query: write it after the host, as in redis://host:6379/4")
     const [node] = yield* nodesOf([part.hosts], 6379)
     if (node === undefined) return yield* wrong(`expects ${EXPECTED}`)
+    // Without a host it may be a piece of the password that stands there.
+    if (/^:|^$/.test(part.hosts) && !/^\d*$/.test(part.path))
+      return yield* wrong(`has a / or a database that is none (${ESCAPES})`)
     const db = yield* databaseOf(part.path, "after the host")
     if (scheme === "redis" && [...query.keys()].some((key) => key.startsWith("ssl_")))
       return yield* wrong("has ssl_ parameters without TLS: write rediss://")
