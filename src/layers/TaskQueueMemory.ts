@@ -171,6 +171,15 @@ const make = Effect.gen(function* () {
         )
       ),
     hold: (delivery, at) => letGo("hold", delivery, (entry) => schedule(entry, at)),
+    hasten: (tags) =>
+      command("hasten", (now) => {
+        for (const tag of tags) {
+          const entry = broker.unacknowledged.get(tag)
+          if (entry?.due === undefined || entry.due <= now) continue
+          broker.unacknowledged.delete(tag)
+          broker.unacknowledged.set(tag, { ...entry, due: now }) // last, so that they come back in this order
+        }
+      }),
     retry: (delivery, next, at) => letGo("retry", delivery, () => schedule(next, at)),
     bury: (delivery, letter) =>
       letGo("bury", delivery, (_, now) =>

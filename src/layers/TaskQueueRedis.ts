@@ -17,6 +17,7 @@ import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { connect, script } from "./redis/connect.ts"
 import { deadLetters } from "./redis/deadLetters.ts"
 import { doorbells } from "./redis/doorbells.ts"
+import { hastening } from "./redis/hasten.ts"
 import * as kombu from "./redis/kombu.ts"
 import { lease } from "./redis/lease.ts"
 import { releasing } from "./redis/release.ts"
@@ -48,6 +49,7 @@ const make = Effect.gen(function* () {
   const visibility = Duration.toSeconds(settings.VISIBILITY_TIMEOUT)
   const soonest = waiting(redis, where.keyPrefix)
   const release = releasing(redis, where.keyPrefix, me.boot, visibility)
+  const hasten = hastening(redis, visibility)
   const { end, renew } = lease(redis, me)
 
   const claim = script(redis, "mgClaim", scripts.claim, "buffers")
@@ -136,6 +138,7 @@ const make = Effect.gen(function* () {
       letGo("hold", delivery, () =>
         hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])
       ),
+    hasten: (tags) => attempt("hasten", () => hasten(tags)),
     retry: (delivery, next, at) =>
       letGo("retry", delivery, () =>
         hold(

@@ -140,6 +140,8 @@ export class TaskQueue extends Context.Service<
     readonly handBack: (delivery: Delivery, options: GivenBack) => Effect.Effect<void, QueueError>
     /** Keeps the message among the unacknowledged, in nobody's hands, until `at` (Unix milliseconds). */
     readonly hold: (delivery: Delivery, at: number) => Effect.Effect<void, QueueError>
+    /** Makes parked messages due now, in this order. Harmless for those that are parked no more. */
+    readonly hasten: (tags: ReadonlyArray<string>) => Effect.Effect<void, QueueError>
     /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */
     readonly retry: (delivery: Delivery, next: Outgoing, at: number) => Effect.Effect<void, QueueError>
     /** Moves the message to the dead letters of its queue. */

@@ -22,13 +22,22 @@ export interface Request {
   terminate: (signal: string) => Effect.Effect<boolean>
 }
 
-/** At most one task of a kind per `interval`; `next` is when the next may start. Milliseconds. */
+/** At most one task of a kind per `interval`; `next` is when the next turn may be taken. Milliseconds. */
 export interface RateLimit {
   readonly interval: number
   next: number
-  /** Who has been told when to come again. */
-  readonly places: Map<string, number>
+  /** Tasks that have taken their turn and not begun, and when they last came. */
+  readonly turns: Map<string, number>
+  /** Tasks parked for their turn, in the order in which they first came: when each comes again, and under which tag it is parked. */
+  readonly waiting: Map<string, { readonly due: number; readonly tag: string }>
 }
+
+export const rateLimit = (interval: number, waiting: RateLimit["waiting"] = new Map()): RateLimit => ({
+  interval,
+  next: 0,
+  turns: new Map(),
+  waiting: new Map(waiting)
+})
 
 /** What tasks of some kind wait for, parked, while this worker goes on with others. */
 export interface Obstacle {

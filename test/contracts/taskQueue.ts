@@ -151,6 +151,32 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       )
     )
 
+    it.live("what is parked can be made due at once, in the order given; what is not parked any more is left alone", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          const names = ["first", "second", "third"]
+          yield* queue.publish(names.map((id) => message({ id })))
+          const parked = []
+          for (const _ of names) {
+            const delivery = yield* claimed(queue)
+            yield* queue.hold(delivery, Date.now() + 3_600_000)
+            parked.push(delivery)
+          }
+          yield* queue.publish([message({ id: "held" })])
+          const held = yield* claimed(queue)
+          yield* queue.hasten([parked[2]!.tag, held.tag, "never heard of", parked[0]!.tag])
+          let due = 0
+          yield* eventually("released", queue.release, (released) => (due += released.due) === 2)
+          const back = [yield* claimed(queue), yield* claimed(queue)]
+          assert.sameMembers(
+            back.map(({ raw }) => readable(raw).headers["id"]),
+            ["third", "first"]
+          )
+          assert.deepInclude(yield* queue.status, { unacknowledged: 4, scheduled: 1 })
+        })
+      )
+    )
+
     it.live("a retry takes the place of its message in one step", () =>
       alone(
         Effect.fnUntraced(function* (queue) {

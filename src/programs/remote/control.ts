@@ -1,4 +1,5 @@
 import { Effect, Schema } from "effect"
+import { rateLimit as makeLimit } from "../../services/Vitals.ts"
 import { MOST_CHILDREN } from "../../services/Settings.ts"
 import * as Text from "../../services/Text.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
@@ -45,13 +46,16 @@ export const control = (desk: Desk): ReadonlyArray<Command> => {
     const names = aliases(desk.known, task)
     if (names.length === 0) return nok("unknown task")
     // One limit for a task, by whichever of its names it is called.
-    const limit = { interval: 1000 / perSecond, next: 0, places: new Map() }
+    const before = vitals.rateLimits.get(names[0]!)?.waiting // there is a name, by the check above
+    const limit = makeLimit(1000 / perSecond, before)
     for (const name of names) {
       if (perSecond === 0) vitals.rateLimits.delete(name)
       else vitals.rateLimits.set(name, limit)
       if (perSecond === 0) desk.rates.delete(name)
       else desk.rates.set(name, String(asked))
     }
+    // What is parked under the limit before asks anew: at once where there is none any more.
+    if (before !== undefined) yield* Effect.ignore(desk.queue.hasten([...before.values()].map(({ tag }) => tag)))
     yield* Effect.logInfo("rate limit set by remote control", { task, rate: asked })
     return ok(
       asked === null || asked === "" || asked === 0 ? "rate limit disabled successfully" : "new rate limit set successfully"

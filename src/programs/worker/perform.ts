@@ -148,7 +148,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
       }
     }
     // What has begun has had its turn.
-    const wait = hasBegun ? startedAt : permit(vitals, message.task, message.id, startedAt)
+    const wait = hasBegun ? startedAt : permit(vitals, message.task, { id: message.id, tag: delivery.tag }, startedAt)
     if (wait > startedAt) {
       yield* settle.held(delivery, wait)
       return "reusable"

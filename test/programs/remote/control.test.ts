@@ -152,6 +152,41 @@ describe("limits", () => {
     })
   )
 
+  it.effect("a rate limit of one an hour, with 200 waiting, stops no other task, and is over when it is lifted", () =>
+    Effect.gen(function* () {
+      const { ask, ledger, seconds, send, start, success } = yield* makeFleet
+      yield* start("w1@host", { WORKER_CONCURRENCY: "10" })
+      yield* ask("rate_limit", { task_name: "generate_model", rate_limit: "1/h" })
+      for (let n = 0; n < 200; n++) yield* send()
+      const other = yield* send({ task: "health_check", kwargs: {} })
+      yield* seconds(10)
+      yield* success(other)
+      yield* seconds(300)
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* ask("rate_limit", { task_name: "generate_model", rate_limit: null })
+      yield* seconds(5)
+      assert.isAbove((yield* ledger).length, 30)
+      yield* seconds(40)
+      assert.strictEqual((yield* ledger).length, 200)
+    })
+  )
+
+  it.effect("a rate limit that is changed holds for those that wait already, at once", () =>
+    Effect.gen(function* () {
+      const { ask, ledger, seconds, send, start } = yield* makeFleet
+      yield* start("w1@host", { WORKER_CONCURRENCY: "2" })
+      yield* ask("rate_limit", { task_name: "generate_model", rate_limit: "1/h" })
+      for (let n = 0; n < 20; n++) yield* send()
+      yield* seconds(30)
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* ask("rate_limit", { task_name: "generate_model", rate_limit: "30/m" })
+      yield* seconds(20)
+      assert.closeTo((yield* ledger).length, 11, 1)
+      yield* seconds(22)
+      assert.strictEqual((yield* ledger).length, 20)
+    })
+  )
+
   it.effect("a turn at a rate limit is not lost by a wait for room at fal", () =>
     Effect.gen(function* () {
       const { ask, ledger, script, seconds, send, start } = yield* makeFleetWith({ FAL_MAX_CONCURRENT: "1" })

@@ -4,32 +4,63 @@ import { TestClock } from "effect/testing"
 import { mergeStamps } from "../../../src/programs/remote/revoked.ts"
 import { leavePlace, permit, revocation } from "../../../src/programs/worker/orders.ts"
 import { Fleet, MAX_REVOKED } from "../../../src/services/Fleet.ts"
-import { type Request, Vitals } from "../../../src/services/Vitals.ts"
+import { rateLimit, type Request, Vitals } from "../../../src/services/Vitals.ts"
+
+const task = "generate_model"
+const minute = 60_000
+const asked = (vitals: Vitals["Service"], id: string, now: number) => permit(vitals, task, { id, tag: `tag of ${id}` }, now)
+/** Limited to one a minute, with ten that wait behind the one that has its turn. */
+const limited = Effect.gen(function* () {
+  const vitals = yield* Vitals
+  const limit = rateLimit(minute)
+  vitals.rateLimits.set(task, limit)
+  for (let n = 0; n <= 10; n++) asked(vitals, `task ${n}`, 0)
+  return { vitals, limit }
+})
+
+it.effect("a rate limit parks no task for longer than some seconds, however many wait", () =>
+  Effect.gen(function* () {
+    const vitals = yield* Vitals
+    vitals.rateLimits.set(task, rateLimit(3_600_000))
+    assert.strictEqual(asked(vitals, "first", 0), 0)
+    for (let n = 0; n < 200; n++) assert.isAtMost(asked(vitals, `task ${n}`, 0), 30_000)
+    for (let n = 0; n < 200; n++) assert.isAbove(asked(vitals, `task ${n}`, 30_000), 30_000)
+    assert.strictEqual(asked(vitals, "task 0", 3_600_000), 3_600_000)
+  }).pipe(Effect.provide(Vitals.layer))
+)
+
+it.effect("those that wait for a rate limit take turns in the order in which they came, the first with a little patience", () =>
+  Effect.gen(function* () {
+    const { vitals } = yield* limited
+    assert.isAbove(asked(vitals, "new", minute), minute)
+    assert.isAbove(asked(vitals, "task 2", minute), minute)
+    assert.strictEqual(asked(vitals, "task 1", minute + 500), minute + 500)
+    // The first does not come: its turn is not lost for the others.
+    assert.isAbove(asked(vitals, "task 5", 2 * minute + 1000), 2 * minute + 1000)
+    assert.strictEqual(asked(vitals, "task 5", 2 * minute + 2500), 2 * minute + 2500)
+  }).pipe(Effect.provide(Vitals.layer))
+)
 
 it.effect("a rate limit keeps no place for tasks that another worker has taken", () =>
   Effect.gen(function* () {
-    const vitals = yield* Vitals
-    const places = new Map<string, number>()
-    vitals.rateLimits.set("generate_model", { interval: 60_000, next: 0, places })
-    for (let n = 0; n < 10; n++) permit(vitals, "generate_model", `gone ${n}`, 0)
-    assert.strictEqual(places.size, 10)
-    for (let n = 0; n < 2; n++) permit(vitals, "generate_model", `new ${n}`, 2 * 3_600_000)
-    assert.deepStrictEqual([...places.keys()], ["new 0", "new 1"])
+    const { limit, vitals } = yield* limited
+    assert.strictEqual(limit.waiting.size, 10)
+    const now = 10 * minute
+    assert.strictEqual(asked(vitals, "new", now), now)
+    assert.strictEqual(limit.waiting.size, 0)
   }).pipe(Effect.provide(Vitals.layer))
 )
 
 it.effect("a turn at a rate limit is kept for as long as its task comes, and used up when it begins", () =>
   Effect.gen(function* () {
-    const vitals = yield* Vitals
-    const minute = 60_000
-    vitals.rateLimits.set("generate_model", { interval: minute, next: 0, places: new Map() })
-    for (const [n, id] of ["first", "second"].entries()) assert.strictEqual(permit(vitals, "generate_model", id, 0), n * minute)
-    for (let now = minute; now < 300 * minute; now += minute) {
-      assert.strictEqual(permit(vitals, "generate_model", "second", now), now)
-      permit(vitals, "generate_model", `other ${now}`, now)
+    const { vitals } = yield* limited
+    assert.strictEqual(asked(vitals, "task 1", minute), minute)
+    for (let now = 2 * minute; now < 300 * minute; now += minute) {
+      assert.strictEqual(asked(vitals, "task 1", now), now)
+      asked(vitals, `other ${now}`, now)
     }
-    leavePlace(vitals, "generate_model", "second")
-    assert.isAbove(permit(vitals, "generate_model", "second", 300 * minute), 300 * minute)
+    leavePlace(vitals, task, "task 1")
+    assert.isAbove(asked(vitals, "task 1", 299 * minute + 1), 299 * minute + 1)
   }).pipe(Effect.provide(Vitals.layer))
 )
 
