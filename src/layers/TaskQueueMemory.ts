@@ -186,8 +186,9 @@ const make = Effect.gen(function* () {
         listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery, letter, me.name, now))
       ),
     publish: (messages) => command("publish", () => publish(messages)),
-    publishOnce: (key, note, messages) =>
+    publishOnce: ({ digest, key: id }, note, messages) =>
       command("publishOnce", () => {
+        const key = `${id}:${digest}`
         const kept = broker.sent.get(key)
         if (kept !== undefined) return kept
         broker.sent.set(key, note)

@@ -156,12 +156,17 @@ const make = Effect.gen(function* () {
         )
       ),
     publish: (messages) => Effect.asVoid(attempt("publish", () => push(messages))),
-    publishOnce: (key, note, messages) =>
+    publishOnce: ({ digest, key }, note, messages) =>
       Effect.map(
         attempt("publishOnce", () =>
           publishOnce(
-            [kombu.once(key), ...messages.flatMap(({ priority, queue }) => [kombu.bindings(queue), kombu.list(queue, priority)])],
-            [ONCE, note, ...messages.flatMap(({ queue, raw }) => [kombu.binding(queue).member, raw])]
+            [
+              kombu.once(`${key}:${digest}`),
+              kombu.once(key),
+              kombu.onceKept,
+              ...messages.flatMap(({ priority, queue }) => [kombu.bindings(queue), kombu.list(queue, priority)])
+            ],
+            [ONCE, note, `${key}:${digest}`, ...messages.flatMap(({ queue, raw }) => [kombu.binding(queue).member, raw])]
           )
         ),
         String

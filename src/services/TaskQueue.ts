@@ -46,6 +46,12 @@ export interface GivenBack {
   readonly generation?: Schema.JsonObject | null | undefined
 }
 
+/** Something that is done once: for whom, and with which arguments. An id that is used again with others has it done again. */
+export interface Once {
+  readonly key: string
+  readonly digest: string
+}
+
 /** Why a message was put aside for a person to look at. */
 export interface DeadLetter {
   readonly reason: string
@@ -148,10 +154,10 @@ export class TaskQueue extends Context.Service<
     readonly bury: (delivery: Delivery, letter: DeadLetter) => Effect.Effect<void, QueueError>
     readonly publish: (messages: ReadonlyArray<Outgoing>) => Effect.Effect<void, QueueError>
     /**
-     * Publishes all of them, once per `key` however often it is called, and keeps `note` with it for a week. Returns the note
-     * of the call that published.
+     * Publishes all of them, once however often it is called for the same, and keeps `note` with it for a week. Returns the note of
+     * the call that published.
      */
-    readonly publishOnce: (key: string, note: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<string, QueueError>
+    readonly publishOnce: (once: Once, note: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<string, QueueError>
     /** Renews this worker's lease on all it holds. `false` when another worker lives under the same name. */
     readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
     /** Ends this worker's lease, so that others need not wait for it to run out. */

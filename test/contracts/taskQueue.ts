@@ -326,9 +326,21 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
     it.live("what is published once is published once", () =>
       alone(
         Effect.fnUntraced(function* (queue) {
-          assert.strictEqual(yield* queue.publishOnce("batch", "first plan", [message(), message()]), "first plan")
-          assert.strictEqual(yield* queue.publishOnce("batch", "other plan", [message(), message(), message()]), "first plan")
+          const batch = { key: "batch", digest: "of its arguments" }
+          assert.strictEqual(yield* queue.publishOnce(batch, "first plan", [message(), message()]), "first plan")
+          assert.strictEqual(yield* queue.publishOnce(batch, "other plan", [message(), message(), message()]), "first plan")
           assert.strictEqual((yield* queue.status).queues[0]!.ready["0"], 2)
+        })
+      )
+    )
+
+    it.live("and again for the same id with other arguments, and for another id", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          const first = { key: "batch", digest: "of its arguments" }
+          for (const once of [first, { ...first, digest: "of others" }, { ...first, key: "another" }, first, first])
+            yield* queue.publishOnce(once, "", [message()])
+          assert.strictEqual((yield* queue.status).queues[0]!.ready["0"], 3)
         })
       )
     )

@@ -77,7 +77,10 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
       yield* Effect.flatMap(TaskQueue, (queue) =>
         Effect.andThen(
           queue.publish([message({ queue: "first" })]),
-          queue.publishOnce("key", "", [message({ queue: "second" }), message({ queue: "third", priority: 9 })])
+          queue.publishOnce({ key: "key", digest: "d" }, "", [
+            message({ queue: "second" }),
+            message({ queue: "third", priority: 9 })
+          ])
         )
       ).pipe(Effect.provide(layer))
       for (const queue of ["first", "second", "third"]) {
@@ -86,6 +89,34 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
       }
       assert.strictEqual(yield* Effect.promise(() => raw.llen("third\u0006\u00169")), 1)
       raw.disconnect()
+    })
+  )
+  it.live("what was done once is kept for a week without a time to live, and what an older worker did counts too", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = yield* Effect.acquireRelease(
+        Effect.sync(() => new Redis(url)),
+        (raw) => Effect.sync(() => raw.disconnect())
+      )
+      const ask = <A>(run: (raw: Redis) => Promise<A>) => Effect.promise(() => run(raw))
+      const layer = Layer.fresh(TaskQueueRedis.layer).pipe(
+        Layer.provideMerge(identity("celery@one")),
+        Layer.provide(settings({ CELERY_BROKER_URL: url })),
+        Layer.orDie
+      )
+      const queue = yield* Effect.provideContext(TaskQueue, yield* Layer.build(layer))
+      const digest = "d"
+      yield* ask((raw) => raw.setex("model-generator.once:old", 1000, "its note"))
+      assert.strictEqual(yield* queue.publishOnce({ key: "old", digest }, "another note", [message()]), "its note")
+      yield* queue.publishOnce({ key: "new", digest }, "", [message()])
+      assert.strictEqual(yield* ask((raw) => raw.llen("generator_queue")), 1)
+      assert.strictEqual(yield* ask((raw) => raw.ttl("model-generator.once:new:d")), -1)
+      const until = Number(yield* ask((raw) => raw.zscore("model-generator.once-kept", "new:d")))
+      assert.closeTo(until - Date.now() / 1000, 7 * 86_400, 5)
+      yield* ask((raw) => raw.zadd("model-generator.once-kept", 1, "new:d"))
+      yield* queue.publishOnce({ key: "next", digest }, "", [message()])
+      assert.deepStrictEqual(yield* ask((raw) => raw.exists("model-generator.once:new:d")), 0)
+      assert.deepStrictEqual(yield* ask((raw) => raw.zrange("model-generator.once-kept", "0", "-1")), ["next:d"])
     })
   )
 })

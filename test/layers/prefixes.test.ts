@@ -78,7 +78,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
         const held = Option.getOrThrow(yield* queue.claim)
         yield* queue.hold(Option.getOrThrow(yield* queue.claim), 4_000_000_000_000)
         yield* queue.bury(Option.getOrThrow(yield* queue.claim), { reason: "r", error: "e" })
-        yield* queue.publishOnce("key", "note", [message({ id: "once", priority: 9 })])
+        yield* queue.publishOnce({ key: "key", digest: "d" }, "note", [message({ id: "once", priority: 9 })])
         yield* results.store(aResult({ task_id: "same" }))
         yield* results.saveGroup("g", ["same"])
         yield* results.setChordSize("g", 2)

@@ -49,6 +49,8 @@ export const company = "model-generator.company"
 export const arrivals = (list: string) => `model-generator.arrivals:${list}`
 export const revoked = { ids: "model-generator.revoked", stamps: "model-generator.revoked-stamps" }
 export const once = (key: string) => `model-generator.once:${key}`
+/** What has been done once, by when that may be forgotten. */
+export const onceKept = "model-generator.once-kept"
 /** Task ids whose request fal may be working on, and those that wait for room to make one. */
 export const inFlight = "model-generator.in-flight"
 export const line = "model-generator.line"

@@ -132,13 +132,24 @@ redis.call('ZADD', KEYS[4], ARGV[5], ARGV[3])
 return 1`
 
 /**
- * KEYS the marker, then each message's bindings and list. ARGV how long to keep the marker, its note, then each message's binding
- * and text. Returns the note kept. A producer of kombu declares the queue it sends to.
+ * KEYS the marker, the one that an older worker would have set, `kept`, then each message's bindings and list. ARGV seconds to keep
+ * the marker, its note, its name in `kept`, then each message's binding and text. Returns the note kept. A marker has no time to
+ * live of its own, as a server that evicts what has one would take it first. A producer of kombu declares the queue it sends to.
  */
-export const publishOnce = `
-if not redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1], 'NX') then return redis.call('GET', KEYS[1]) end
-for i = 2, #KEYS, 2 do
-  redis.call('SADD', KEYS[i], ARGV[i + 1])
-  redis.call('LPUSH', KEYS[i + 1], ARGV[i + 2])
+export const publishOnce = `${now}
+local marker, older, kept = KEYS[1], KEYS[2], KEYS[3]
+local keep, note, name = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local told = redis.call('GET', marker) or redis.call('GET', older)
+if told then return told end
+redis.call('SET', marker, note)
+redis.call('ZADD', kept, text(now() + keep), name)
+local prefix = string.sub(marker, 1, #marker - #name)
+for _, over in ipairs(redis.call('ZRANGEBYSCORE', kept, '-inf', text(now()), 'LIMIT', 0, 10)) do
+  redis.call('DEL', prefix .. over)
+  redis.call('ZREM', kept, over)
 end
-return ARGV[2]`
+for i = 4, #KEYS, 2 do
+  redis.call('SADD', KEYS[i], ARGV[i])
+  redis.call('LPUSH', KEYS[i + 1], ARGV[i + 1])
+end
+return note`

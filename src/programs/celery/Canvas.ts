@@ -15,7 +15,7 @@ export type { FollowUp, Part, Stranded }
 export type { Origin as Sender }
 
 /** What a task's end needs to know of its message. */
-export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed"> & Whose
+export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed" | "digest"> & Whose
 
 /** Who sends what follows a task. Its ids are made from the task's own, so that a second delivery sends the same. */
 export const senderOf = (ended: Ended, queue: string, name: string, now: number): Origin => ({

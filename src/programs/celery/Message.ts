@@ -3,6 +3,7 @@ import * as PythonJson from "../../services/PythonJson.ts"
 import * as Text from "../../services/Text.ts"
 import * as Bounded from "../Bounded.ts"
 import * as Body from "./Body.ts"
+import { digest } from "./digest.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { moment } from "./Time.ts"
 
@@ -63,6 +64,8 @@ export interface Message {
   readonly ignoreResult: boolean
   readonly replyTo: string | null
   readonly priority: number
+  /** Of its name and arguments: the same id with others is another task, whoever sends it again and however that is written. */
+  readonly digest: string
   /** How often a worker died with this message in its hands. */
   readonly crashes: number
   /** After how many of them it has rested. */
@@ -181,6 +184,7 @@ export const decode = Effect.fnUntraced(function* (
     ignoreResult: checked.ignore_result ?? false,
     replyTo: text(properties["reply_to"]),
     priority: count(properties["priority"]),
+    digest: digest(checked.task, args, kwargs),
     crashes: count(properties["crashes"]),
     rested: count(properties["rested"]),
     uncounted: count(properties["uncounted"]),

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto"
 import * as PythonJson from "../../services/PythonJson.ts"
-import type { Message } from "./Message.ts"
 
 /** The same for every way to write a value: keys in order, kombu's types as text, 1.0 as 1. */
 const canonical = (value: unknown): unknown => {
@@ -22,12 +21,9 @@ const plain = (value: unknown) => {
   }
 }
 
-/**
- * Tells a task from another one under the same id, by its name and arguments: whoever sends it again, however it writes them, sends
- * the same task.
- */
-export const digestOf = ({ args, kwargs, task }: Pick<Message, "args" | "kwargs" | "task">): string =>
+/** The same for the same values, however they were written. */
+export const digest = (...values: ReadonlyArray<unknown>): string =>
   createHash("sha256")
-    .update(JSON.stringify([task, canonical(plain(args)), canonical(plain(kwargs))]))
+    .update(JSON.stringify(values.map((value) => canonical(plain(value)))))
     .digest("base64url")
     .slice(0, 22)

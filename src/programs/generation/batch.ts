@@ -104,7 +104,7 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
     Schema.encodeEffect(Note)({ templates: models.map((model) => model.template_id ?? Parameters.templateIdOf(model)) })
   )
   // A second delivery may see a fuller library and plan otherwise: what was sent first is what counts.
-  const sent = yield* queue.publishOnce(task.id, note, messages).pipe(
+  const sent = yield* queue.publishOnce({ key: task.id, digest: task.digest }, note, messages).pipe(
     Effect.flatMap((kept) => Effect.orDie(Schema.decodeEffect(Note)(kept))),
     Effect.tap(({ templates }) =>
       results.saveGroup(

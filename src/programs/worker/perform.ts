@@ -5,7 +5,6 @@ import * as Settings from "../../services/Settings.ts"
 import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
 import { type Request, Vitals } from "../../services/Vitals.ts"
-import { digestOf } from "../celery/digest.ts"
 import * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
@@ -44,7 +43,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
   })
 
   const limits = (message: Message.Message) => limitsOf(message.limits, vitals.timeLimits.get(message.task), settings)
-  const taskOf = (message: Message.Message, delivery: Delivery, knowledge: Knowledge, digest: string): Task => ({
+  const taskOf = (message: Message.Message, delivery: Delivery, knowledge: Knowledge): Task => ({
     id: message.id,
     args: message.args,
     kwargs: message.kwargs,
@@ -53,7 +52,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
     rootId: message.rootId,
     retries: message.retries,
     timeLimit: Duration.toSeconds(limits(message).hard),
-    digest,
+    digest: message.digest,
     knowledge
   })
 
@@ -81,9 +80,8 @@ export const makePerform = Effect.fnUntraced(function* <R>(
 
   const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message, knowledge: Knowledge) {
     const startedAt = yield* Clock.currentTimeMillis
-    const digest = digestOf(message)
-    knowledge.generation = Carried.read(message.generation, digest)
-    const task = taskOf(message, delivery, knowledge, digest)
+    knowledge.generation = Carried.read(message.generation, message.digest)
+    const task = taskOf(message, delivery, knowledge)
     const program = programs.get(message.task)
     const isExpired = Option.isSome(message.expires) && message.expires.value <= startedAt
     const isRedelivered = message.envelope.headers["redelivered"] === true

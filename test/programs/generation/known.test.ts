@@ -433,4 +433,40 @@ describe("a task id that is used again", () => {
       assert.deepStrictEqual(yield* counts, empty)
     })
   )
+  it.effect("with other arguments has its own callback sent, and with the same ones no second one", () =>
+    Effect.gen(function* () {
+      const { result, seconds, send, start } = yield* makeWorld
+      yield* start()
+      const callback = (id: string) => ({
+        callbacks: [{ task: "health_check", args: [], kwargs: {}, options: { task_id: id }, subtask_type: null, immutable: true }]
+      })
+      const id = yield* send({ kwargs: { ...five, seed: 1 }, embed: callback("first") })
+      yield* seconds(5)
+      yield* send({ id, kwargs: { ...five, seed: 1 }, embed: callback("second") })
+      yield* seconds(5)
+      yield* send({ id, kwargs: { ...five, seed: 2 }, embed: callback("third") })
+      yield* seconds(5)
+      const ended = []
+      for (const name of ["first", "second", "third"]) ended.push((yield* result(name))?.status)
+      assert.deepStrictEqual(ended, ["SUCCESS", undefined, "SUCCESS"])
+    })
+  )
+
+  it.effect("for another batch has that sent too", () =>
+    Effect.gen(function* () {
+      const { ledger, seconds, send, start } = yield* makeWorld
+      yield* start({ env: { WORKER_CONCURRENCY: "5" } })
+      const id = yield* send({ task: "batch_generate", kwargs: { count: 1, seed: 1 } })
+      yield* seconds(5)
+      yield* send({ id, task: "batch_generate", kwargs: { count: 1, seed: 1 } })
+      yield* seconds(5)
+      assert.strictEqual((yield* ledger).length, 1)
+      yield* send({ id, task: "batch_generate", kwargs: { count: 1, seed: 2 } })
+      yield* seconds(5)
+      assert.deepStrictEqual(
+        (yield* ledger).map(({ input }) => input["seed"]),
+        [1, 2]
+      )
+    })
+  )
 })

@@ -1,8 +1,9 @@
 import { Effect, Option } from "effect"
 import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
-import type { TaskQueue } from "../../../services/TaskQueue.ts"
+import type { Once, TaskQueue } from "../../../services/TaskQueue.ts"
 import * as Text from "../../../services/Text.ts"
 import * as Canvas from "../Canvas.ts"
+import { digest } from "../digest.ts"
 import { complete } from "./chord.ts"
 import * as Reply from "../Reply.ts"
 import * as TaskFailure from "../TaskFailure.ts"
@@ -12,12 +13,12 @@ import * as TaskFailure from "../TaskFailure.ts"
  * delivered, and whoever waits for something that cannot come any more is told so.
  */
 export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"]) => {
-  /** Sends a follow-up, once per `key`. */
-  const send = Effect.fnUntraced(function* (key: string, next: Canvas.FollowUp, sender: Canvas.Sender) {
+  /** Sends a follow-up, once. */
+  const send = Effect.fnUntraced(function* (once: Once, next: Canvas.FollowUp, sender: Canvas.Sender) {
     for (const group of next.groups) yield* results.saveGroupTree(group)
     // Before the messages: the last header task must find how many there are.
     for (const { group, size } of next.sizes) yield* results.setChordSize(group, size)
-    if (next.messages.length > 0) yield* queue.publishOnce(key, "", next.messages)
+    if (next.messages.length > 0) yield* queue.publishOnce(once, "", next.messages)
     for (const { task, why } of next.impossible) {
       yield* strand([task], (whose) => Reply.failure(whose, TaskFailure.internalError(why), sender.now), sender)
     }
@@ -37,12 +38,12 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
     if (!complete(parts.value, shape)) return
     const ended = Canvas.afterChord({ group, body }, parts.value, shape, sender)
     if (ended._tag === "Body") {
-      yield* send(`chord:${group}`, ended.next, sender)
+      yield* send({ key: `chord:${group}`, digest: digest(body, parts.value) }, ended.next, sender)
       yield* results.dropChord(group)
     } else {
       yield* Effect.logWarning("a chord failed", { group, error: Text.cut(ended.failure.message, 500) })
       yield* strand(ended.stranded, (whose) => Reply.failure(whose, ended.failure, sender.now), sender)
-      yield* send(`chord-errbacks:${group}`, ended.next, sender)
+      yield* send({ key: `chord-errbacks:${group}`, digest: digest(body) }, ended.next, sender)
     }
   })
 
@@ -70,7 +71,7 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
     /** Callbacks and the next link of the chain; to be done before the result is stored, so that its children are complete. */
     follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender): Step => ({
       what: "send what follows",
-      run: send(`after:${ended.id}`, next, sender),
+      run: send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender),
       otherwise: {
         what: "tell who waits for what was to follow",
         run: Effect.suspend(() => {
@@ -106,7 +107,7 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
           run: Effect.flatMap(told, ({ status }) =>
             status === "FAILURE"
               ? send(
-                  `errbacks:${ended.id}`,
+                  { key: `errbacks:${ended.id}`, digest: ended.digest },
                   Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender),
                   sender
                 )

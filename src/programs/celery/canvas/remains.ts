@@ -2,6 +2,7 @@ import { Effect, Option, Schema } from "effect"
 import * as PythonJson from "../../../services/PythonJson.ts"
 import * as Body from "../Body.ts"
 import type * as Canvas from "../Canvas.ts"
+import { digest } from "../digest.ts"
 
 const orElse = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Envelope = Schema.Struct({
@@ -19,7 +20,16 @@ const text = (value: unknown) => (typeof value === "string" && value !== "" ? va
  * header task that nobody can read.
  */
 export const remains = Effect.fnUntraced(function* (raw: string, id: string): Effect.fn.Return<Canvas.Ended> {
-  const nothing: Canvas.Ended = { id, group: null, groupIndex: null, rootId: id, parentId: null, replyTo: null, embed: {} }
+  const nothing: Canvas.Ended = {
+    id,
+    group: null,
+    groupIndex: null,
+    rootId: id,
+    parentId: null,
+    replyTo: null,
+    embed: {},
+    digest: digest(raw)
+  }
   const parsed = yield* Effect.option(Effect.try({ try: () => PythonJson.parse(raw), catch: () => "not JSON" }))
   const envelope = Option.getOrUndefined(Option.flatMap(parsed, readEnvelope))
   if (envelope === undefined) return nothing
@@ -37,6 +47,7 @@ export const remains = Effect.fnUntraced(function* (raw: string, id: string): Ef
   const index = headers["group_index"]
   return {
     ...nothing,
+    digest: digest(envelope.body),
     group: text(headers["group"]),
     groupIndex: typeof index === "number" && Number.isInteger(index) ? index : null,
     rootId: text(headers["root_id"]) ?? id,
