@@ -19,14 +19,17 @@ const root = join(import.meta.dirname, "..", "..")
 export const startProgram = Effect.fnUntraced(function* (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>,
-  nodeOptions: ReadonlyArray<string> = []
+  nodeOptions: ReadonlyArray<string> = [],
+  /** A command that runs the command which follows it. */
+  within: ReadonlyArray<string> = []
 ) {
   const file = yield* Effect.promise(bundle)
   const exited = yield* Deferred.make<{ readonly code: number | null; readonly signal: string | null }>()
   const output = { text: "" }
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [...nodeOptions, file, ...args], {
+      const [command = process.execPath, ...words] = [...within, process.execPath, ...nodeOptions, file, ...args]
+      const child = spawn(command, words, {
         cwd: root,
         env: { PATH: process.env["PATH"], ...env },
         stdio: ["ignore", "pipe", "pipe"]
@@ -84,10 +87,11 @@ export const makeStage = Effect.fnUntraced(function* (
   /** A worker that is ready: it has its lease and answers on its port. */
   const start = Effect.fnUntraced(function* (
     over: Readonly<Record<string, string>> = {},
-    nodeOptions: ReadonlyArray<string> = []
+    nodeOptions: ReadonlyArray<string> = [],
+    within: ReadonlyArray<string> = []
   ) {
     const port = yield* Effect.promise(freePort)
-    const program = yield* startProgram(["worker"], { ...env, METRICS_PORT: String(port), ...over }, nodeOptions)
+    const program = yield* startProgram(["worker"], { ...env, METRICS_PORT: String(port), ...over }, nodeOptions, within)
     const health = metricsOf(port)
     yield* eventually(
       "the worker is up",

@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option } from "effect"
-import { type Death, empty, makeWorld } from "./world.ts"
+import * as kombu from "../../src/layers/redis/kombu.ts"
+import { message } from "../support.ts"
+import { type Death, empty, five, makeWorld } from "./world.ts"
+
+const idOf = (raw: string) => (JSON.parse(raw) as { headers: { id: string } }).headers.id // written by us
 
 describe("a worker that dies", () => {
   it.effect("in the middle of a picture: another resumes it within 45 s, by its request id, and pays nothing", () =>
@@ -87,6 +91,83 @@ describe("a worker that dies", () => {
       yield* success(id)
       assert.strictEqual((yield* ledger).length, 1)
       assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect(
+    "by a message that ends every worker: it alone becomes a dead letter, and the paid picture in the next slot is saved",
+    () =>
+      Effect.gen(function* () {
+        const { counts, failure, left, ledger, rows, script, seconds, send, slow, start, success } = yield* makeWorld
+        yield* script.jobs({ ends: "picture", after: 60_000 })
+        const two = { name: "celery@one", env: { WORKER_CONCURRENCY: "2" } }
+        const first = yield* start(two)
+        const paid = yield* send()
+        yield* seconds(5)
+        slow.journal = 60_000
+        const poison = yield* send({ kwargs: { ...five, pose: "sitting" } })
+        yield* seconds(2)
+        assert.deepInclude(yield* counts, { running: 2 })
+        yield* first.kill
+        slow.journal = 0
+        for (let n = 0; n < 3; n++) {
+          const next = yield* start({ ...two, death: { at: "intend", when: "before" } })
+          for (let waited = 0; waited < 60 && !next.plug.pulled; waited++) {
+            yield* seconds(3)
+            assert.isAtMost((yield* counts).running, 1, "it runs alone")
+          }
+          assert.isTrue(next.plug.pulled)
+        }
+        yield* start(two)
+        yield* seconds(30)
+        assert.strictEqual((yield* success(paid))["saved"], true)
+        assert.strictEqual((yield* failure(poison)).type, "WorkerLostError")
+        assert.deepStrictEqual(yield* counts, { ...empty, dead: 1 })
+        assert.deepInclude((yield* left).dead[0]!, { reason: "crashed its worker", deliveries: 4, task_id: poison })
+        assert.deepStrictEqual([(yield* ledger).length, (yield* rows()).length], [1, 1])
+      })
+  )
+
+  it.effect("a message it held begins when the others in hand have ended, and nothing is taken until it has ended too", () =>
+    Effect.gen(function* () {
+      const { counts, pushRaw, script, seconds, send, start, success } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 20_000 })
+      const worker = yield* start({ env: { WORKER_CONCURRENCY: "3" } })
+      const running = () => [...worker.vitals.requests.keys()]
+      const before = yield* send()
+      yield* seconds(5)
+      const suspect = message({ task: "generate_model", kwargs: { ...five, pose: "sitting" } })
+      yield* pushRaw(kombu.restored(suspect.raw, "company")!.raw)
+      const after = yield* send({ kwargs: { ...five, pose: "walking" } })
+      yield* seconds(10)
+      assert.deepStrictEqual(running(), [before])
+      assert.deepInclude(yield* counts, { running: 2, queued: 1 })
+      yield* seconds(10)
+      assert.deepStrictEqual(running(), [idOf(suspect.raw)])
+      assert.deepInclude(yield* counts, { running: 1, queued: 1 })
+      yield* seconds(25)
+      assert.deepStrictEqual(running(), [after])
+      yield* seconds(25)
+      for (const id of [before, idOf(suspect.raw), after]) yield* success(id)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("a stop while such a message waits for the others hands it back, with no crash counted", () =>
+    Effect.gen(function* () {
+      const { counts, left, pushRaw, script, seconds, send, start } = yield* makeWorld
+      yield* script.jobs({ ends: "picture", after: 20_000 })
+      const worker = yield* start({ env: { WORKER_CONCURRENCY: "2" } })
+      yield* send()
+      yield* seconds(5)
+      yield* pushRaw(kombu.restored(message({ task: "generate_model", kwargs: five }).raw, "company")!.raw)
+      yield* seconds(2)
+      yield* worker.stop
+      yield* seconds(1)
+      assert.deepInclude(yield* counts, { running: 1, queued: 1 })
+      yield* seconds(30)
+      assert.deepInclude(yield* counts, { running: 0, queued: 1 })
+      assert.deepStrictEqual((yield* left).dead, [])
     })
   )
 
