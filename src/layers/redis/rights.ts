@@ -41,6 +41,7 @@ const brokerCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
   SCARD: [PROBE],
   SET: [PROBE, "value"],
   SETEX: [PROBE, "1", "value"],
+  SISMEMBER: [PROBE, "value"],
   SMEMBERS: [PROBE],
   SREM: [PROBE, "value"],
   TIME: [],
