@@ -49,9 +49,10 @@ const falSettings = [
   "FAL_MODEL",
   "FAL_BASE_URL",
   "FAL_MAX_CONCURRENT",
+  "FAL_RATE_LIMIT",
   "TASK_TIME_LIMIT"
 ] as const satisfies ReadonlyArray<Settings.Name>
-const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.dependencies).pipe(
+const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.survey).pipe(
   Layer.provideMerge(quiet)
 )
 

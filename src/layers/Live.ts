@@ -43,6 +43,9 @@ export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, 
   Layer.provideMerge(MetricsProm.layer)
 )
 
+/** All that an operator asks about. */
+export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Layer.provide(MetricsProm.layer)))
+
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 

@@ -1,6 +1,7 @@
 import { Option, Result } from "effect"
 import { clockFinding } from "../clock.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
+import type { Closed } from "../../services/Endpoints.ts"
 import type { QueueStatus } from "../../services/TaskQueue.ts"
 import type { Answer, Survey } from "./survey.ts"
 
@@ -77,6 +78,13 @@ const falRow = (answer: Answer<unknown>, status: QueueStatus | undefined): Row =
     : bad("fal", `${row.says}, but ${refused.name} is ${refused.doing}`, "look at the account's balance and what FAL_KEY may use")
 }
 
+const closedRow = ({ endpoint, reason, seconds, why }: Closed): Row => {
+  const says = `nothing is submitted to it for ${ago(seconds)}: ${why}`
+  return reason === "refused"
+    ? bad(endpoint, says, "look at the account's balance and at what FAL_KEY may use; one task tries it again then")
+    : note(endpoint, says, "fal named that time itself; tasks go on by themselves")
+}
+
 /** The survey in rows, each bad one with what to do about it. */
 export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
   const status = Result.getOrUndefined(survey.queue.said)
@@ -107,6 +115,7 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
         ? ok("migrations", "none pending")
         : bad("migrations", `pending: ${pending.join(", ")}`, "run: model-generator migrate"),
     falRow(survey.fal, status),
+    ...Result.getOrElse(survey.closed.said, () => []).map(closedRow),
     ...Result.getOrElse(survey.preconditions.said, () => []),
     ...(status === undefined
       ? [bad("queue", "not known while the broker does not answer", "first the broker")]

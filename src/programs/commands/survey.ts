@@ -1,4 +1,5 @@
 import { Clock, Effect, Fiber, Layer, Result, Scope } from "effect"
+import { type Closed, Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
 import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
@@ -37,11 +38,13 @@ export interface Survey {
   readonly saving: Answer<void>
   readonly migrations: Answer<ReadonlyArray<string>>
   readonly fal: Answer<void>
+  /** What fal has refused the workers, which a free question does not show. */
+  readonly closed: Answer<ReadonlyArray<Closed>>
   readonly queue: Answer<QueueStatus>
   readonly preconditions: Answer<ReadonlyArray<Finding>>
 }
 
-export type World = TaskQueue | ResultStore | ModelLibrary | Generator
+export type World = Endpoints | TaskQueue | ResultStore | ModelLibrary | Generator
 
 /** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
 const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: number) =>
@@ -50,6 +53,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const results = yield* ResultStore
     const library = yield* ModelLibrary
     const generator = yield* Generator
+    const endpoints = yield* Endpoints
     const { look } = yield* Preconditions
     return yield* Effect.all(
       {
@@ -59,6 +63,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
         saving: ask(library.rehearse, until),
         migrations: ask(pending, until),
         fal: ask(generator.probe, until),
+        closed: ask(endpoints.closed, until),
         queue: ask(queue.status, until),
         preconditions: ask(look, until)
       },

@@ -4,7 +4,9 @@ import { worker } from "../worker/worker.ts"
 
 /** The worker, until it is stopped; all it can be told comes from its settings. */
 export const workerCommand = Command.make("worker", {}, () => Effect.scoped(worker)).pipe(
-  Command.withDescription("Take tasks from the queue until stopped; SIGTERM lets what runs finish, a second one hands it back"),
+  Command.withDescription(
+    "Take tasks from the queue until stopped; SIGTERM or SIGHUP lets what runs finish, a second one hands it back; SIGUSR1 logs what it is doing"
+  ),
   Command.withExamples([
     { command: "model-generator worker", description: "Work with the settings of the environment" },
     { command: "WORKER_CONCURRENCY=2 WORKER_NAME=second model-generator worker", description: "A second one beside it" }

@@ -36,6 +36,7 @@ const fine: Survey = {
   saving: well(undefined),
   migrations: well([]),
   fal: well(undefined),
+  closed: well([]),
   queue: well(status),
   preconditions: well([])
 }
@@ -108,6 +109,13 @@ describe("health", () => {
     assert.notInclude(row("q").says + row("q").advice, "start a worker")
     assert.strictEqual(row("fal").state, "bad")
     assert.include(row("fal").says, "Exhausted balance")
+  })
+
+  it("shows what fal has refused the workers though it answers", () => {
+    const closed = (reason: "refused" | "busy") =>
+      well([{ endpoint: "fal-ai/flux/dev", reason, why: "Exhausted balance", seconds: 15 }])
+    assert.deepStrictEqual(wrong({ ...fine, closed: closed("refused") }), { "fal-ai/flux/dev": "bad" })
+    assert.deepStrictEqual(wrong({ ...fine, closed: closed("busy") }), { "fal-ai/flux/dev": "note" })
   })
 
   it("shows what everything rests on beside it", () => {
