@@ -96,11 +96,13 @@ export const makePair = Effect.gen(function* () {
     inSync,
     forgotten: { requests, ends } satisfies Forgotten,
     /**
-     * The replica hears nothing for a while, the master dies, the replica is promoted, and the dead one comes back as its replica.
-     * `dying` is what happens in the instant of the death.
+     * The replica hears nothing for so long (milliseconds), the master dies, the replica is promoted, and the dead one comes back as
+     * its replica. `dying` is what happens in the instant of the death.
      */
     promote: Effect.fnUntraced(function* (lag: number, dying: Effect.Effect<void>) {
       process.kill(replica.pid(), "SIGSTOP")
+      // What had been sent to it would wait in its socket.
+      if (lag > 0) yield* command(master, (redis) => redis.client("KILL", "TYPE", "replica"))
       yield* Effect.sleep(lag)
       yield* Effect.promise(() => master.stop("KILL"))
       yield* dying

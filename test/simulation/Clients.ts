@@ -20,6 +20,10 @@ export interface Sent {
   readonly after?: ReadonlyArray<string>
   /** It exists only if this one fails. */
   readonly afterFailure?: string
+  /** Sent under the id of an earlier task. */
+  readonly reuses?: string
+  /** It exists if this one, sent under an earlier id, was run. */
+  readonly afterReuse?: string
   /** It comes when all of this group have ended. */
   readonly group?: string
   /** How many messages there are of it. */
@@ -51,7 +55,7 @@ export class Clients {
   /** Orders one of the tasks revoked, whether it runs or not. */
   revoke(terminate: boolean) {
     const { air, dice } = this.cluster
-    const known = this.sent.filter(({ after, afterFailure, group }) => (after ?? afterFailure ?? group) === undefined)
+    const known = this.sent.filter(({ after, afterFailure, afterReuse, group, reuses }) => (after ?? afterFailure ?? afterReuse ?? group ?? reuses) === undefined)
     if (known.length === 0) return
     const task = dice.pick(known)
     task.revoked = true
@@ -74,7 +78,7 @@ export class Clients {
     change: (envelope: Envelope) => Properties = (envelope) => envelope
   ) {
     this.sent.push(sent)
-    const { raw } = message({ id: sent.id, task: "generate_model", kwargs, ...over })
+    const { raw } = message({ id: sent.reuses ?? sent.id, task: "generate_model", kwargs, ...over })
     const changed = JSON.stringify(change(JSON.parse(raw) as Envelope)) // by `message`
     for (let copy = 0; copy < (sent.copies ?? 1); copy++) this.queue(changed)
     this.cluster.note(`sends ${sent.id}`, "client")

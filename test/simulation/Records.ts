@@ -4,6 +4,7 @@ import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
 import { attemptOf, type Generation, outweighs } from "../../src/services/Journal.ts"
 import type { Model } from "../../src/services/ModelLibrary.ts"
+import type { Claimed } from "../../src/services/TaskQueue.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Cluster } from "./Cluster.ts"
 import type { Passage } from "./passage.ts"
@@ -47,6 +48,8 @@ export class Records {
   readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was all that a dead worker held. */
   readonly lost = new Map<string, number>()
+  /** Tasks that came to a worker a second time, of which a success that is there already is the end. */
+  readonly redelivered = new Set<string>()
   /** How often a worker has sent a task, by id. */
   readonly sent = new Map<string, number>()
   /** Who has looked at a request, by its id. */
@@ -237,8 +240,10 @@ export class Records {
     const cluster = this.#cluster
     const { broker } = cluster
     if (name === "claim")
-      return Effect.tap(run, () =>
+      return Effect.tap(run, (claimed) =>
         Effect.sync(() => {
+          const { raw } = Option.getOrUndefined(claimed as Option.Option<Claimed>) ?? { raw: "" } // what `claim` gives
+          if (raw.includes('"redelivered": true')) this.redelivered.add(idOf(raw) ?? "?")
           const held = [...broker.unacknowledged.values()].filter(({ boot }) => boot === by.boot).length
           if (held > by.room && by.untroubled) this.violations.push(`too many: ${by.boot} holds ${held} messages`)
         })

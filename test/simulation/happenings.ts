@@ -20,6 +20,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
     freeze: 0.8,
     robbery: running.length > 1 ? 0.25 : 0,
     late: running.length > 0 ? 0.2 : 0,
+    outlived: 0.4,
     thaw: 0.6,
     jobs: 1.5,
     submits: 0.8,
@@ -77,6 +78,19 @@ export const act = (cluster: Cluster, clients: Clients) => {
       ] as const)
       cluster.ambushes.push({ call, does })
       return cluster.time.pass(67_000)
+    }
+    case "outlived": {
+      // A task expires while its picture is made or waits for what it needs next.
+      cluster.run(script.jobs({ ends: "picture", after: 12_000 }))
+      clients.send("outlived")
+      const [call, does] = dice.pick([
+        ["progress", "death"],
+        ["advance", "death"],
+        ["save", "request"],
+        ["save", "death"]
+      ] as const)
+      cluster.ambushes.push({ call, does })
+      return cluster.time.pass(dice.pick([9000, 14_000]))
     }
     case "jobs": {
       // The last is past the soft limit and well within what is left after it.

@@ -46,7 +46,11 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const rows = [...records.rows.values()]
 
   // Every task ends.
-  const isExpected = ({ after = [], afterFailure, id, kind }: Sent) => {
+  const wasRun = ({ reuses, seed }: Sent) =>
+    reuses === undefined || (!records.astray.has(reuses) && !records.redelivered.has(reuses) && requestsOf(seed).some(billed))
+  const isExpected = ({ after = [], afterFailure, afterReuse, id, kind, reuses }: Sent) => {
+    if (reuses !== undefined) return false
+    if (afterReuse !== undefined) return clients.sent.some((sent) => sent.id === afterReuse && wasRun(sent))
     if (afterFailure !== undefined && documentOf(afterFailure)?.status !== "FAILURE") return false
     const before = after.map(documentOf)
     if (before.some((document) => document?.status !== "SUCCESS")) return false
@@ -124,6 +128,12 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     if (why !== undefined) violations.push(`untrue result: ${sent.id} ${why}`)
   }
 
+  // Other arguments are another task.
+  for (const { id, reuses, seed } of clients.sent) {
+    if (reuses === undefined || records.astray.has(reuses) || records.redelivered.has(reuses)) continue
+    if (requestsOf(seed).length === 0) violations.push(`not run: ${id}, sent as ${reuses}`)
+  }
+
   // Nothing is saved twice.
   let savedTwice = 0
   for (const [at, row] of rows.entries()) {
@@ -194,6 +204,7 @@ const objection = (
     if (sent.revoked === true) return undefined
     if (sent.expires === undefined) return "was not revoked by anybody"
     const end = Date.parse(`${document.date_done}Z`)
+    if (requests.some((row) => billed(row) && records.isKnown(row.requestId, end - cluster.unequal))) return "expired though paid"
     return sent.expires > end + cluster.unequal ? "was revoked before it expired" : undefined
   }
   if (document.status === "SUCCESS") {

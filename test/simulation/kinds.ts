@@ -1,4 +1,5 @@
 /** What clients send, by name. */
+import { Option } from "effect"
 import { derivedId } from "../../src/programs/derivedId.ts"
 import type { Clients, Envelope, Sent } from "./Clients.ts"
 
@@ -74,6 +75,11 @@ export const kinds = {
     const expires = time.now + dice.between(0, 20) * 1000
     clients.push({ ...task, saves: true, expires }, picture(clients, task.seed), { expires: iso(expires) })
   },
+  /** It expires while its picture is being made. */
+  outlived: (clients, task) => {
+    const expires = clients.cluster.time.now + 8000
+    clients.push({ ...task, saves: true, expires }, picture(clients, task.seed), { expires: iso(expires) })
+  },
   newer: (clients, task) => clients.push({ ...task, saves: true }, picture(clients, task.seed), {}, newer),
   foreign: (clients, task) => clients.push({ ...task, saves: true }, picture(clients, task.seed), {}, foreign),
   health: (clients, { id, kind }) => clients.push({ id, kind }, {}, { task: "health_check" }),
@@ -141,6 +147,17 @@ export const kinds = {
     expect(clients, { id: errback, kind: "health", afterFailure: body, group })
   },
 
+  /** The id of a task that has ended, with other arguments: another task, though its result may not be told any more. */
+  reused: (clients, task) => {
+    const { dice, results } = clients.cluster
+    const hasEnded = ({ id }: Sent) => Option.exists(clients.cluster.run(results.get(id)), ({ status }) => status === "SUCCESS")
+    const ended = clients.sent.filter((sent) => sent.kind === "picture" && hasEnded(sent))
+    if (ended.length === 0) return plain(clients, task)
+    const [reuses, link] = [dice.pick(ended).id, `${task.id}-link`]
+    clients.push({ ...task, reuses }, picture(clients, task.seed), { embed: { callbacks: [health(link)] } })
+    expect(clients, { id: link, kind: "health", afterReuse: task.id })
+  },
+
   // What follows could not be sent by anybody: it is due in fifty million years.
   oddLink: (clients, task) => {
     const embed = { callbacks: [health(`${task.id}-link`, { countdown: 1.7e15 })] }
@@ -181,6 +198,7 @@ export const weights: Readonly<Record<Kind, number>> = {
   twice: 2,
   later: 2,
   expiring: 1.5,
+  outlived: 0,
   newer: 0.7,
   foreign: 0.7,
   health: 1,
@@ -194,6 +212,7 @@ export const weights: Readonly<Record<Kind, number>> = {
   oddLink: 0.5,
   oddErrback: 0.5,
   unstorable: 0.4,
+  reused: 0.7,
   wrong: 0.7,
   unknown: 0.4,
   unreadable: 0.4,
