@@ -102,7 +102,7 @@ export const makePair = Effect.gen(function* () {
     promote: Effect.fnUntraced(function* (lag: number, dying: Effect.Effect<void>) {
       process.kill(replica.pid(), "SIGSTOP")
       // What had been sent to it would wait in its socket.
-      if (lag > 0) yield* command(master, (redis) => redis.client("KILL", "TYPE", "replica"))
+      if (lag > 0) yield* command(master, (redis) => redis.call("CLIENT", "KILL", "TYPE", "replica"))
       yield* Effect.sleep(lag)
       yield* Effect.promise(() => master.stop("KILL"))
       yield* dying
