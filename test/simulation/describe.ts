@@ -12,6 +12,7 @@ const brief = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(brief).join(", ")}]`
   if (typeof value !== "object" || value === null) return String(value)
   const known = value as Readonly<Record<string, unknown>> // looked at key by key
+  if (Option.isOption(known["entry"])) return brief(known["entry"])
   const parts = ["_tag", "task_id", "status", "requestId", "tag", "templateId", "version", "id", "due", "lost", "resubmits"]
     .filter((key) => known[key] !== undefined && known[key] !== null)
     .map((key) => `${key}=${typeof known[key] === "object" ? "…" : String(known[key])}`)

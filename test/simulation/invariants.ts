@@ -75,12 +75,12 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   // Nothing is paid twice.
   let paidTwice = 0
   const repaid = new Set<string>()
-  for (const { id, seed, notBefore = 0 } of clients.sent) {
+  for (const { id, reuses = id, seed, notBefore = 0 } of clients.sent) {
     if (seed === undefined) continue
     const requests = requestsOf(seed)
     if (requests.some(({ acceptedAt }) => acceptedAt < notBefore - cluster.unequal))
       violations.push(`too early: ${id} ran before its eta`)
-    const written = records.intents.get(id) ?? []
+    const written = records.intents.get(reuses) ?? []
     for (const [at, { acceptedAt }] of requests.entries())
       if (written.filter((intent) => intent.at <= acceptedAt).length <= at)
         violations.push(`submitted without an intent: ${id}, request ${at + 1}`)
@@ -88,7 +88,7 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     let resubmits = 0
     for (const [at, row] of paid.slice(1).entries()) {
       const before = paid[at]!
-      if (isForgotten(id, before, row, records)) {
+      if (isForgotten(reuses, before, row, records)) {
         cluster.count("payments that a failover cost")
         repaid.add(id)
         continue
