@@ -55,7 +55,10 @@ export class Clients {
   /** Orders one of the tasks revoked, whether it runs or not. */
   revoke(terminate: boolean) {
     const { air, dice } = this.cluster
-    const known = this.sent.filter(({ after, afterFailure, afterReuse, group, reuses }) => (after ?? afterFailure ?? afterReuse ?? group ?? reuses) === undefined)
+    const known = this.sent.filter(
+      ({ after, afterFailure, afterReuse, group, reuses }) =>
+        (after ?? afterFailure ?? afterReuse ?? group ?? reuses) === undefined
+    )
     if (known.length === 0) return
     const task = dice.pick(known)
     task.revoked = true

@@ -554,6 +554,7 @@ export class Cluster {
           if (name === "submit" && Exit.isSuccess(exit)) {
             const { requestId } = exit.value as Ticket // what `submit` gives
             this.records.answered.set(requestId, { by: process, at: this.time.now })
+            this.records.knows(process, requestId)
           }
           if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)

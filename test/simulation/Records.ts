@@ -54,6 +54,8 @@ export class Records {
   readonly sent = new Map<string, number>()
   /** Who has looked at a request, by its id. */
   readonly lookers = new Map<string, Set<Process>>()
+  /** Who knows of a request from the task it has in hand now, by the request's id. */
+  readonly knowers = new Map<string, Set<Process>>()
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   /** Who has heard an answer to a submit of a task, and when, by its seed. */
@@ -61,6 +63,8 @@ export class Records {
   /** Tasks something of whose way was in a write that Redis forgot. */
   readonly astray = new Set<string>()
   readonly violations: Array<string> = []
+  /** Of which task a request is. */
+  readonly #taskOf = new Map<string, string>()
   /** What the journal says, by what was written. */
   readonly #entries = new Map<string, Generation>()
   readonly #cluster: Cluster
@@ -72,6 +76,21 @@ export class Records {
   looks(by: Process, { requestId }: Ticket) {
     const lookers = this.lookers.get(requestId) ?? new Set()
     this.lookers.set(requestId, lookers.add(by))
+    this.knows(by, requestId)
+  }
+
+  knows(by: Process, requestId: string) {
+    const knowers = this.knowers.get(requestId) ?? new Set()
+    this.knowers.set(requestId, knowers.add(by))
+  }
+
+  /** A message tells its taker what stands in it of requests, and nothing of what others knew who had it. */
+  #taken(by: Process, id: string, raw: string) {
+    for (const [requestId, taskId] of this.#taskOf) {
+      if (taskId !== id) continue
+      if (raw.includes(requestId)) this.knows(by, requestId)
+      else this.knowers.get(requestId)?.delete(by)
+    }
   }
 
   heard(by: Process, args: ReadonlyArray<unknown>) {
@@ -118,14 +137,15 @@ export class Records {
               const [taskId, next, repeats] = args as [string, Generation, Option.Option<Generation> | undefined] // what they take
               this.#written(taskId, next, repeats)
               if (name === "intend") this.#intended(by, taskId, next)
-              else this.#advanced(next)
+              else this.#advanced(taskId, next)
             })
           )
   }
 
-  #advanced(next: Generation) {
-    if (next._tag !== "Submitted") return
+  #advanced(taskId: string, next: Generation) {
+    if (next._tag === "Intended") return
     const { requestId } = next
+    this.#taskOf.set(requestId, taskId)
     const spans = this.attached.get(requestId) ?? []
     this.attached.set(requestId, spans)
     if (spans.at(-1)?.until === Infinity) return
@@ -243,7 +263,9 @@ export class Records {
       return Effect.tap(run, (claimed) =>
         Effect.sync(() => {
           const { raw } = Option.getOrUndefined(claimed as Option.Option<Claimed>) ?? { raw: "" } // what `claim` gives
-          if (raw.includes('"redelivered": true')) this.redelivered.add(idOf(raw) ?? "?")
+          const id = idOf(raw) ?? "?"
+          if (raw.includes('"redelivered": true')) this.redelivered.add(id)
+          if (raw !== "") this.#taken(by, id, raw)
           const held = [...broker.unacknowledged.values()].filter(({ boot }) => boot === by.boot).length
           if (held > by.room && by.untroubled) this.violations.push(`too many: ${by.boot} holds ${held} messages`)
         })

@@ -9,8 +9,7 @@ import type { Records } from "./Records.ts"
 export const isForgotten = (taskId: string, before: LedgerRow, again: LedgerRow, records: Records): boolean => {
   const buyer = records.buyers.get(again.requestId)
   if (buyer === undefined) return false
-  if (records.answered.get(before.requestId)?.by === buyer || records.lookers.get(before.requestId)?.has(buyer) === true)
-    return false
+  if (records.knowers.get(before.requestId)?.has(buyer) === true) return false
   const intents = records.intents.get(taskId) ?? []
   const intended = intents.findLast(({ at }) => at <= again.acceptedAt)?.at ?? again.acceptedAt
   const spans = records.attached.get(before.requestId) ?? []
