@@ -3,6 +3,7 @@ import { message } from "../support.ts"
 import { type Cluster, QUEUES } from "./Cluster.ts"
 import { type Kind, kinds, weights } from "./kinds.ts"
 import { idOf } from "./Records.ts"
+import { stockTakes } from "./stock.ts"
 
 /** A task a client waits for, and what it may rightly hear. */
 export interface Sent {
@@ -40,10 +41,18 @@ export class Clients {
   unreadable = 0
   /** Messages on the queue, copies included. */
   #count = 0
+  #stockIsQuick = false
   readonly cluster: Cluster
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
+  }
+
+  /** Sends something that a stock worker takes before one of ours can. */
+  sendToStock() {
+    this.#stockIsQuick = true
+    this.send()
+    this.#stockIsQuick = false
   }
 
   send(wanted?: Kind) {
@@ -97,6 +106,7 @@ export class Clients {
     const id = idOf(raw)
     if (id === undefined) this.unreadable++
     redis.noted(() => (id === undefined ? this.unreadable-- : records.astray.add(id)))
+    if (this.#stockIsQuick) stockTakes(this.cluster)
     broker.pushed.openUnsafe()
     time.settle()
   }

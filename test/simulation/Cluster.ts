@@ -372,7 +372,7 @@ export class Cluster {
     if (process.stoppingSince !== undefined) return
     process.stoppingSince = this.time.now
     this.#mustBeGoneIn(process, GRACE)
-    this.#soon(PATIENT, () => this.#hurryUp(process))
+    this.soon(PATIENT, () => this.#hurryUp(process))
   }
 
   #hurryUp(process: Process) {
@@ -427,7 +427,7 @@ export class Cluster {
       this.cut(process, "redis", how)
       process.hindrances.push({ what: "redis", from: this.time.now, to: this.time.now + millis })
     }
-    this.#soon(millis, () => {
+    this.soon(millis, () => {
       for (const process of cut) process.links.redis = "up"
     })
   }
@@ -515,7 +515,7 @@ export class Cluster {
         const does = this.#ambushed(name)
         if (typeof does === "number") {
           this.freeze(process)
-          this.#soon(does, () => this.thaw(process))
+          this.soon(does, () => this.thaw(process))
         }
         if (process.links[link] !== "up" && !idle) {
           trouble(process.links[link] === "silent" ? PATIENCE[link] : 0)
@@ -542,7 +542,7 @@ export class Cluster {
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
           if (name === "submit" && Exit.isSuccess(exit)) this.records.buyers.set((exit.value as Ticket).requestId, process) // what `submit` gives
           if (!process.alive) return Effect.never
-          if (does === "forgotten" || does === "forgotten death") this.#soon(0, () => this.failover(this.redis.writes - 1))
+          if (does === "forgotten" || does === "forgotten death") this.soon(0, () => this.failover(this.redis.writes - 1))
           if (dies === "after") {
             this.kill(process, `after ${what}`)
             return Effect.never
@@ -556,7 +556,7 @@ export class Cluster {
             this.records.answered.set(requestId, { by: process, at: this.time.now })
             this.records.knows(process, requestId)
           }
-          if (stops) this.#soon(20, () => (this.stop(process), this.hurry(process)))
+          if (stops) this.soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
           return Effect.andThen(pause(delay[1]), alive(heard))
@@ -571,7 +571,7 @@ export class Cluster {
   }
 
   /** In a while, and by nobody: a worker's fiber cannot stop the worker it is part of. */
-  #soon(time: Duration.Input, doing: () => void) {
+  soon(time: Duration.Input, doing: () => void) {
     this.fork(Effect.delay(Effect.sync(doing), time))
   }
 

@@ -50,6 +50,8 @@ export class Records {
   readonly lost = new Map<string, number>()
   /** Tasks that came to a worker a second time, of which a success that is there already is the end. */
   readonly redelivered = new Set<string>()
+  /** Tasks that a stock worker has brought to their end, in its own way. */
+  readonly endedByStock = new Set<string>()
   /** How often a worker has sent a task, by id. */
   readonly sent = new Map<string, number>()
   /** Who has looked at a request, by its id. */

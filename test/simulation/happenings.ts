@@ -28,6 +28,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
     failover: 0,
     forgetting: 0,
     stall: 0.4,
+    stock: 0.4,
     clock: 0.4
   })
   switch (what) {
@@ -123,6 +124,8 @@ export const act = (cluster: Cluster, clients: Clients) => {
     }
     case "stall":
       return cluster.stall(dice.pick([500, 3000, 10_000, 40_000]), dice.pick(["refused", "silent"]))
+    case "stock":
+      return clients.sendToStock()
     case "clock": {
       const by = dice.pick([-1, 1]) * dice.pick([1000, 5000, 30_000, 90_000])
       if (dice.chance(0.3)) return cluster.setClock("all", by)
