@@ -7,6 +7,9 @@ import { eventually } from "../support.ts"
 import { BACKEND, BROKER, durableRedis, type Home } from "./arena.ts"
 import type { Forgotten } from "./judge.ts"
 
+/** A busy machine may keep a server from answering for a moment, and then nobody is to be promoted (milliseconds). */
+const PATIENCE = 3000
+
 /** All that matters of what one of the two has. */
 interface State {
   /** Request ids in the journal, by task. */
@@ -69,7 +72,7 @@ export const makePair = Effect.gen(function* () {
   )
   yield* command(replica, (redis) => redis.replicaof("127.0.0.1", String(master.port)))
   yield* inSync
-  const sentinel = yield* sentinelOf(first.port)
+  const sentinel = yield* sentinelOf(first.port, PATIENCE)
   const asked = <A>(ask: (redis: Redis) => Promise<A>) => command({ ...first, port: sentinel.port }, ask)
   const knowsReplica = eventually(
     "the sentinel knows the replica",

@@ -1,11 +1,14 @@
-/** A sentinel of our own, quick to judge. */
+/** A sentinel of our own. */
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePort, pathOf, start, temporaryFolder } from "./Process.ts"
 
-/** Watches the master at `port` under the name `mymaster` for as long as its scope lives. */
-export const sentinelOf = (port: number) =>
+/**
+ * Watches the master at `port` under the name `mymaster` for as long as its scope lives. A server that does not answer for
+ * `patience` milliseconds is down.
+ */
+export const sentinelOf = (port: number, patience = 1000) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const folder = temporaryFolder("sentinel")
@@ -14,7 +17,7 @@ export const sentinelOf = (port: number) =>
         `port ${own}`,
         `dir ${folder}`,
         `sentinel monitor mymaster 127.0.0.1 ${port} 1`,
-        "sentinel down-after-milliseconds mymaster 1000",
+        `sentinel down-after-milliseconds mymaster ${patience}`,
         "sentinel failover-timeout mymaster 5000"
       ]
       writeFileSync(join(folder, "sentinel.conf"), `${settings.join("\n")}\n`)

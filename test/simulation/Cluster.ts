@@ -14,6 +14,7 @@ import {
   type Fiber,
   Layer,
   Logger,
+  Option,
   Random,
   References,
   Scheduler
@@ -412,6 +413,16 @@ export class Cluster {
     }
     this.broker.pushed.openUnsafe()
     this.#allCut("refused", this.dice.pick([100, 500, 3000]))
+  }
+
+  /** Redis drops an entry of the journal, as it may when its memory is full and its settings allow it. */
+  evict() {
+    const evicted = this.records.evict(this.dice)
+    if (evicted === undefined) return
+    const { entry, taskId } = evicted
+    this.note(`EVICTED: the journal's entry of ${taskId} (${entry._tag})`)
+    this.count("evictions")
+    this.run(this.journal.withdraw(taskId, entry, Option.none()))
   }
 
   /** Redis answers nobody for a while, and then everybody. */

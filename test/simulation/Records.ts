@@ -7,6 +7,7 @@ import type { Model } from "../../src/services/ModelLibrary.ts"
 import type { Claimed } from "../../src/services/TaskQueue.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Cluster } from "./Cluster.ts"
+import type { Dice } from "./Dice.ts"
 import type { Passage } from "./passage.ts"
 import type { Process } from "./Process.ts"
 
@@ -162,6 +163,23 @@ export class Records {
   /** Whether the journal knows of this request, or once did and Redis has forgotten it. */
   isKnown(requestId: string, at = Infinity): boolean {
     return (this.attached.get(requestId) ?? []).some(({ from, until }) => from <= at && until >= at)
+  }
+
+  /** An entry has gone from the journal that somebody may still need. */
+  evict(dice: Dice): { readonly taskId: string; readonly entry: Generation } | undefined {
+    const { time } = this.#cluster
+    const open = [...this.#entries].filter(([taskId]) => !this.hasEnded(taskId))
+    if (open.length === 0) return
+    const [taskId, entry] = dice.pick(open)
+    this.#set(taskId, undefined)
+    for (const [requestId, spans] of this.attached)
+      if (this.#taskOf.get(requestId) === taskId) for (const span of spans) span.until = Math.min(span.until, time.now)
+    for (const intent of this.intents.get(taskId) ?? []) intent.forgottenAt = Math.min(intent.forgottenAt, time.now)
+    return { taskId, entry }
+  }
+
+  hasEnded(taskId: string): boolean {
+    return isFinal(this.stored.get(taskId)?.at(-1)?.status ?? "")
   }
 
   #intended(by: Process, taskId: string, { at: dated, resubmits }: Generation) {

@@ -25,8 +25,9 @@ export const act = (cluster: Cluster, clients: Clients) => {
     jobs: 1.5,
     submits: 0.8,
     revoke: cluster.talks ? 1 : 0,
-    failover: 0,
-    forgetting: 0,
+    failover: 0.4,
+    forgetting: running.length > 0 ? 0.5 : 0,
+    eviction: 0.4,
     stall: 0.4,
     stock: 0.4,
     clock: 0.4
@@ -122,6 +123,8 @@ export const act = (cluster: Cluster, clients: Clients) => {
       clients.send("picture")
       return cluster.time.pass(5000)
     }
+    case "eviction":
+      return cluster.evict()
     case "stall":
       return cluster.stall(dice.pick([500, 3000, 10_000, 40_000]), dice.pick(["refused", "silent"]))
     case "stock":
