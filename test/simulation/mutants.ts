@@ -300,5 +300,25 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: settle,
     from: `return yield* bury(delivery, "unreadable", problem.problem)`,
     to: `return yield* insist("acknowledge", queue.acknowledge(delivery))`
+  },
+  {
+    name: "advance refuses when the entry is gone",
+    file: "src/layers/journal/rules.ts",
+    from: `  if (stored === null) return write(next, stored)`,
+    to: `  if (stored === null) return leave("superseded")`
+  },
+  {
+    name: "the request id does not go along with a retry",
+    file: "src/programs/worker/perform.ts",
+    from: `name, failure, Carried.of(task.knowledge.generation))`,
+    to: `name, failure, undefined)`,
+    breaks: "paid twice"
+  },
+  {
+    name: "other arguments under the same id are the same task",
+    file: "src/services/Journal.ts",
+    from: `  one.digest === undefined ||`,
+    to: `  one.digest !== "" || one.digest === undefined ||`,
+    breaks: "not run"
   }
 ]
