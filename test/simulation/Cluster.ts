@@ -42,6 +42,7 @@ import { identity } from "../support.ts"
 import { Dice } from "./Dice.ts"
 import { describe } from "./describe.ts"
 import { Fal } from "./Fal.ts"
+import { older } from "./older.ts"
 import { type Passage, silentHttp, through } from "./passage.ts"
 import { type Link, LINKS, Process } from "./Process.ts"
 import { Records } from "./Records.ts"
@@ -67,7 +68,7 @@ export const settings = {
 
 export const QUEUES = ["generator_queue", "second_queue"] as const
 /** Commands of the task queue that change nothing. */
-const LOOKS = new Set(["awaitMessage", "release", "scheduled", "buried", "status", "ping"])
+const LOOKS = new Set(["awaitMessage", "scheduled", "buried", "status", "ping"])
 
 /** For all workers of all runs: it keeps nothing. */
 const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))
@@ -108,6 +109,8 @@ export class Cluster {
   unequal = 0
   /** What happened how often, by name. */
   readonly events = new Map<string, number>()
+  /** Whether every other worker is of an older version. */
+  readonly isMixed: boolean
   /** How messages are taken: by so many children of a worker, so many for each, from these queues. */
   readonly size
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
@@ -136,6 +139,7 @@ export class Cluster {
     this.dice = new Dice(seed)
     this.weather = new Weather(this.dice)
     this.talks = this.dice.chance(0.2)
+    this.isMixed = this.dice.chance(0.15)
     this.size = {
       children: this.dice.pick([1, 1, 1, 2, 3, 4]),
       prefetch: this.dice.pick([1, 1, 1, 2]),
@@ -235,11 +239,21 @@ export class Cluster {
   /** Starts a worker under this name. */
   start(name: string): Process {
     const namesakes = this.processes.filter((other) => other.running && other.name === `celery@${name}`)
-    // What starts where its namesake ended finds host and process id unchanged, as a container does; a machine has it once.
-    const host = namesakes.length === 0 ? name : `${name}-${this.processes.length + 1}`
+    // What starts where its namesake ended finds host and process id unchanged, as a container does. One that starts beside a
+    // namesake is on another machine, which may be set up alike.
+    const isAlike = namesakes.length > 0 && this.dice.chance(0.5)
+    const host = namesakes.length === 0 || isAlike ? name : `${name}-${this.processes.length + 1}`
+    const machine = namesakes.length === 0 ? "one" : `${this.processes.length + 1}`
+    if (namesakes.length > 0) this.count("namesakes")
     const { children, prefetch } = this.size
     const boot = `${name}.${this.processes.length + 1}`
-    const process = new Process(`celery@${name}`, boot, host, children * prefetch, this.time.now)
+    const process = new Process({
+      name: `celery@${name}`,
+      boot,
+      place: `${machine} ${host}`,
+      room: children * prefetch,
+      startedAt: this.time.now
+    })
     this.processes.push(process)
     this.note("starts", process.boot)
     const dice = new Dice(this.#seed, 100 + this.processes.length)
@@ -264,7 +278,7 @@ export class Cluster {
     )
     const own = this.#build(
       Layer.mergeAll(Layer.fresh(TaskQueueMemory.layer), Layer.fresh(Vitals.layer), Layer.fresh(FleetMemory.layer)).pipe(
-        Layer.provideMerge(identity(process.name, { boot: process.boot, host, pid: 1, startedAt: this.time.now })),
+        Layer.provideMerge(identity(process.name, { boot: process.boot, host, machine, pid: 1, startedAt: this.time.now })),
         Layer.orDie
       ),
       Context.merge(this.#world, base)
@@ -294,7 +308,7 @@ export class Cluster {
       Context.add(
         Journal,
         through(
-          through(this.journal, this.records.journal(process)),
+          this.#versionOf(process, through(this.journal, this.records.journal(process))),
           redis((operation) => new JournalError({ operation, cause: "simulated" }))
         )
       ),
@@ -324,6 +338,12 @@ export class Cluster {
     process.fiber = Effect.runForkWith(context)(Effect.scoped(worker))
     this.time.settle()
     return process
+  }
+
+  #versionOf(process: Process, journal: Journal["Service"]) {
+    if (!this.isMixed || this.processes.indexOf(process) % 2 === 0) return journal
+    this.count("workers of an older version")
+    return older(journal)
   }
 
   /** A command at the broker, which may have to forget it. */

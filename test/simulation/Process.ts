@@ -31,16 +31,17 @@ export class Process {
 
   readonly name: string
   readonly boot: string
-  readonly host: string
+  /** Its machine and host. */
+  readonly place: string
   /** How many messages it may hold. */
   readonly room: number
 
-  constructor(name: string, boot: string, host: string, room: number, startedAt: number) {
-    this.name = name
-    this.boot = boot
-    this.host = host
-    this.room = room
-    this.askedAt = startedAt
+  constructor(of: Pick<Process, "name" | "boot" | "place" | "room"> & { readonly startedAt: number }) {
+    this.name = of.name
+    this.boot = of.boot
+    this.place = of.place
+    this.room = of.room
+    this.askedAt = of.startedAt
   }
 
   get running() {

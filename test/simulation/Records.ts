@@ -66,6 +66,8 @@ export class Records {
   /** Tasks something of whose way was in a write that Redis forgot. */
   readonly astray = new Set<string>()
   readonly violations: Array<string> = []
+  /** What was known, by the text of a message that was given back in order, of the requests it pays for. */
+  readonly #given = new Map<string, ReadonlySet<string>>()
   /** Of which task a request is. */
   readonly #taskOf = new Map<string, string>()
   /** What the journal says, by what was written. */
@@ -87,11 +89,18 @@ export class Records {
     this.knowers.set(requestId, knowers.add(by))
   }
 
-  /** A message tells its taker what stands in it of requests, and nothing of what others knew who had it. */
+  #gives(by: Process, id: string, raw: string) {
+    const known = [...this.knowers].flatMap(([requestId, knowers]) =>
+      this.#taskOf.get(requestId) === id && knowers.has(by) ? [requestId] : []
+    )
+    this.#given.set(raw, new Set(known))
+  }
+
+  /** A message tells its taker what stands in it of requests, and what should, because who gave it back in order knew of them. */
   #taken(by: Process, id: string, raw: string) {
     for (const [requestId, taskId] of this.#taskOf) {
       if (taskId !== id) continue
-      if (raw.includes(requestId)) this.knows(by, requestId)
+      if (raw.includes(requestId) || this.#given.get(raw)?.has(requestId) === true) this.knows(by, requestId)
       else this.knowers.get(requestId)?.delete(by)
     }
   }
@@ -291,12 +300,17 @@ export class Records {
         })
       )
     if (name === "retry")
-      // A run that ended in order: its crashes are counted anew.
       return Effect.suspend(() => {
         const before = new Set(broker.unacknowledged.values())
         return Effect.tap(run, () =>
           Effect.sync(() => {
-            for (const entry of broker.unacknowledged.values()) if (!before.has(entry)) this.#lose(idOf(entry.raw) ?? "?", 0)
+            for (const entry of broker.unacknowledged.values()) {
+              if (before.has(entry)) continue
+              const id = idOf(entry.raw) ?? "?"
+              // A run that ended in order: its crashes are counted anew.
+              this.#lose(id, 0)
+              this.#gives(by, id, entry.raw)
+            }
           })
         )
       })
@@ -323,7 +337,7 @@ export class Records {
     const others = processes.filter(
       ({ boot, leasedUntil, name }) => boot !== by.boot && name === by.name && leasedUntil > redis.now
     )
-    const live = others.filter((other) => other.running || other.host !== by.host)
+    const live = others.filter((other) => other.running || other.place !== by.place)
     if (!ours) {
       if (live.length === 0) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
       return

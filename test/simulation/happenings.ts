@@ -12,6 +12,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
   const what = dice.weighted({
     send: 5,
     start: running.length === 0 ? 8 : running.length < 3 ? 1.5 : 0,
+    namesake: running.length > 0 && running.length < 3 ? 0.2 : 0,
     kill: 1.4,
     stop: 0.6,
     hurry: 0.4,
@@ -36,10 +37,12 @@ export const act = (cluster: Cluster, clients: Clients) => {
     case "send":
       return clients.send()
     case "start": {
-      const free = NAMES.filter((name) => dice.chance(0.05) || !running.some((process) => process.name === `celery@${name}`))
+      const free = NAMES.filter((name) => !running.some((process) => process.name === `celery@${name}`))
       if (free.length > 0) cluster.start(dice.pick(free))
       return
     }
+    case "namesake":
+      return void cluster.start(dice.pick(running).name.replace("celery@", ""))
     case "kill":
       return anyOf((process) => cluster.kill(process))
     case "stop":
@@ -123,8 +126,16 @@ export const act = (cluster: Cluster, clients: Clients) => {
       clients.send("picture")
       return cluster.time.pass(5000)
     }
-    case "eviction":
-      return cluster.evict()
+    case "eviction": {
+      if (dice.chance(0.4)) return cluster.evict()
+      // While nothing but a message that waits for the database knows of a picture.
+      for (const process of running) cluster.cut(process, "postgres", "refused")
+      clients.send("picture")
+      cluster.time.pass(6000)
+      cluster.evict()
+      for (const process of running) cluster.mend(process)
+      return
+    }
     case "stall":
       return cluster.stall(dice.pick([500, 3000, 10_000, 40_000]), dice.pick(["refused", "silent"]))
     case "stock":

@@ -26,6 +26,10 @@ interface Letter {
   readonly reason: string
 }
 
+/** By `kombu.deadLetter`, or what is no message and was put aside as it is. */
+const letterOf = (text: string): Letter =>
+  text.startsWith("{") ? (JSON.parse(text) as Letter) : { raw: text, reason: "unreadable" }
+
 export interface Verdict {
   readonly lost: number
   readonly savedTwice: number
@@ -46,11 +50,18 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const rows = [...records.rows.values()]
 
   // Every task ends.
-  const wasRun = ({ reuses, seed }: Sent) =>
-    reuses === undefined || (!records.astray.has(reuses) && !records.redelivered.has(reuses) && requestsOf(seed).some(billed))
+  /** Its success may not be told, as there is one under its id already; but what is to follow it follows. */
+  const wentWell = ({ reuses, seed }: Sent) =>
+    reuses !== undefined &&
+    !records.astray.has(reuses) &&
+    (records.stored.get(reuses) ?? []).some(
+      ({ result, status }) =>
+        status === "SUCCESS" &&
+        requestsOf(seed).some(({ requestId }) => requestId === (result as { readonly fal_request_id?: string }).fal_request_id) // our own tasks' form
+    )
   const isExpected = ({ after = [], afterFailure, afterReuse, id, kind, reuses }: Sent) => {
     if (reuses !== undefined) return false
-    if (afterReuse !== undefined) return clients.sent.some((sent) => sent.id === afterReuse && wasRun(sent))
+    if (afterReuse !== undefined) return clients.sent.some((sent) => sent.id === afterReuse && wentWell(sent))
     if (afterFailure !== undefined && documentOf(afterFailure)?.status !== "FAILURE") return false
     const before = after.map(documentOf)
     if (before.some((document) => document?.status !== "SUCCESS")) return false
@@ -61,7 +72,7 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   // What only Redis knew it may forget: that is counted, and no worker's fault.
   const isAstray = ({ group, id }: Sent) => records.astray.has(id) || (group !== undefined && records.astray.has(group))
   // What has been put aside with its reason is not lost either.
-  const letters = QUEUES.flatMap((queue) => broker.lists.get(`${queue}.dead`) ?? []).map((text) => JSON.parse(text) as Letter) // by kombu.deadLetter
+  const letters = QUEUES.flatMap((queue) => broker.lists.get(`${queue}.dead`) ?? []).map(letterOf)
   const buried = new Set(letters.map(({ raw }) => idOf(raw)))
   const lost = unfinished.filter((sent) => !isAstray(sent) && !buried.has(sent.id))
   cluster.count("tasks that Redis forgot", unfinished.filter(isAstray).length)
@@ -131,7 +142,7 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
 
   // Other arguments are another task.
   for (const { id, reuses, seed } of clients.sent) {
-    if (reuses === undefined || records.astray.has(reuses) || records.redelivered.has(reuses)) continue
+    if (reuses === undefined || cluster.isMixed || records.astray.has(reuses) || records.redelivered.has(reuses)) continue
     if (requestsOf(seed).length === 0) violations.push(`not run: ${id}, sent as ${reuses}`)
   }
 

@@ -48,7 +48,7 @@ export const stockTakes = (cluster: Cluster) => {
       records.endedByStock.add(id)
       const whose = { id, group: null, parentId: null }
       Effect.runSync(results.store(Reply.success(whose, { by: "stock" }, [], cluster.time.now)))
-    } else broker.lists.get(key)!.push(kombu.restored(raw, false).raw)
+    } else broker.lists.get(key)!.push(kombu.restored(raw, "none")?.raw ?? raw)
     broker.unacknowledged.delete(tag)
     redis.wrote()
     broker.pushed.openUnsafe()

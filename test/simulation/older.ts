@@ -1,0 +1,12 @@
+import { Option } from "effect"
+import type { Generation, Journal } from "../../src/services/Journal.ts"
+
+const without = <G extends Generation>({ digest: _, note: __, ...rest }: G) => rest
+
+/** The journal as a worker of before there were digests and notes writes it. */
+export const older = (journal: Journal["Service"]): Journal["Service"] => ({
+  ...journal,
+  intend: (taskId, intent, repeats) => journal.intend(taskId, without(intent), Option.map(repeats, without)),
+  advance: (taskId, next) => journal.advance(taskId, without(next)),
+  withdraw: (taskId, generation, before) => journal.withdraw(taskId, without(generation), Option.map(before, without))
+})
