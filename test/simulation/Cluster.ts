@@ -19,7 +19,6 @@ import {
   References,
   Scheduler
 } from "effect"
-import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
 import * as FleetMemory from "../../src/layers/FleetMemory.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
@@ -39,6 +38,7 @@ import { patience, reserve, Stop } from "../../src/services/Stop.ts"
 import { QueueError } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { identity } from "../support.ts"
+import * as Circuits from "./circuits.ts"
 import { Dice } from "./Dice.ts"
 import { describe } from "./describe.ts"
 import { Fal } from "./Fal.ts"
@@ -153,7 +153,7 @@ export class Cluster {
       Layer.mergeAll(
         TaskQueueMemory.MemoryBroker.layer,
         FleetMemory.MemoryAir.layer,
-        Layer.fresh(FalLimitsMemory.layer),
+        Layer.fresh(Circuits.layer),
         Layer.fresh(GeneratorMemory.layer),
         Layer.fresh(ModelLibraryMemory.layer),
         Layer.fresh(MetricsMemory.layer)

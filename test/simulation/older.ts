@@ -1,7 +1,10 @@
 import { Option } from "effect"
 import type { Generation, Journal } from "../../src/services/Journal.ts"
 
-const without = <G extends Generation>({ digest: _, note: __, ...rest }: G) => rest
+const without = <G extends Generation>(generation: G): G => {
+  const { digest: _, note: __, ...rest } = generation
+  return rest as Generation as G // those two are optional in each
+}
 
 /** The journal as a worker of before there were digests and notes writes it. */
 export const older = (journal: Journal["Service"]): Journal["Service"] => ({
