@@ -16,12 +16,16 @@ const isLasting = (error: object) =>
  * that will always be the same is a defect. A worker's vitals know what it waits for.
  */
 export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
+  insistOnAll(() => what, call)
+
+/** The same for several calls in a row, `what` being the one that is made now. */
+const insistOnAll = <A, E extends { readonly _tag: string }, R>(what: () => string, call: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Effect.serviceOption(Vitals), (vitals) => {
     let failing: Insisting | undefined
     const noted = (error: E) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         if (Option.isNone(vitals)) return
-        failing ??= { what, store: error._tag === "ResultStoreError" ? "results" : "queue", since: now, why: "" }
+        failing ??= { what: what(), store: error._tag === "ResultStoreError" ? "results" : "queue", since: now, why: "" }
         failing.why = explain(error)
         vitals.value.insisting.add(failing)
         vitals.value.noticed.openUnsafe()
@@ -30,7 +34,7 @@ export const insist = <A, E extends { readonly _tag: string }, R>(what: string, 
       if (failing !== undefined && Option.isSome(vitals)) vitals.value.insisting.delete(failing)
     })
     return call.pipe(
-      Effect.tapError((error) => Effect.andThen(noted(error), Effect.logWarning(`cannot ${what} yet`, error))),
+      Effect.tapError((error) => Effect.andThen(noted(error), Effect.logWarning(`cannot ${what()} yet`, error))),
       Effect.retry({
         while: (error) => !isLasting(error),
         schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")])
@@ -71,8 +75,6 @@ export const makeEnding = (queue: TaskQueue["Service"], metrics: Metrics["Servic
       )
     )
   })
-  const acknowledge = (delivery: Delivery) => insist("acknowledge", queue.acknowledge(delivery))
-
   /** Puts a message aside that nobody is left to wait for, then tries each step: none of them can keep it from being put aside. */
   const buryAndTell = (delivery: Delivery, reason: string, error: string, steps: Effect.Effect<ReadonlyArray<Step>>) =>
     Effect.gen(function* () {
@@ -80,17 +82,24 @@ export const makeEnding = (queue: TaskQueue["Service"], metrics: Metrics["Servic
       for (const { run, what } of yield* steps) yield* tried(what, run)
     })
 
-  /** Takes the steps in their order, then acknowledges. When one has a defect the message is put aside first, and then the others. */
+  /**
+   * Takes the steps in their order, then acknowledges. When Redis does not answer to one of them, all are taken again once it does:
+   * it may be a replica by then, which has not heard of those before. When one has a defect the message is put aside first, and
+   * then the others are tried.
+   */
   const end = Effect.fnUntraced(function* (delivery: Delivery, steps: ReadonlyArray<Step>) {
-    for (const [at, { otherwise, run, what }] of steps.entries()) {
-      const exit = yield* Effect.exit(insist(what, run))
-      if (Exit.isSuccess(exit)) continue
-      if (Cause.hasInterrupts(exit.cause)) return yield* exit
-      yield* Effect.logError(`cannot ${what}`, exit.cause)
-      const left = [...(otherwise === undefined ? [] : [otherwise]), ...steps.slice(at + 1)]
-      return yield* buryAndTell(delivery, BROKEN, `cannot ${what}: ${defect(exit.cause)}`, Effect.succeed(left))
-    }
-    yield* acknowledge(delivery)
+    let at = 0
+    const what = () => steps[at]?.what ?? "acknowledge"
+    const all = Effect.gen(function* () {
+      for (at = 0; at < steps.length; at++) yield* steps[at]!.run
+      yield* queue.acknowledge(delivery)
+    })
+    const exit = yield* Effect.exit(insistOnAll(what, all))
+    const step = steps[at]
+    if (Exit.isSuccess(exit) || Cause.hasInterrupts(exit.cause) || step === undefined) return yield* exit
+    yield* Effect.logError(`cannot ${step.what}`, exit.cause)
+    const left = [...(step.otherwise === undefined ? [] : [step.otherwise]), ...steps.slice(at + 1)]
+    return yield* buryAndTell(delivery, BROKEN, `cannot ${step.what}: ${defect(exit.cause)}`, Effect.succeed(left))
   })
 
   return { bury, buryAndTell, end }

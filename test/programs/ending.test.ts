@@ -1,0 +1,29 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import { makeEnding } from "../../src/programs/worker/ending.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+
+it.effect("whatever Redis was told of an end before it was away it is told again before the message is acknowledged", () => {
+  /** What Redis knows. While it is away a replica takes its place that has heard of nothing. */
+  let known: Array<string> = []
+  let isAway = true
+  const tell = (what: string) => Effect.sync(() => void known.push(what))
+  const acknowledge = () =>
+    Effect.suspend(() => {
+      if (!isAway) return tell("acknowledged")
+      known = []
+      isAway = false
+      return Effect.fail(new QueueError({ operation: "acknowledge", cause: "connection lost" }))
+    })
+  return Effect.gen(function* () {
+    const { end } = makeEnding(yield* TaskQueue, yield* Metrics)
+    const steps = ["follow-up sent", "result stored"].map((what) => ({ what, run: tell(what) }))
+    const ending = yield* Effect.forkChild(end({ tag: "t", queue: "q", raw: "" }, steps))
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(ending)
+    assert.deepStrictEqual(known, ["follow-up sent", "result stored", "acknowledged"])
+  }).pipe(Effect.provide(Layer.merge(Layer.mock(TaskQueue, { acknowledge }), MetricsMemory.layer)))
+})
