@@ -25,8 +25,9 @@ export interface Sent {
   readonly reuses?: string
   /** It exists if this one, sent under an earlier id, was run. */
   readonly afterReuse?: string
-  /** It comes when all of this group have ended. */
+  /** It comes when all of this group have ended, which are these. */
   readonly group?: string
+  readonly parts?: ReadonlyArray<string>
   /** How many messages there are of it. */
   readonly copies?: number
   revoked?: boolean

@@ -430,6 +430,8 @@ export class Cluster {
       process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
       process.beatAt = process.leasedUntil - kombu.LEASE * 1000
       process.steadySince = this.broker.steady.get(process.boot) ?? Number.NEGATIVE_INFINITY
+      process.troubledAt = this.time.now
+      process.wasForgotten = true
     }
     this.broker.pushed.openUnsafe()
     this.#allCut("refused", this.dice.pick([100, 500, 3000]))

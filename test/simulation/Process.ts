@@ -16,6 +16,8 @@ export class Process {
   deadline = Number.POSITIVE_INFINITY
   /** When something last came between it and its lease. */
   troubledAt = Number.NEGATIVE_INFINITY
+  /** Redis may have forgotten that it lives, or that one before it has ended. */
+  wasForgotten = false
   /** Between which times something kept it from what; the last may go on. */
   readonly hindrances: Array<{ readonly what: Link | "everything"; readonly from: number; to: number }> = []
   /** Until when its lease lasts, by what the broker has heard. */

@@ -63,7 +63,7 @@ export class Records {
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   /** Who has heard an answer to a submit of a task, and when, by its seed. */
   readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
-  /** Tasks something of whose way was in a write that Redis forgot. */
+  /** What a client has sent and Redis has forgotten: task ids, and groups whose size it was told. */
   readonly astray = new Set<string>()
   readonly violations: Array<string> = []
   /** What was known, by the text of a message that was given back in order, of the requests it pays for. */
@@ -118,25 +118,17 @@ export class Records {
   }
 
   readonly results: Passage = (name, call, args) =>
-    Effect.tap(call, () =>
-      Effect.sync(() => {
-        if (name === "addChordPart") this.#mayStray(args[0] as string) // what `addChordPart` takes first: the group
-        if (name !== "store") return
-        const document = args[0] as TaskResult // what `store` takes
-        const all = this.stored.get(document.task_id) ?? []
-        this.stored.set(document.task_id, all)
-        all.push(document)
-        this.#cluster.redis.noted(() => {
-          all.pop()
-          if (isFinal(document.status)) this.astray.add(document.task_id)
-        })
-      })
-    )
-
-  /** If the last write is forgotten, what waits for it may never come. */
-  #mayStray(id: string) {
-    this.#cluster.redis.noted(() => this.astray.add(id))
-  }
+    name !== "store"
+      ? call
+      : Effect.tap(call, () =>
+          Effect.sync(() => {
+            const document = args[0] as TaskResult // what `store` takes
+            const all = this.stored.get(document.task_id) ?? []
+            this.stored.set(document.task_id, all)
+            all.push(document)
+            this.#cluster.redis.noted(() => all.pop())
+          })
+        )
 
   journal(by: Process): Passage {
     return (name, call, args) =>
@@ -256,10 +248,7 @@ export class Records {
 
   #sends(id: string) {
     this.sent.set(id, (this.sent.get(id) ?? 0) + 1)
-    this.#cluster.redis.noted(() => {
-      this.sent.set(id, (this.sent.get(id) ?? 0) - 1)
-      this.astray.add(id)
-    })
+    this.#cluster.redis.noted(() => this.sent.set(id, (this.sent.get(id) ?? 0) - 1))
   }
 
   /** A count of the crashes of a task changes with this write, and back when it is forgotten. */
@@ -339,7 +328,7 @@ export class Records {
     )
     const live = others.filter((other) => other.running || other.place !== by.place)
     if (!ours) {
-      if (live.length === 0) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
+      if (live.length === 0 && !by.wasForgotten) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
       return
     }
     for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)

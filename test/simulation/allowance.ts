@@ -13,7 +13,7 @@ export const isForgotten = (taskId: string, before: LedgerRow, again: LedgerRow,
   const intents = records.intents.get(taskId) ?? []
   const intended = intents.findLast(({ at }) => at <= again.acceptedAt)?.at ?? again.acceptedAt
   const spans = records.attached.get(before.requestId) ?? []
-  if (spans.length > 0) return spans.every(({ until }) => until <= intended)
+  if (spans.length > 0) return spans.every(({ from, until }) => until <= intended || from > intended)
   const intent = intents.findLast(({ at }) => at <= before.acceptedAt)
   return intent !== undefined && intent.forgottenAt <= intended
 }

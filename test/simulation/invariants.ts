@@ -70,7 +70,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   }
   const unfinished = clients.sent.filter((sent) => isExpected(sent) && !isFinal(documentOf(sent.id)?.status ?? ""))
   // What only Redis knew it may forget: that is counted, and no worker's fault.
-  const isAstray = ({ group, id }: Sent) => records.astray.has(id) || (group !== undefined && records.astray.has(group))
+  const isAstray = ({ group, id, parts = [] }: Sent) =>
+    [id, ...parts, ...(group === undefined ? [] : [group])].some((one) => records.astray.has(one))
   // What has been put aside with its reason is not lost either.
   const letters = QUEUES.flatMap((queue) => broker.lists.get(`${queue}.dead`) ?? []).map(letterOf)
   const buried = new Set(letters.map(({ raw }) => idOf(raw)))
@@ -142,7 +143,14 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
 
   // Other arguments are another task.
   for (const { id, reuses, seed } of clients.sent) {
-    if (reuses === undefined || cluster.isMixed || records.astray.has(reuses) || records.redelivered.has(reuses)) continue
+    if (
+      reuses === undefined ||
+      cluster.isMixed ||
+      records.endedByStock.has(reuses) ||
+      records.astray.has(reuses) ||
+      records.redelivered.has(reuses)
+    )
+      continue
     if (requestsOf(seed).length === 0) violations.push(`not run: ${id}, sent as ${reuses}`)
   }
 

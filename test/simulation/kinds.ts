@@ -138,13 +138,14 @@ export const kinds = {
   brokenChord: (clients, { id, kind, seed }) => {
     const [group, body, errback] = [`${id}-group`, `${id}-body`, `${id}-errback`]
     const chord = health(body, { link_error: [health(errback)] })
+    const parts = [`${id}-0`, `${id}-1`]
     clients.sized(group, 2)
     const over = { group, embed: { chord } }
     clients.push({ id: `${id}-0`, kind, seed, saves: true }, picture(clients, seed), { ...over, groupIndex: 0 })
     const wrong = { ...picture(clients, seed + 1), gender: "robot" }
     clients.push({ id: `${id}-1`, kind, seed: seed + 1, fails: ["ValidationError"] }, wrong, { ...over, groupIndex: 1 })
-    expect(clients, { id: body, kind: "health", fails: ["ChordError"], group })
-    expect(clients, { id: errback, kind: "health", afterFailure: body, group })
+    expect(clients, { id: body, kind: "health", fails: ["ChordError"], group, parts })
+    expect(clients, { id: errback, kind: "health", afterFailure: body, group, parts })
   },
 
   /** The id of a task that has ended, with other arguments: another task, though its result may not be told any more. */
