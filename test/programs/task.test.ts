@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { message } from "../support.ts"
 import { empty, five, makeWorld, template } from "./world.ts"
@@ -669,6 +669,23 @@ describe("a result", () => {
       )
       yield* seconds(5)
       assert.deepStrictEqual(yield* result(id), first)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("is paid once though Redis forgets the journal and that its worker has the message", () =>
+    Effect.gen(function* () {
+      const { counts, forgetHolds, journal, ledger, seconds, send, start, success } = yield* makeWorld
+      yield* start({ env: { WORKER_CONCURRENCY: "2" } })
+      const id = yield* send()
+      yield* seconds(0.5)
+      const { entry } = yield* journal.find(id)
+      if (Option.isNone(entry) || entry.value._tag !== "Submitted") return assert.fail("nothing was submitted")
+      yield* journal.withdraw(id, entry.value, Option.none())
+      yield* forgetHolds
+      yield* seconds(20)
+      yield* success(id)
       assert.strictEqual((yield* ledger).length, 1)
       assert.deepStrictEqual(yield* counts, empty)
     })

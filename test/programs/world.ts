@@ -338,6 +338,16 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     script,
     ledger: script.ledger,
     journal,
+    /** What is held lies in its queue once more, as after a failover to a replica that has not heard of the claim. */
+    forgetHolds: settled(
+      Effect.sync(() => {
+        for (const { queue, raw, tag } of broker.unacknowledged.values()) {
+          broker.unacknowledged.delete(tag)
+          broker.lists.get(queue)?.push(raw)
+        }
+        broker.pushed.openUnsafe()
+      })
+    ),
     library,
     results,
     away,

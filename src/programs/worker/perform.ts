@@ -20,6 +20,8 @@ import { makeSettle, type Outside } from "./settle.ts"
 
 /** When a task is looked at again of which the journal could not say how far it has got (milliseconds). */
 const UNKNOWN = 5000
+/** And one that this worker has in hand already. */
+const IN_HAND = 5000
 
 /**
  * One task's life, from the claimed message to the acknowledgement. It never fails: whatever happens ends in one of the rows
@@ -144,6 +146,11 @@ export const makePerform = Effect.fnUntraced(function* <R>(
         yield* settle.acknowledge(delivery, message, before.value)
         return "reusable"
       }
+    }
+    // Sent twice; or Redis has forgotten that we hold it, and what the run that goes on here knows of its request.
+    if ((vitals.requests.get(message.id)?.startedAt ?? null) !== null) {
+      yield* settle.held(delivery, startedAt + IN_HAND)
+      return "reusable"
     }
     // What has begun has had its turn.
     const wait = hasBegun ? startedAt : permit(vitals, message.task, { id: message.id, tag: delivery.tag }, startedAt)
