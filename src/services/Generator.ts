@@ -47,7 +47,9 @@ export class Unknown extends Schema.TaggedError<Unknown>()("Unknown", { detail: 
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
   detail: Schema.String,
-  retryAfter: Schema.optionalKey(Schema.Finite)
+  retryAfter: Schema.optionalKey(Schema.Finite),
+  /** fal itself says so of a result, and gives no reason: it may be passing trouble, or how the job has ended. */
+  ofTheJob: Schema.optionalKey(Schema.Literal(true))
 }) {}
 
 /** One failure, several reasons: callers match on `reason`. */

@@ -360,6 +360,28 @@ describe.concurrent("while it runs", () => {
       assert.deepStrictEqual(yield* outcomes, ["picture"])
     })
   )
+  it.effect("W11 a status that is unknown for good is outweighed by a result that is there", () =>
+    Effect.gen(function* () {
+      const { outcomes, pass, send, simulator, start, success } = yield* stage()
+      yield* simulator.setFaults({ route: "status", kind: "not-found", times: 1000 })
+      yield* start()
+      const id = yield* send()
+      yield* pass(60)
+      yield* success(id)
+      assert.deepStrictEqual([yield* outcomes, (yield* simulator.calls).submit], [["picture"], 1])
+    })
+  )
+  for (const status of [405, 410, 413, 431, 451])
+    it.effect(`W8 ${status} that is not fal's harms nothing`, () =>
+      Effect.gen(function* () {
+        const { generator, simulator } = yield* falOver()
+        const ticket = yield* generator.submit(flux, input)
+        for (const route of ["status", "result", "cancel"] as const)
+          yield* simulator.setFaults({ route, kind: "gateway", status })
+        for (const call of [generator.progress(ticket), generator.result(ticket), generator.cancel(ticket)])
+          assert.strictEqual((yield* reasonOf<unknown, never>(call))._tag, "Unreachable")
+      })
+    )
   it.effect("W8 a 404 that is not fal's is trouble on the way", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
@@ -487,6 +509,52 @@ describe.concurrent("a result", () => {
     type: "error-inside"
   })
   onePicture("R7 a status where the result should be", { route: "result", kind: "odd", type: "still-running", times: 2 })
+
+  for (const status of [400, 500])
+    it.effect(
+      `R18 ${status} signed by fal without a reason, again and again: bounded retries with the same id, then FAILURE`,
+      () =>
+        Effect.gen(function* () {
+          const { counts, failure, outcomes, pass, send, simulator, start } = yield* stage({}, { TASK_MAX_RETRIES: "2" })
+          yield* simulator.setFaults({ route: "result", kind: "error-signed", status, type: "the model broke", times: 1000 })
+          yield* start()
+          const id = yield* send()
+          yield* pass(110, 2)
+          yield* pass(400, 10)
+          const failed = yield* failure(id)
+          assert.deepStrictEqual([failed.type, failed.message], ["GenerationError", "fal: the model broke"])
+          assert.deepStrictEqual([yield* outcomes, (yield* simulator.calls).submit, yield* counts], [["picture"], 1, empty])
+        })
+    )
+  onePicture("R18 signed by fal without a reason, for some seconds", { route: "result", kind: "error-signed", times: 5 })
+  it.effect("R18 where the status has said why, that counts", () =>
+    Effect.gen(function* () {
+      const { outcomes, pass, send, simulator, start, success } = yield* stage()
+      yield* simulator.setFaults(
+        { route: "submit", kind: "job-forgotten", type: "runner_disconnected" },
+        { route: "result", kind: "error-signed", times: 6 }
+      )
+      yield* start()
+      const id = yield* send()
+      yield* pass(50)
+      yield* success(id)
+      assert.deepStrictEqual(yield* outcomes, ["runner_disconnected", "picture"])
+    })
+  )
+  for (const status of [401, 403, 404])
+    it.effect(`R19 ${status} with a list of problems is the model's own: it fails this task and stops no other`, () =>
+      Effect.gen(function* () {
+        const { failure, outcomes, pass, result, send, simulator, start } = yield* stage()
+        yield* simulator.setFaults({ route: "result", kind: "error-listed", status, type: "not with this face" })
+        yield* start()
+        const ids = [yield* send(), yield* send()]
+        yield* pass(30)
+        const states = yield* Effect.forEach(ids, (id) => Effect.map(result(id), (document) => document?.status))
+        assert.sameMembers(states, ["FAILURE", "SUCCESS"])
+        assert.match((yield* failure(ids[states.indexOf("FAILURE")]!)).message, /not with this face/)
+        assert.strictEqual((yield* outcomes).length, 2)
+      })
+    )
 
   it.effect("R9 a result that is gone for good is like a submit whose answer was lost", () =>
     Effect.gen(function* () {

@@ -393,7 +393,7 @@ describe("fal's answer to a submit is lost", () => {
     () =>
       Effect.gen(function* () {
         const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld
-        yield* script.looks(...Array.from({ length: 7 }, () => "unknown" as const))
+        yield* script.looks(...Array.from({ length: 8 }, () => "unknown" as const))
         yield* start()
         const id = yield* send()
         yield* seconds(110)
@@ -406,7 +406,7 @@ describe("fal's answer to a submit is lost", () => {
   it.effect("one that fal does not know then either is made again, once", () =>
     Effect.gen(function* () {
       const { ledger, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.looks(...Array.from({ length: 8 }, () => "unknown" as const))
+      yield* script.looks(...Array.from({ length: 9 }, () => "unknown" as const))
       yield* start()
       const id = yield* send()
       yield* seconds(50)

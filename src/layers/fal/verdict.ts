@@ -110,11 +110,13 @@ const isOfTheJob = (answer: Answered, { listed, type }: Body.Said) =>
 /** Why a GET did not give what it should. `undefined` when the answer tells of the job itself. */
 const unreadable = (answer: Answered, said: Body.Said, endpoint: string): GeneratorError["reason"] | undefined => {
   const { status } = answer
+  // A list of problems comes from the model, under whatever status its author chose: 403 and 404 are then no answer of the platform's.
+  if (said.listed && isOfTheJob(answer, said)) return undefined
   if (isAccount(status)) return account(endpoint, answer, said.words)
   if (status === 404 && Body.isOfFal(answer)) return new Unknown({ detail: said.words })
   if (isOfTheJob(answer, said) || status === 499 || status === 422) return undefined
   // Read too early is a 400 with a sentence and no type.
-  if (status < 400 || status >= 500 || status === 400 || status === 404 || status === 408 || status === 429)
+  if (status < 400 || status >= 500 || status === 400 || status === 408 || status === 429 || !Body.isOfFal(answer))
     return new Unreachable({ detail: said.words, ...waiting(answer, LONGEST_PAUSE) })
   return undefined
 }
@@ -132,8 +134,7 @@ export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress
     const reason = unreadable(exchange, said, endpoint)
     if (reason !== undefined) return fail(reason)
     // Whether the status itself may answer with the job's failure is not documented; the result will tell.
-    if (isOfTheJob(exchange, said) || exchange.status === 499) return Result.succeed(ended(null))
-    return fail(new Refused({ status: exchange.status, detail: said.words, billableUnits: billed(exchange) ?? 0 }))
+    return Result.succeed(ended(null))
   }
   if (!Body.isOfFal(exchange)) return fail(new Unreachable({ detail: "the status cannot be read" }))
   const { metrics, queue_position } = Body.fieldsOf(exchange) ?? {}
@@ -170,7 +171,12 @@ const jobEnded = (answer: Answered, said: Body.Said): GeneratorError["reason"] =
 export const result = (exchange: Exchange, endpoint: string): Verdict<Picture> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   const said = Body.said(exchange)
-  if (!isOk(exchange)) return fail(unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said))
+  if (!isOk(exchange)) {
+    const reason = unreadable(exchange, said, endpoint) ?? jobEnded(exchange, said)
+    const untold = exchange.status === 400 || exchange.status >= 500
+    const signed = exchange.header("x-fal-request-id") !== undefined && Body.isOfFal(exchange)
+    return fail(reason._tag === "Unreachable" && untold && signed ? new Unreachable({ ...reason, ofTheJob: true }) : reason)
+  }
   const output = outputOf(Body.valueOf(exchange))
   const billableUnits = billed(exchange) ?? null
   if (output?.image !== undefined) {

@@ -13,6 +13,8 @@ export const requestFaults = {
   busy: "429 with Retry-After in seconds: `ms` / 1000, rounded up",
   "busy-until": "429 with Retry-After as an HTTP date, `ms` from now",
   error: "`status` (500) as plain JSON, with `type` as its words",
+  "error-signed": "the same, signed by fal as a job's own failure is",
+  "error-listed": "`status` (500) with a list of problems, signed by fal",
   gateway: "`status` (502) with a gateway's HTML page, unsigned",
   html: "200 with an HTML page, unsigned; nothing was taken",
   redirect: "`status` (307) to another host; nothing was taken",

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { isJobFault } from "./Fault.ts"
-import { type Asked, detail, html, type Reply } from "./Reply.ts"
+import { type Asked, detail, html, json, type Reply } from "./Reply.ts"
 import * as Requests from "./requests.ts"
 import { targetOf, unauthorized } from "./routes.ts"
 import { spoil } from "./spoil.ts"
@@ -63,6 +63,8 @@ const stream = Effect.fnUntraced(function* (
   }
 })
 
+const signature = ({ url }: Asked) => ({ "x-fal-request-id": url.pathname.split("/requests/")[1]?.split("/")[0] ?? "none" })
+
 /** One HTTP exchange. What goes wrong with it on purpose is decided here, around an answer that knows nothing of it. */
 const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMessage, response: ServerResponse) {
   const asked: Asked = {
@@ -100,6 +102,12 @@ const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMes
     }
     case "error":
       return send(response, detail(fault.status ?? 500, fault.type ?? "Internal Server Error"))
+    case "error-signed":
+      return send(response, json(fault.status ?? 500, { detail: fault.type ?? "Internal Server Error" }, signature(asked)))
+    case "error-listed": {
+      const problem = { loc: ["body"], msg: fault.type ?? "out of order", type: "model_error" }
+      return send(response, json(fault.status ?? 500, { detail: [problem] }, signature(asked)))
+    }
     case "redirect":
       return send(response, { ...html(fault.status ?? 307, "Moved"), headers: { location: "https://other.example/" } })
     case "gateway":

@@ -16,6 +16,7 @@ import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 type Use = "used" | "wasted"
 
 const tag = ({ reason }: GeneratorError) => reason._tag
+const isOfTheJob = (reason: GeneratorError["reason"]) => reason._tag === "Unreachable" && reason.ofTheJob === true
 /** A success that cannot be read is looked at once more: what stands between us and fal may have spoilt it (seconds). */
 const SECOND_LOOK = "5 seconds"
 
@@ -42,9 +43,11 @@ const bring = Effect.fn("generation.collect")(function* (
 ) {
   const metrics = yield* Metrics
   const picture = yield* read(Entry.ticketOf(submitted)).pipe(
-    // fal keeps no result of some that failed, but has said why.
+    // fal keeps no result of some that failed, or gives no reason there, but the status has said why.
     Effect.mapError((error) =>
-      tag(error) === "Unknown" && failure !== undefined ? new GeneratorError({ reason: failure }) : error
+      failure !== undefined && (tag(error) === "Unknown" || isOfTheJob(error.reason))
+        ? new GeneratorError({ reason: failure })
+        : error
     )
   )
   const generated = { ...submitted, _tag: "Generated", picture, tookMs: Math.max(0, Math.round(tookMs)) } as const
@@ -72,12 +75,21 @@ const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: Generato
   if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(endpoint, "wasted", reason.billableUnits)
 })
 
-/** The request itself is unharmed, and is asked about again for as long as it takes. */
-const unreachable = (reason: GeneratorError["reason"]) =>
-  later("fal unreachable", `fal: ${reason.detail}`, {
-    counted: false,
-    atLeast: "retryAfter" in reason ? (reason.retryAfter ?? 0) : 0
+/** Between two looks of a result that fal answers with an error and no reason (seconds). */
+const NEXT_LOOK = 60
+
+/**
+ * The same request is asked about again, for as long as it takes. Only where it may be the job that has failed this uses up the
+ * task's retries; no other request is made for it, as fal may still hand out a picture that is paid.
+ */
+const unreachable = (reason: GeneratorError["reason"]) => {
+  const retryAfter = "retryAfter" in reason ? (reason.retryAfter ?? 0) : 0
+  const counted = isOfTheJob(reason)
+  return later("fal unreachable", `fal: ${reason.detail}`, {
+    counted,
+    atLeast: counted ? Math.max(NEXT_LOOK, retryAfter) : retryAfter
   })
+}
 
 /** How a request that fal accepted can end other than in a picture. */
 const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>

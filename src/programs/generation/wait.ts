@@ -100,8 +100,11 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
       // Believed once it is said again and again: fal has been seen not to know a request that it had just accepted, and taking
       // one for lost may pay twice.
       const passing = reason._tag === "Unknown" || (reason._tag === "Unreachable" && pause <= LONG_PAUSE)
-      if (!passing || ++troubles > TROUBLES) return yield* progress.failure
-      continue
+      if (passing && ++troubles <= TROUBLES) continue
+      // A result that is there tells more than a status that is not.
+      const result = reason._tag === "Unknown" ? yield* Effect.result(generator.result(ticket)) : undefined
+      if (result?._tag !== "Success") return yield* progress.failure
+      return { tookMs: (yield* Clock.currentTimeMillis) - submittedAt, inferenceSeconds: null, failure: undefined }
     }
     troubles = 0
     const at = yield* Clock.currentTimeMillis
