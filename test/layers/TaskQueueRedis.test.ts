@@ -469,3 +469,20 @@ describeWith(["redis"], "what is remembered of workers and messages", ({ redis }
     })
   )
 })
+
+describeWith(["redis"], "messages for a queue that is no list", ({ redis }) => {
+  it.live("are refused, and none of those sent with them is, nor are they taken for sent", () =>
+    Effect.gen(function* () {
+      const { ask, worker } = yield* Effect.flatMap(freshRedis(redis), ({ url }) => stageOn(url))
+      const queue = yield* worker("celery@one")
+      yield* ask((raw) => raw.hset("sessions", "a", "b"))
+      const messages = [message(), message({ queue: "sessions" }), message()]
+      const error = yield* Effect.flip(queue.publishOnce("canvas", "", messages))
+      assert.include(String(error.cause), "WRONGTYPE sessions is no queue")
+      assert.strictEqual(yield* ask((raw) => raw.llen(QUEUE)), 0)
+      yield* ask((raw) => raw.del("sessions"))
+      yield* queue.publishOnce("canvas", "", messages)
+      assert.deepStrictEqual([yield* ask((raw) => raw.llen(QUEUE)), yield* ask((raw) => raw.llen("sessions"))], [2, 1])
+    })
+  )
+})

@@ -135,12 +135,20 @@ return 1`
  * KEYS the marker, the one that an older worker would have set, `kept`, then each message's bindings and list. ARGV seconds to keep
  * the marker, its note, its name in `kept`, then each message's binding and text. Returns the note kept. A marker has no time to
  * live of its own, as a server that evicts what has one would take it first. A producer of kombu declares the queue it sends to.
+ * Redis takes nothing back that a script has written before it fails, so that each key is looked at first: a client may call a queue
+ * whatever it likes.
  */
 export const publishOnce = `${now}
 local marker, older, kept = KEYS[1], KEYS[2], KEYS[3]
 local keep, note, name = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local told = redis.call('GET', marker) or redis.call('GET', older)
 if told then return told end
+for i = 4, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= (i % 2 == 0 and 'set' or 'list') then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is no queue')
+  end
+end
 redis.call('SET', marker, note)
 redis.call('ZADD', kept, text(now() + keep), name)
 local prefix = string.sub(marker, 1, #marker - #name)
