@@ -1,4 +1,5 @@
 import { Context, Effect, Schema, type Scope, Stream } from "effect"
+import * as PythonJson from "./PythonJson.ts"
 
 /** The broker could not carry it. Nothing that was to be said is kept: what workers say to each other is only of use now. */
 export class FleetError extends Schema.TaggedError<FleetError>()("FleetError", {
@@ -53,6 +54,9 @@ export const STAMP_REVOKED_FOR = 7 * 86_400_000
 /** What an order to revoke names: task ids, or stamps as `stamp` writes them. */
 export type Revocable = "ids" | "stamps"
 export const stamp = (header: string, value: string) => JSON.stringify([header, value])
+/** A stamp's value as an order names it. Of an object that is none `String` would ask how, and it may throw. */
+export const stampText = (value: unknown) =>
+  typeof value === "object" && value !== null ? PythonJson.stringify(value) : String(value)
 
 /**
  * What workers say to and hear from each other beside the task queue: kombu's fan-out for control messages and events, and

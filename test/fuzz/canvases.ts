@@ -93,6 +93,7 @@ export const canvasesTarget = Effect.fnUntraced(function* (dice: Dice) {
     rootId: "root",
     parentId: null,
     replyTo: null,
+    digest: "digest",
     embed: { callbacks: several(), errbacks: several(), chain: several() } as never
   }
   const sender = Canvas.senderOf(ended, "q", "w@host", 1_700_000_000_000)

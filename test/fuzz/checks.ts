@@ -14,5 +14,5 @@ export const isPrintable = (value: unknown): boolean =>
 export const checkFailure = (failure: TaskFailure.TaskFailure) => {
   const written = PythonJson.stringify(TaskFailure.document(failure))
   assert.isTrue(isPrintable(PythonJson.parse(written)), "a failure has half a character in it")
-  assert.isBelow(written.length, 20_000, "a failure is too long")
+  assert.isBelow(written.length, 60_000, "a failure is too long")
 }

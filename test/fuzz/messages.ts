@@ -2,7 +2,6 @@ import { assert } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib"
 import { remains } from "../../src/programs/celery/canvas/remains.ts"
-import { digestOf } from "../../src/programs/celery/digest.ts"
 import * as Message from "../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../src/programs/celery/NewMessage.ts"
 import * as Reply from "../../src/programs/celery/Reply.ts"
@@ -83,7 +82,7 @@ export const checkMessage = Effect.fnUntraced(function* (raw: string) {
   }
   const message = read.success
   const delivery = { tag: "tag", queue: "generator_queue", raw }
-  assert.match(digestOf(message), /^[\w-]{22}$/)
+  assert.match(message.digest, /^[\w-]{22}$/)
   const request = requestOf(message, delivery)
   for (const safe of [true, false])
     assert.isBelow(PythonJson.stringify(infoOf(request, "w@host", 1, safe)).length, 100_000, "inspect shows too much")
@@ -99,7 +98,7 @@ export const checkMessage = Effect.fnUntraced(function* (raw: string) {
   const kept = ({ args, embed, group, groupIndex, id, kwargs, limits, priority, rootId, task }: Message.Message) =>
     PythonJson.stringify({ args, embed, group, groupIndex, id, kwargs, limits, priority, rootId, task })
   assert.strictEqual(kept(again), kept(message), "a retry is another task")
-  assert.strictEqual(digestOf(again), digestOf(message))
+  assert.strictEqual(again.digest, message.digest)
   assert.deepStrictEqual(
     [again.retries, Option.getOrUndefined(again.eta), Option.getOrUndefined(again.expires)],
     [message.retries + 1, 5000, Option.getOrUndefined(message.expires)]

@@ -477,11 +477,11 @@ describeWith(["redis"], "messages for a queue that is no list", ({ redis }) => {
       const queue = yield* worker("celery@one")
       yield* ask((raw) => raw.hset("sessions", "a", "b"))
       const messages = [message(), message({ queue: "sessions" }), message()]
-      const error = yield* Effect.flip(queue.publishOnce("canvas", "", messages))
+      const error = yield* Effect.flip(queue.publishOnce({ key: "canvas", digest: "digest" }, "", messages))
       assert.include(String(error.cause), "WRONGTYPE sessions is no queue")
       assert.strictEqual(yield* ask((raw) => raw.llen(QUEUE)), 0)
       yield* ask((raw) => raw.del("sessions"))
-      yield* queue.publishOnce("canvas", "", messages)
+      yield* queue.publishOnce({ key: "canvas", digest: "digest" }, "", messages)
       assert.deepStrictEqual([yield* ask((raw) => raw.llen(QUEUE)), yield* ask((raw) => raw.llen("sessions"))], [2, 1])
     })
   )

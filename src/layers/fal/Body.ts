@@ -53,7 +53,10 @@ const addresses = { status: "status_url", result: "response_url", cancel: "cance
  */
 export const requestIdOf = (answer: Answered): string | undefined => {
   const body = fieldsOf(answer) ?? {}
-  const inAddress = Object.values(addresses).map((name) => decoded(/\/requests\/([^/?#]+)/.exec(String(body[name]))?.[1]))
+  const inAddress = Object.values(addresses).map((name) => {
+    const address = body[name] // not made a text of: an object may say how, and throw
+    return typeof address === "string" ? decoded(/\/requests\/([^/?#]+)/.exec(address)?.[1]) : undefined
+  })
   const inBeginning = /"request_id"\s*:\s*"([^"\\]+)"/.exec(answer.text)?.[1]
   return [body["request_id"], ...inAddress, answer.header("x-fal-request-id"), inBeginning]
     .map(idOf)

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
+import * as Text from "../../services/Text.ts"
 import * as Bounded from "../Bounded.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { MAX_BODY, unpack } from "./unpack.ts"
@@ -16,7 +17,7 @@ export interface Packing {
 export const read = Effect.fnUntraced(function* (packing: Packing) {
   if (packing.contentType !== "application/json") {
     return yield* TaskFailure.contentDisallowed(
-      `Refusing to deserialize untrusted content of type ${packing.contentType ?? "null"} (only application/json is accepted)`
+      `Refusing to deserialize untrusted content of type ${Text.cut(packing.contentType ?? "null", 200)} (only application/json is accepted)`
     )
   }
   const { body, encoding } = packing

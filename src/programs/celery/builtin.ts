@@ -1,5 +1,7 @@
 import { Effect, type Schema } from "effect"
+import * as Text from "../../services/Text.ts"
 import type { Program, Result } from "../Task.ts"
+import { pythonRepr } from "./pythonRepr.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 
 // Celery's own tasks may answer with any value; `Result` is made for ours, which all answer with an object.
@@ -14,7 +16,7 @@ const accumulate: Program<never> = {
     const at = typeof index === "number" ? index : Number.NaN
     return args.length > 0 && Number.isInteger(at) && at >= -args.length && at < args.length
       ? Effect.succeed(answer(args.at(at)))
-      : Effect.fail(TaskFailure.validationError(`index: there is no argument ${String(index)}`))
+      : Effect.fail(TaskFailure.validationError(`index: there is no argument ${Text.shorten(pythonRepr(index), 100)}`))
   }
 }
 

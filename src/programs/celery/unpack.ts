@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import Bunzip from "seek-bzip"
 import * as zlib from "node:zlib"
 import xz from "xz-decompress"
+import * as Text from "../../services/Text.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 
 /** A body larger than this once unpacked is refused, so that a small message cannot fill the memory. */
@@ -87,7 +88,8 @@ const why = (error: unknown) =>
 /** A body as it was before it was packed; whatever is wrong with it, nothing but a failure comes of it. */
 export const unpack = Effect.fnUntraced(function* (packed: Buffer, compression: string) {
   const unpacker = known.get(compression)
-  if (unpacker === undefined) return yield* TaskFailure.decodeError(`headers.compression: ${compression} is not supported`)
+  if (unpacker === undefined)
+    return yield* TaskFailure.decodeError(`headers.compression: ${Text.cut(compression, 200)} is not supported`)
   return yield* Effect.tryPromise({
     try: async () => unpacker(packed),
     catch: (error) => TaskFailure.decodeError(`body: cannot be unpacked as ${compression}: ${why(error)}`)

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { constants } from "node:os"
-import { MAX_REVOKED } from "../../services/Fleet.ts"
+import { MAX_REVOKED, stampText } from "../../services/Fleet.ts"
 import * as Text from "../../services/Text.ts"
 import { command, type Command, list, maybe, named, ok, refuse, Some } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
@@ -79,7 +79,7 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
       for (const [header, values] of wanted) {
         const own = Object.hasOwn(request.stamps, header) ? request.stamps[header] : []
         const among = new Set(values)
-        const same = (Array.isArray(own) ? own : [own]).map(String).filter((value) => among.has(value))
+        const same = (Array.isArray(own) ? own : [own]).map(stampText).filter((value) => among.has(value))
         if (same.length === 0) continue
         ended.set(header, new Set([...(ended.get(header) ?? []), ...same]))
         yield* end([request.id], signal)

@@ -1,5 +1,5 @@
 import { constants } from "node:os"
-import { stamp } from "../../services/Fleet.ts"
+import { stamp, stampText } from "../../services/Fleet.ts"
 import type { RateLimit, Request, Vitals } from "../../services/Vitals.ts"
 
 /** What remote control has ordered about tasks, asked at the moment a task would start. */
@@ -11,7 +11,7 @@ export const revocation = (vitals: Vitals["Service"], request: Request, now: num
   return (
     stamps.size > 0 &&
     Object.entries(request.stamps).some(([header, values]) =>
-      [values].flat().some((value) => (stamps.get(stamp(header, String(value))) ?? 0) > now)
+      [values].flat().some((value) => (stamps.get(stamp(header, stampText(value))) ?? 0) > now)
     )
   )
 }

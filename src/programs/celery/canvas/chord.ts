@@ -11,7 +11,7 @@ const chordError = (message: string) =>
 const exceptionRepr = (document: unknown) => {
   if (typeof document !== "object" || document === null || !("exc_type" in document)) return pythonRepr(document)
   const given = "exc_message" in document ? document.exc_message : []
-  const name = String(document.exc_type).split(".").at(-1)
+  const name = typeof document.exc_type === "string" ? document.exc_type.split(".").at(-1) : "Exception"
   return Text.cut(`${name}(${(Array.isArray(given) ? given : [given]).map(pythonRepr).join(", ")})`, 2000)
 }
 
