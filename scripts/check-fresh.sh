@@ -57,7 +57,7 @@ step() { # step NAME SECONDS COMMAND...: one line of how it went, all of what it
     printf '\n%s: exit %s\n' "$name" "$code" && grep -v EBADENGINE "/tmp/$name.log" | tail -n 60
     exit 1
   fi
-  printf ' %s %s s,' "$name" "$((SECONDS - began))"
+  printf ' %s %s s;' "$name" "$((SECONDS - began))"
 }
 bundle() { # It says in one line that this Node is not the one it needs, or it runs.
   npm run --silent build >/dev/null
@@ -80,7 +80,7 @@ step demo 120 bash -euc demo
 step lint 120 npm run lint
 step bundle 120 bash -euc bundle
 step tests 3000 npm test -- "$@"
-tail -n 1 /tmp/tests.log
+printf ' %s\n' "$(tail -n 1 /tmp/tests.log)"
 INSIDE
 
 failed=0
