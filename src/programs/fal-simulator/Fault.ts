@@ -81,9 +81,11 @@ export const Fault = Schema.Struct({
 export interface Fault extends Schema.Schema.Type<typeof Fault> {}
 export const isJobFault = (fault: Fault): fault is Fault & { readonly kind: JobKind } => Object.hasOwn(jobFaults, fault.kind)
 
-/** A request is of an endpoint when it is submitted to it, or is about a request under the endpoint's name or the app's. */
-const concerns = ({ endpoint }: Fault, path: string) =>
-  endpoint === undefined || path === `/${endpoint}` || `/${endpoint}/`.startsWith(`${path.split("/requests/")[0]}/`)
+/** A request is of an endpoint when it is submitted to it and no other, or is about a request under its name or the app's. */
+const concerns = ({ endpoint, route }: Fault, path: string) =>
+  endpoint === undefined ||
+  path === `/${endpoint}` ||
+  (route !== "submit" && `/${endpoint}/`.startsWith(`${path.split("/requests/")[0]}/`))
 
 /** The faults still to come. Each request uses up at most one of the connection's and one of the job's. */
 export class Faults {

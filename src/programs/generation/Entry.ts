@@ -17,7 +17,7 @@ export const away = (error: JournalError) =>
 export const contended = later("contended", "another worker has this generation in hand", { counted: false, atLeast: 5 })
 
 /** A worker's vitals know whether the journal is away, so that it takes no other task meanwhile and says so. */
-const known = (away: JournalError | undefined) =>
+const tellWhether = (away: JournalError | undefined) =>
   Effect.gen(function* () {
     const vitals = yield* Effect.serviceOption(Vitals)
     if (Option.isNone(vitals)) return
@@ -32,10 +32,10 @@ const known = (away: JournalError | undefined) =>
  */
 const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
   call.pipe(
-    Effect.tapError(known),
+    Effect.tapError(tellWhether),
     Effect.catch(() => {
       const again = Effect.retry(call, Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("1 second")]))
-      return Effect.interruptible(Effect.delay(again, "100 millis")).pipe(Effect.tap(() => known(undefined)))
+      return Effect.interruptible(Effect.delay(again, "100 millis")).pipe(Effect.tap(() => tellWhether(undefined)))
     })
   )
 
