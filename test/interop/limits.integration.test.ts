@@ -52,7 +52,7 @@ describeWith(["redis", "postgres"], "worker processes on one Redis", (servers) =
         const worker = yield* stage.start()
         const id = uniqueId("locked")
         yield* stage.push(ask(id))
-        const told = yield* eventually("it has paused", worker.health, ({ status }) => status === 503)
+        const told = yield* eventually("it has paused", worker.health, ({ body }) => String(body["why"]).startsWith("paused"))
         assert.match(String(told.body["why"]), /^paused: fal account: fal answered 403: User is locked/)
         assert.strictEqual(yield* metric(worker.port, "consuming"), 0)
         assert.isUndefined(yield* stage.result(id))
