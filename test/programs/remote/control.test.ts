@@ -266,12 +266,13 @@ describe("the pool", () => {
     })
   )
 
-  it.effect("counts each message in hand, also when a task came twice", () =>
+  it.effect("counts each message in hand, and not the second of a task that runs, which waits outside", () =>
     Effect.gen(function* () {
-      const { ask, pushRaw, seconds, start } = yield* makeFleet
+      const { ask, pushRaw, seconds, send, start } = yield* makeFleet
       yield* start("w1@host", { WORKER_AUTOSCALE: "3,1" })
       const { raw } = message({ id: "twice", task: "generate_model", kwargs: five })
       yield* Effect.forEach([raw, raw], pushRaw)
+      yield* send()
       yield* seconds(0.5)
       const { autoscaler } = (yield* ask("stats")) as { readonly autoscaler: object }
       assert.deepStrictEqual(autoscaler, { max: 3, min: 1, current: 2, qty: 2 })
@@ -438,6 +439,30 @@ describe("whatever is said", () => {
       assert.strictEqual(air.waiting.size, 0)
       assert.deepStrictEqual(yield* ask("ping"), ok("pong"))
       assert.isUndefined(worker.fiber.pollUnsafe())
+    })
+  )
+
+  it.effect("shows no more of a task's arguments than a person looks at, by their repr where they are long", () =>
+    Effect.gen(function* () {
+      const { ask, script, seconds, send, start } = yield* makeFleet
+      yield* start("w1@host", { WORKER_PREFETCH_MULTIPLIER: "3" })
+      yield* script.jobs(never)
+      const long = { ...five, metadata: { note: "x".repeat(10_000) } }
+      yield* send({ id: "short", kwargs: long })
+      yield* seconds(2)
+      yield* send({ id: "long", kwargs: { templates: Array.from({ length: 5000 }, () => "x".repeat(1000)) } })
+      yield* send({ id: "named", kwargs: five, headers: { argsrepr: "y".repeat(1_000_000), shadow: "z".repeat(1_000_000) } })
+      yield* seconds(2)
+      const [active] = (yield* ask("active")) as ReadonlyArray<{ readonly kwargs: unknown }>
+      assert.deepStrictEqual(active?.kwargs, long)
+      const reserved = (yield* ask("reserved")) as ReadonlyArray<{ readonly id: string; readonly kwargs: unknown }>
+      assert.sameMembers(
+        reserved.map(({ id }) => id),
+        ["long", "named"]
+      )
+      assert.match(String(reserved.find(({ id }) => id === "long")?.kwargs), /^\{'templates': \['x+/)
+      assert.isBelow(JSON.stringify(reserved).length, 10_000)
+      assert.isBelow(JSON.stringify(yield* ask("query_task", { ids: ["long", "named"] })).length, 10_000)
     })
   )
 
