@@ -49,6 +49,8 @@ export class Endpoints extends Context.Service<
     readonly refused: (endpoint: string, why: string) => Effect.Effect<Closed, EndpointsError>
     /** fal asked to come again in so many seconds, of which at most `LONGEST` count. A closure that ends later stays. */
     readonly busy: (endpoint: string, why: string, seconds: number) => Effect.Effect<Closed, EndpointsError>
+    /** The trial was not made after all: the next caller may make it. */
+    readonly untried: (endpoint: string) => Effect.Effect<void, EndpointsError>
     /** It takes requests again. */
     readonly opened: (endpoint: string) => Effect.Effect<void, EndpointsError>
     /** Those that are closed, also those that are being tried. */

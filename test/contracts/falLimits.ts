@@ -78,6 +78,8 @@ export const falLimitsContract = (name: string, fleet: Effect.Effect<readonly [L
         assert.strictEqual((yield* two!.admit("edit"))._tag, "Trial")
         assert.strictEqual((yield* one!.admit("edit"))._tag, "Closed")
         assert.strictEqual((yield* one!.closed).length, 1)
+        yield* two!.untried("edit") // it found no room: the next may try
+        assert.strictEqual((yield* one!.admit("edit"))._tag, "Trial")
         yield* two!.busy("edit", "busy", 0.2)
         yield* Effect.sleep("250 millis")
         assert.strictEqual((yield* one!.admit("edit"))._tag, "Trial")

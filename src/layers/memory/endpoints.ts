@@ -50,6 +50,11 @@ export const make = Effect.sync(() => {
         last?.reason === "refused" ? Math.min(last.pause * 2, Service.LONGEST) : Service.FIRST
       ),
     busy: (endpoint, why, seconds) => close(endpoint, "busy", why, () => Math.min(Math.max(seconds, 0), Service.LONGEST)),
+    untried: (endpoint) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const entry = entries.get(endpoint)
+        if (entry?.trial === true) entries.set(endpoint, { ...entry, until: now })
+      }),
     opened: (endpoint) => Effect.sync(() => void entries.delete(endpoint)),
     closed: Effect.map(Clock.currentTimeMillis, (now) =>
       [...entries].flatMap(([endpoint, entry]) => (entry.until + Service.FORGET * 1000 < now ? [] : [told(endpoint, entry, now)]))

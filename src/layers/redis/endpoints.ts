@@ -42,6 +42,14 @@ if last and not last.trial and last.till > t and (last.reason == 'refused' or la
 redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))
 return { cjson.encode(entry), text(entry.till - t) }`
 
+/** KEYS the endpoints. ARGV endpoint. */
+const untried = `${read}
+local entry = read(redis.call('HGET', KEYS[1], ARGV[1]))
+if not entry or not entry.trial then return 0 end
+entry.till = now()
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))
+return 1`
+
 /** KEYS the endpoints. ARGV how long a closure is remembered. Returns triples: endpoint, entry, what is left of it. */
 const closed = `${read}
 local t, out, all = now(), {}, redis.call('HGETALL', KEYS[1])
@@ -62,6 +70,7 @@ export const make = (redis: Redis) => {
   const run = {
     admit: script(redis, "mgEndpointAdmit", admit),
     close: script(redis, "mgEndpointClose", close),
+    untried: script(redis, "mgEndpointUntried", untried),
     closed: script(redis, "mgEndpointsClosed", closed)
   }
   const attempt = <A>(operation: string, call: () => Promise<A>) =>
@@ -89,6 +98,7 @@ export const make = (redis: Redis) => {
       }),
     refused: (endpoint, why) => closing(endpoint, "refused", why, ""),
     busy: (endpoint, why, seconds) => closing(endpoint, "busy", why, Math.min(Math.max(seconds, 0), Service.LONGEST)),
+    untried: (endpoint) => Effect.asVoid(attempt("untried", () => run.untried(keys, [endpoint]))),
     opened: (endpoint) => Effect.asVoid(attempt("opened", () => redis.hdel(kombu.endpoints, endpoint))),
     closed: attempt("closed", async () => {
       const all = (await run.closed(keys, [Service.FORGET])) as ReadonlyArray<string> // what the script returns

@@ -92,7 +92,8 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
         replyTo: derivedId(task.id, "reply"),
         group: groupId,
         groupIndex: at,
-        // A batch that may wait must not send 1000 pictures ahead of everything else: 0 is the most urgent.
+        // Children stand in line behind what waits at their priority already, and before what comes later. So a large batch that
+        // may wait is sent with priority 3, 6 or 9: then single tasks of priority 0 are made between its pictures.
         priority: task.priority,
         rootId: task.rootId,
         parentId: task.id

@@ -28,6 +28,10 @@ const isTaking = (exit: Exit.Exit<unknown, unknown>) => {
   )
 }
 
+/** Nothing was sent: there was no room, or no time. */
+const isNotMade = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isFailure(exit) && !(Option.getOrUndefined(Exit.findErrorOption(exit)) instanceof GeneratorError)
+
 /** Submits unless the endpoint is closed. When its time is over the first to come tries it, and the others wait for what that shows. */
 export const whileOpen = <A, E, R>(endpoint: string, submit: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -43,7 +47,7 @@ export const whileOpen = <A, E, R>(endpoint: string, submit: Effect.Effect<A, E,
         if (isTaking(exit)) {
           yield* Effect.logInfo("fal takes requests to this endpoint again", { endpoint })
           yield* Effect.ignore(endpoints.opened(endpoint))
-        }
+        } else if (isNotMade(exit)) yield* Effect.ignore(endpoints.untried(endpoint))
         return yield* exit
       }
     }
