@@ -5,17 +5,22 @@ import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/
 import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
+import { json } from "./redis/json.ts"
 import { backend } from "./redis/where.ts"
 
 /**
  * KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever), the state that it tells.
  * Keeps `givesWay`.
  */
-const store = `
+const store = `${json}
 local old = redis.call('GET', KEYS[1])
 if old then
   local readable, document = pcall(cjson.decode, old)
   local status = readable and type(document) == 'table' and document.status
+  if not readable then -- cjson refuses what nests more than 1000 deep, as a result of Python's may
+    local top = members(old)
+    status = top and string.match(member(old, top, 'status') or '', '^"(.*)"$')
+  end
   local ends = ARGV[3] == 'SUCCESS' or ARGV[3] == 'FAILURE' or ARGV[3] == 'REVOKED'
   if status == 'SUCCESS' or (not ends and (status == 'FAILURE' or status == 'REVOKED')) then return 0 end
 end

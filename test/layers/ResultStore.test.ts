@@ -111,6 +111,18 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     })
   )
 
+  it.live("a success that nests deeper than the server's own JSON reader goes is not overwritten", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const raw = yield* client(url)
+      const { store } = yield* Effect.provideContext(ResultStore, yield* Layer.build(at(url)))
+      const deep = `{"status": "SUCCESS", "result": ${"[".repeat(2000)}${"]".repeat(2000)}, "task_id": "deep"}`
+      yield* Effect.promise(() => raw.set("celery-task-meta-deep", deep))
+      yield* store(aResult({ task_id: "deep", status: "FAILURE" }))
+      assert.strictEqual(yield* Effect.promise(() => raw.get("celery-task-meta-deep")), deep)
+    })
+  )
+
   it.live("who waits is answered though Redis was restarted meanwhile", () =>
     Effect.gen(function* () {
       const server = yield* ownRedis

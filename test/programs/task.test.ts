@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { MAX_MESSAGE } from "../../src/services/TaskQueue.ts"
 import { message } from "../support.ts"
 import { empty, five, makeWorld, template } from "./world.ts"
 
@@ -197,6 +198,25 @@ describe("what can never go well", () => {
         assert.isFalse(Number.isNaN(Date.parse(String(letter["time"]))))
       }
     })
+  )
+
+  it.effect(
+    "a message too large to be read is a dead letter as it is; who waits for its id is told, and the worker goes on",
+    () =>
+      Effect.gen(function* () {
+        const { counts, failure, metric, pushRaw, seconds, send, start, success } = yield* makeWorld
+        yield* start()
+        yield* pushRaw(changed("large", (envelope) => ({ ...envelope, body: "A".repeat(MAX_MESSAGE) })))
+        yield* pushRaw(`"${"A".repeat(MAX_MESSAGE)}"`)
+        const id = yield* send({ task: "health_check", kwargs: {} })
+        yield* seconds(2)
+        yield* success(id)
+        const told = yield* failure("large")
+        assert.strictEqual(told.type, "DecodeError")
+        assert.match(told.message, /^message: 2516\d{4} bytes, at most 25165824 are read$/)
+        assert.deepStrictEqual(yield* counts, { ...empty, dead: 2 })
+        assert.strictEqual(yield* metric('dead_letters_total{reason="too large"}'), 2)
+      })
   )
 
   it.effect("fal refuses the content: FAILURE in fal's own words, not retried, nothing saved", () =>
