@@ -1,5 +1,6 @@
 /** What one worker is about, read off its wires: never from what it says of itself. */
 import { createHash } from "node:crypto"
+import * as journal from "../../src/layers/journal/scripts.ts"
 import * as scripts from "../../src/layers/redis/scripts.ts"
 
 /** The steps of a task's life, named by what the worker has just done when it is stopped there. */
@@ -27,6 +28,8 @@ const runs = (lua: string) => {
   return (request: string) => request.includes(digest) || request.includes(lua)
 }
 const [claims, acknowledges, holds] = [runs(scripts.claim), runs(scripts.acknowledge), runs(scripts.hold)]
+const [finds, writes] = [runs(journal.find), runs(journal.replace)]
+const journalled = /model-generator\.journal:(\S+)/
 
 export interface Glimpse {
   readonly step: Step | undefined
@@ -43,6 +46,8 @@ export class Watch {
   /** An earlier submit of it is uncertain: one more would be the last. */
   doubtful = false
   private lastEnd: Step | undefined
+  /** The journal has been asked about the task in hand. */
+  private found = false
 
   /** The worker is dead. */
   reset(): void {
@@ -84,21 +89,25 @@ export class Watch {
   }
 
   private seeRedis(request: string): Glimpse {
-    const found = /\r\nget\r\n\$\d+\r\nmodel-generator\.journal:(\S+)/i.exec(request)
-    if (found !== null) {
+    if (finds(request)) {
+      // Each write begins with a look of its own: only the first one says that a task was taken up.
+      if (this.found) return { step: undefined }
       return {
         step: "claimed",
-        carried: () => this.take(found[1]),
+        carried: () => {
+          this.found = true
+          this.take(journalled.exec(request)?.[1])
+        },
         answered: (answer) => (this.doubtful = answer.includes('"Intended"'))
       }
     }
-    if (request.includes("model-generator.journal:") && request.includes('"Submitted"')) {
+    if (writes(request)) {
       if (request.includes('"Generated"')) return { step: "fetched, not journalled" }
-      if (!request.includes('"Intended"')) return { step: undefined }
+      if (!this.asking || !request.includes('"Submitted"')) return { step: undefined }
       return {
         step: "submitted, not journalled",
         answered: (answer) => {
-          if (/^(:1|\$7\r\nwritten)\r\n/.test(answer)) this.asking = false
+          if (answer.startsWith("$7\r\nwritten\r\n")) this.asking = false
         }
       }
     }
@@ -109,7 +118,10 @@ export class Watch {
       const step = this.lastEnd
       return {
         step,
-        carried: () => (this.lastEnd = undefined),
+        carried: () => {
+          this.lastEnd = undefined
+          this.found = false
+        },
         answered: (answer) => this.take(/"id": ?"([^"]+)"/.exec(answer)?.[1] ?? this.task)
       }
     }

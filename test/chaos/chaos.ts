@@ -24,8 +24,9 @@ const BATCH = 15
 const TASKS_AN_EVENT = 4
 /** After the storm an uncertain submit still waits for its grace, and a lost answer for whoever looks after it. */
 const PATIENCE = 180_000
-/** What may stay on the broker for ever: who is there, how they are reached, and which journals there are. */
-const lasting = /^(model-generator\.(leases|workers|heads|revoked|journal-state:\w+)|_kombu\.binding\.\*)$/
+/** What may stay on the broker for ever: who is there, how they are reached; and what the scripts sweep after a week. */
+const lasting =
+  /^(model-generator\.(leases|workers|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept)|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
   const arena = yield* makeArena(options.python, yield* alone)
