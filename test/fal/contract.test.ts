@@ -152,18 +152,20 @@ describe.concurrent("a request is asked about where fal said", () => {
 
 describe.concurrent("a submit that was refused", () => {
   for (const kind of ["busy", "busy-until"] as const)
-    it.effect(`S8 ${kind}: Retry-After is obeyed`, () =>
+    it.effect(`S8 ${kind}: Retry-After is obeyed, and no other task asks this endpoint meanwhile`, () =>
       Effect.gen(function* () {
         const { outcomes, pass, result, send, simulator, start, success } = yield* stage()
         yield* simulator.setFaults({ route: "submit", kind, ms: 90_000 })
         yield* start()
         const id = yield* send()
-        yield* pass(88)
+        yield* pass(1)
+        const ids = [id, yield* send(), yield* send()]
+        yield* pass(87)
         assert.strictEqual((yield* result(id))!.status, "RETRY")
         assert.deepStrictEqual([(yield* simulator.calls).submit, yield* outcomes], [1, []])
-        yield* pass(30)
-        yield* success(id)
-        assert.deepStrictEqual(yield* outcomes, ["picture"])
+        yield* pass(60)
+        for (const each of ids) yield* success(each)
+        assert.deepStrictEqual(yield* outcomes, ["picture", "picture", "picture"])
       })
     )
   it.effect("S8 nobody is made to wait for more than an hour", () =>
