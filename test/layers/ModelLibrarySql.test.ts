@@ -223,14 +223,10 @@ describe("ModelLibrarySql without a database", () => {
 
   it.live("does not start with a DATABASE_URL that can never work, and does not show it", () =>
     Effect.gen(function* () {
-      for (const url of [
-        "postgresql://worker:hidden/word@127.0.0.1:1/none",
-        "postgresql://worker:hidden%word@127.0.0.1:1/none"
-      ]) {
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(connected(url))))
-        assert.match(error.message, /DATABASE_URL is not a whole URL/)
-        assert.notInclude(error.message, "hidden")
-      }
+      const url = "postgresql://worker:hidden/word@127.0.0.1:1/none"
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(connected(url))))
+      assert.match(error.message, /DATABASE_URL has an @ or a # behind its user/)
+      assert.notInclude(error.message, "hidden")
     })
   )
 })
