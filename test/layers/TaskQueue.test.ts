@@ -1,9 +1,9 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
+import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
 import { identity, message, settings } from "../support.ts"
@@ -22,6 +22,34 @@ taskQueueContract(
         Layer.orDie
       )
   }))
+)
+
+it.effect("a hand-back that failed in this process too is made by a later pass, with its crash counted", () =>
+  Effect.gen(function* () {
+    let away = false
+    const wire = Layer.succeed(TaskQueueMemory.MemoryWire, {
+      send: (operation, run) => (away ? Effect.fail(new QueueError({ operation, cause: "away" })) : run)
+    })
+    const queue = yield* Effect.provideContext(
+      TaskQueue,
+      yield* Layer.build(
+        Layer.fresh(TaskQueueMemory.layer).pipe(
+          Layer.provide([identity(), TaskQueueMemory.MemoryBroker.layer, wire, settings({})]),
+          Layer.orDie
+        )
+      )
+    )
+    yield* queue.publish([message()])
+    const held = Option.getOrThrow(yield* queue.claim)
+    away = true
+    yield* Effect.flip(queue.handBack(held, { crashed: true }))
+    yield* Effect.flip(queue.release)
+    away = false
+    assert.deepInclude(yield* queue.release, { lost: 1 })
+    const again = Option.getOrThrow(yield* queue.claim)
+    assert.include(again.raw, '"crashes":1')
+    assert.isTrue(again.suspect)
+  })
 )
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {

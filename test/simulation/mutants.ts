@@ -180,12 +180,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   { name: "a crash is not counted", file: queue, from: `=== 1 ? "alone" : "company"`, to: `=== 1 ? "none" : "company"` },
   {
-    name: "a life that had its lease evicts another",
-    file: queue,
-    from: `if (lives || !outlived(other)) return false`,
-    to: `if (!outlived(other)) return false`
-  },
-  {
     name: "a crash is counted for the neighbours",
     file: queue,
     from: `=== 1 ? "alone" : "company"`,
@@ -196,13 +190,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "src/programs/worker/consumer.ts",
     from: `else if (claimed.value.suspect) yield*`,
     to: `else if (claimed.value.suspect && false) yield*`
-  },
-  {
-    name: "a hand-back that failed keeps its tag",
-    file: queue,
-    from: `            mine.delete(delivery.tag)
-            failed.set(delivery.tag, options)`,
-    to: `            failed.set(delivery.tag, options)`
   },
   {
     name: "who stood still calls others dead",
