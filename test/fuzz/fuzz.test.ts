@@ -8,6 +8,7 @@ import { Dice } from "../simulation/Dice.ts"
 import { answersTarget } from "./answers.ts"
 import { argumentsTarget } from "./arguments.ts"
 import { canvasesTarget } from "./canvases.ts"
+import { verdictsTarget } from "./verdicts.ts"
 import { controlTarget, workerTarget } from "./fleets.ts"
 import { messagesTarget } from "./messages.ts"
 import { settingsTarget } from "./settings.ts"
@@ -19,6 +20,7 @@ const targets: Readonly<Record<string, (dice: Dice) => Effect.Effect<void, unkno
   control: controlTarget,
   worker: workerTarget,
   answers: answersTarget,
+  verdicts: verdictsTarget,
   settings: settingsTarget
 }
 
