@@ -56,6 +56,7 @@ describeWith(["redis", "postgres"], "Redis in trouble", ({ postgres }) => {
         const redis = yield* ownRedis
         const stage = yield* makeStage({ redis, postgres })
         const worker = yield* stage.start()
+        yield* eventually("it consumes", worker.health, ({ status }) => status === 200)
         yield* Effect.promise(() => redis.stop("KILL"))
         const since = Date.now()
         const health = yield* eventually("unhealthy", Effect.delay(worker.health, "500 millis"), ({ status }) => status === 503)

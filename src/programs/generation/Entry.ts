@@ -2,6 +2,7 @@ import { Clock, Effect, Equal, Option, Schedule, type Schema } from "effect"
 import type { Ticket } from "../../services/Generator.ts"
 import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../services/Journal.ts"
 import { Vitals } from "../../services/Vitals.ts"
+import { explain } from "../explain.ts"
 import { JOURNAL_AWAY, type Task } from "../Task.ts"
 import { later } from "./putOff.ts"
 
@@ -22,7 +23,7 @@ const tellWhether = (away: JournalError | undefined) =>
     const vitals = yield* Effect.serviceOption(Vitals)
     if (Option.isNone(vitals)) return
     if (away === undefined) vitals.value.journalAway = undefined
-    else vitals.value.journalAway ??= { why: away.operation, since: yield* Clock.currentTimeMillis }
+    else vitals.value.journalAway ??= { why: explain(away), since: yield* Clock.currentTimeMillis }
     vitals.value.noticed.openUnsafe()
   })
 
