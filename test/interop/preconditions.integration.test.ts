@@ -61,6 +61,12 @@ describeWith(["redis", "postgres"], "a worker whose Redis has not the database o
           assert.match(said, /database 4 is refused/, args.join(" "))
           assert.notInclude(said, "    at ")
         }
+        // Nobody would see what became of it.
+        const blind = yield* answers(["generate", ...FIVE], { ...own, CELERY_BROKER_URL: redis.url(3) })
+        assert.match(blind.said, /database 5 is refused.*CELERY_RESULT_BACKEND/)
+        const three = zero.duplicate({ db: 3 })
+        yield* Effect.addFinalizer(() => Effect.sync(() => three.disconnect()))
+        assert.deepStrictEqual(yield* Effect.promise(() => three.keys("*")), [])
       }),
     90_000
   )

@@ -17,6 +17,12 @@ export const queueName = Settings.of("WORKER_QUEUES").pipe(
   Effect.orDie // a command checks its settings before it starts
 )
 
+/** Who wants to wait for a result asks first whether it could be seen: a picture that nobody hears of is paid all the same. */
+export const mustReachBoth = Effect.gen(function* () {
+  yield* (yield* TaskQueue).ping
+  yield* (yield* ResultStore).ping
+})
+
 /** Puts a task on the queue as a Python client would, and returns its id. Arguments that are null are left out. */
 export const send = Effect.fn("client.send")(function* (
   task: string,
@@ -85,6 +91,7 @@ export const performOne = Effect.fn("client.performOne")(function* (
   options: Waiting
 ) {
   const paint = yield* Display.paint
+  if (options.wait) yield* mustReachBoth
   const id = yield* send(task, kwargs)
   if (!options.wait) {
     return yield* options.json

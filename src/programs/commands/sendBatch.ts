@@ -1,5 +1,5 @@
 import { Clock, Console, Duration, Effect, Option, Schema } from "effect"
-import { awaitResult, errorOf, print, queueName, send, type Waiting, warnWhenAlone } from "./client.ts"
+import { awaitResult, errorOf, mustReachBoth, print, queueName, send, type Waiting, warnWhenAlone } from "./client.ts"
 import * as Display from "./Display.ts"
 
 const Sent = Schema.Struct({
@@ -16,6 +16,7 @@ const eta = (done: number, total: number, millis: number) =>
 export const sendBatch = Effect.fn("client.sendBatch")(function* (kwargs: Readonly<Record<string, unknown>>, options: Waiting) {
   const paint = yield* Display.paint
   const started = yield* Clock.currentTimeMillis
+  if (options.wait) yield* mustReachBoth
   const id = yield* send("batch_generate", kwargs)
   if (!options.wait) {
     yield* options.json
