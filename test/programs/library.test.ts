@@ -92,7 +92,7 @@ describe("a table that takes no row of ours", () => {
       const ids = yield* sendSome(world, 3)
       yield* world.seconds(60)
       assert.strictEqual((yield* world.ledger).length, 0)
-      assert.match(yield* health(worker), /rehearse: null value in a column/)
+      assert.match(worker.vitals.notReady, /rehearse: null value in a column/)
       world.database.takesNone = false
       yield* world.seconds(100)
       yield* allSaved(world, ids)
