@@ -62,6 +62,8 @@ export interface Task extends Call {
  * what a store has forgotten, and goes along with the message when that is given back.
  */
 export interface Knowledge {
+  /** Of the task, once its message has been read. */
+  id: string | undefined
   /** `null`: that there is none. */
   generation: Generation | null | undefined
   /** What the journal has under this task's id is another task's, with other arguments. */
@@ -70,7 +72,7 @@ export interface Knowledge {
   ahead: number
 }
 
-export const nothingKnown = (): Knowledge => ({ generation: undefined, another: false, ahead: 0 })
+export const nothingKnown = (): Knowledge => ({ id: undefined, generation: undefined, another: false, ahead: 0 })
 
 /**
  * How far a task has got: its request may have been made, fal has taken it, its picture is there. `"another"`: it has not begun, but

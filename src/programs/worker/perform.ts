@@ -82,7 +82,7 @@ export const makePerform = Effect.fnUntraced(function* <R>(
 
   const live = Effect.fnUntraced(function* (delivery: Claimed, message: Message.Message, knowledge: Knowledge) {
     const startedAt = yield* Clock.currentTimeMillis
-    knowledge.generation = Carried.read(message.generation, message.digest)
+    Object.assign(knowledge, { id: message.id, generation: Carried.read(message.generation, message.digest) })
     const task = taskOf(message, delivery, knowledge)
     const program = programs.get(message.task)
     const isExpired = Option.isSome(message.expires) && message.expires.value <= startedAt

@@ -1,4 +1,5 @@
 import { Deferred, Effect, Latch, Option, Queue, Schedule, Semaphore } from "effect"
+import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
@@ -47,6 +48,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     "TIMEZONE"
   )
   const queue = yield* TaskQueue
+  const journal = yield* Journal
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
   const { begin, hurry, whenAsked } = yield* Stop
@@ -97,7 +99,16 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       handBack: (options) =>
         Effect.suspend(() => {
           const given = { ...options, generation: Carried.of(knowledge.generation) }
-          return Effect.andThen(letGo, Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack)))
+          // Our hold on the message may have been forgotten with the entry, so that the message cannot tell.
+          const { generation, id } = knowledge
+          const remind =
+            id === undefined || generation === undefined || generation === null || generation._tag === "Intended"
+              ? Effect.void
+              : Effect.ignore(Effect.timeout(journal.advance(id, generation), "1 second"))
+          return Effect.andThen(
+            Effect.andThen(remind, letGo),
+            Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack))
+          )
         })
     }
   })

@@ -80,6 +80,21 @@ describe("a journal that forgets", () => {
     })
   )
 
+  it.effect("is told again by a worker that stops, whose hold on the message may have been forgotten as well", () =>
+    Effect.gen(function* () {
+      const { forget, journal, script, seconds, send, start } = yield* makeWorld
+      yield* script.jobs(slowly)
+      const first = yield* start()
+      const id = yield* send()
+      yield* seconds(2)
+      yield* forget(id)
+      yield* first.stop
+      yield* first.hurry
+      yield* seconds(2)
+      assert.strictEqual(Option.getOrThrow((yield* journal.find(id)).entry)._tag, "Submitted")
+    })
+  )
+
   it.effect("does not make an uncertain submit a new one: it waits its grace, and is made again once", () =>
     Effect.gen(function* () {
       const { failure, forget, ledger, script, seconds, send, start } = yield* makeWorld
