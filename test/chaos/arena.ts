@@ -70,7 +70,8 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
   yield* Effect.acquireRelease(
     Effect.promise(() =>
       startProcess({
-        command: [process.execPath, program, "fal-simulator", ...options],
+        // From the checkout, where it finds what draws pictures.
+        command: [process.execPath, join(import.meta.dirname, "..", "..", "src", "main.ts"), "fal-simulator", ...options],
         folder: temporaryFolder("fal"),
         ready: /fal simulator on/,
         stopSignal: "KILL"

@@ -1,5 +1,6 @@
 /**
- * `npm run chaos -- --tasks 400 --minutes 5 --seed 7`: real processes in a storm. Exits 1 when a promise was broken.
+ * `npm run chaos -- --tasks 400 --minutes 5 --seed 7`: real processes in a storm. `--promotions 8`: Redis is promoted away from
+ * them so often instead. Exits 1 when a promise was broken.
  * Needs redis-server, PostgreSQL, PgBouncer and python3-venv, like the tests.
  */
 import { Effect, type Scope } from "effect"
