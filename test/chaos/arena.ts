@@ -7,6 +7,7 @@ import { rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { rolldown } from "rolldown"
 import config from "../../rolldown.config.ts"
+import * as kombu from "../../src/layers/redis/kombu.ts"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
 import type { LedgerRow } from "../../src/programs/fal-simulator/World.ts"
@@ -159,7 +160,10 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
         const entry = families.get(family) ?? { family, count: 0, forever: 0 }
         families.set(family, entry)
         entry.count++
-        if ((await clients.broker.ttl(key)) === -1) entry.forever++
+        // An entry of the journal has no time to live of its own: a list says when it ends.
+        const task = /^model-generator\.journal:(.*)$/s.exec(key)?.[1]
+        const ends = task !== undefined && (await clients.broker.zscore(kombu.journalKept, task)) !== null
+        if (!ends && (await clients.broker.ttl(key)) === -1) entry.forever++
       }
       return [...families.values()]
     })
