@@ -573,7 +573,7 @@ export class Cluster {
           return call
         })
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
-          if (name === "submit" && Exit.isSuccess(exit)) this.records.buyers.set((exit.value as Ticket).requestId, process) // what `submit` gives
+          if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
           if (!process.alive) return Effect.never
           if (does === "forgotten" || does === "forgotten death") this.soon(0, () => this.failover(this.redis.writes - 1))
           if (dies === "after") {

@@ -43,8 +43,8 @@ export class Records {
   readonly rows = new Map<string, Model>()
   /** Request ids that were written to the journal, and how often and until when each was known there. */
   readonly attached = new Map<string, Array<{ readonly from: number; until: number }>>()
-  /** Who made a request, by its id. */
-  readonly buyers = new Map<string, Process>()
+  /** Who made a request, by its id, and of which others it knew then. */
+  readonly buyers = new Map<string, { readonly by: Process; readonly knew: ReadonlySet<string> }>()
   /** With the time the broker heard of it, and the one it bears. */
   readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was all that a dead worker held. */
@@ -82,6 +82,11 @@ export class Records {
     const lookers = this.lookers.get(requestId) ?? new Set()
     this.lookers.set(requestId, lookers.add(by))
     this.knows(by, requestId)
+  }
+
+  buys(by: Process, requestId: string) {
+    const known = [...this.knowers].flatMap(([other, knowers]) => (knowers.has(by) ? [other] : []))
+    this.buyers.set(requestId, { by, knew: new Set(known) })
   }
 
   knows(by: Process, requestId: string) {

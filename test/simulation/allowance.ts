@@ -8,8 +8,7 @@ import type { Records } from "./Records.ts"
 /** Whether `again` was paid because Redis had forgotten what it knew of `before`. */
 export const isForgotten = (taskId: string, before: LedgerRow, again: LedgerRow, records: Records): boolean => {
   const buyer = records.buyers.get(again.requestId)
-  if (buyer === undefined) return false
-  if (records.knowers.get(before.requestId)?.has(buyer) === true) return false
+  if (buyer === undefined || buyer.knew.has(before.requestId)) return false
   const intents = records.intents.get(taskId) ?? []
   const intended = intents.findLast(({ at }) => at <= again.acceptedAt)?.at ?? again.acceptedAt
   const spans = records.attached.get(before.requestId) ?? []
