@@ -152,7 +152,7 @@ export const kinds = {
   reused: (clients, task) => {
     const { dice, results } = clients.cluster
     const hasEnded = ({ id }: Sent) => Option.exists(clients.cluster.run(results.get(id)), ({ status }) => status === "SUCCESS")
-    const ended = clients.sent.filter((sent) => sent.kind === "picture" && hasEnded(sent))
+    const ended = clients.sent.filter((sent) => (sent.kind === "picture" || sent.kind === "linked") && hasEnded(sent))
     if (ended.length === 0) return plain(clients, task)
     const [reuses, link] = [dice.pick(ended).id, `${task.id}-link`]
     clients.push({ ...task, reuses }, picture(clients, task.seed), { embed: { callbacks: [health(link)] } })
@@ -187,6 +187,12 @@ export const kinds = {
   heavy: (clients, task) => {
     clients.cluster.heavy.add(task.id)
     deadly(clients, task)
+  },
+  /** Both at once: who waits for it cannot even be told that it is given up. */
+  doomed: (clients, task) => {
+    clients.cluster.heavy.add(task.id)
+    clients.cluster.unstorable.add(task.id)
+    deadly(clients, task)
   }
 } satisfies Readonly<Record<string, Send>>
 export type Kind = keyof typeof kinds
@@ -218,5 +224,6 @@ export const weights: Readonly<Record<Kind, number>> = {
   unknown: 0.4,
   unreadable: 0.4,
   poison: 0.5,
-  heavy: 0.5
+  heavy: 0.5,
+  doomed: 0.3
 }

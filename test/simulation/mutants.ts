@@ -12,6 +12,7 @@ const settle = "src/programs/worker/settle.ts"
 const payOnce = "src/programs/generation/payOnce.ts"
 const submit = "src/programs/generation/submit.ts"
 const collect = "src/programs/generation/collect.ts"
+const ending = "src/programs/worker/ending.ts"
 const queue = "src/layers/TaskQueueMemory.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -307,5 +308,38 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: `  one.digest === undefined ||`,
     to: `  one.digest !== "" || one.digest === undefined ||`,
     breaks: "not run"
+  },
+  {
+    name: "lost tells before it buries",
+    file: ending,
+    from: `      yield* bury(delivery, reason, error)
+      for (const { run, what } of yield* steps) yield* tried(what, run)`,
+    to: `      for (const { run, what } of yield* steps) yield* insist(what, run)
+      yield* bury(delivery, reason, error)`
+  },
+  {
+    name: "expired though paid",
+    file: "src/programs/worker/perform.ts",
+    from: `if (isExpired && !hasBegun) {`,
+    to: `if (isExpired) {`,
+    breaks: "expired though paid"
+  },
+  {
+    name: "what is sent once for an id is sent once for all arguments",
+    file: "src/programs/celery/canvas/carryOut.ts",
+    from: "      run: send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender),",
+    to: "      run: send({ key: `after:${ended.id}`, digest: '' }, next, sender),"
+  },
+  {
+    name: "an end is not told again when Redis was away in between",
+    file: ending,
+    from: `      for (at = 0; at < steps.length; at++) yield*`,
+    to: `      for (; at < steps.length; at++) yield*`
+  },
+  {
+    name: "a task is run beside itself",
+    file: "src/programs/worker/perform.ts",
+    from: `if ((vitals.requests.get(message.id)?.startedAt ?? null) !== null) {`,
+    to: `if (startedAt < 0) {`
   }
 ]

@@ -1,4 +1,4 @@
-import { Option } from "effect"
+import { Effect, Option } from "effect"
 import type { Generation, Journal } from "../../src/services/Journal.ts"
 
 const without = <G extends Generation>(generation: G): G => {
@@ -6,9 +6,14 @@ const without = <G extends Generation>(generation: G): G => {
   return rest as Generation as G // those two are optional in each
 }
 
-/** The journal as a worker of before there were digests and notes writes it. */
+/** The journal as a worker of before there were digests and notes reads and writes it. */
 export const older = (journal: Journal["Service"]): Journal["Service"] => ({
   ...journal,
+  find: (taskId) =>
+    Effect.map(journal.find(taskId), ({ entry, now }) => ({
+      entry: Option.map(entry, (one) => (one._tag === "Unreadable" ? one : without(one))),
+      now
+    })),
   intend: (taskId, intent, repeats) => journal.intend(taskId, without(intent), Option.map(repeats, without)),
   advance: (taskId, next) => journal.advance(taskId, without(next)),
   withdraw: (taskId, generation, before) => journal.withdraw(taskId, without(generation), Option.map(before, without))
