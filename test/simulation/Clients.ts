@@ -21,8 +21,9 @@ export interface Sent {
   readonly after?: ReadonlyArray<string>
   /** It exists only if this one fails. */
   readonly afterFailure?: string
-  /** Sent under the id of an earlier task. */
+  /** Sent under the id of an earlier task, and when. */
   readonly reuses?: string
+  readonly sentAt?: number
   /** It exists if this one, sent under an earlier id, was run. */
   readonly afterReuse?: string
   /** It comes when all of this group have ended, which are these. */

@@ -129,6 +129,8 @@ export class Cluster {
   readonly journal
   /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
   readonly talks: boolean
+  /** How many Redis servers there have been: what is on its way to one never reaches the next. */
+  #masters = 1
   readonly #seed: number
   readonly #own
   readonly #world
@@ -426,6 +428,7 @@ export class Cluster {
     this.note(`FAILOVER: forgets the last ${this.redis.writes - write} writes`)
     this.count("failovers")
     this.redis.forget(write)
+    this.#masters++
     for (const process of this.processes) {
       process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
       process.beatAt = process.leasedUntil - kombu.LEASE * 1000
@@ -558,6 +561,7 @@ export class Cluster {
         if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
+        const master = this.#masters
         const dies: Fate["dies"] = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
         if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
@@ -566,7 +570,7 @@ export class Cluster {
             this.kill(process, `before ${what}`)
             return Effect.never
           }
-          if (lost === "request") {
+          if (lost === "request" || (link === "redis" && master !== this.#masters)) {
             this.note(`${what}: the request is lost`, process.boot)
             return fail(name)
           }

@@ -142,16 +142,10 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   }
 
   // Other arguments are another task.
-  for (const { id, reuses, seed } of clients.sent) {
-    if (
-      reuses === undefined ||
-      cluster.isMixed ||
-      records.endedByStock.has(reuses) ||
-      records.astray.has(reuses) ||
-      records.redelivered.has(reuses)
-    )
-      continue
-    if (requestsOf(seed).length === 0) violations.push(`not run: ${id}, sent as ${reuses}`)
+  for (const { id, reuses, sentAt = 0 } of clients.sent) {
+    if (reuses === undefined || cluster.isMixed || records.endedByStock.has(reuses) || records.astray.has(reuses)) continue
+    if (records.redelivered.has(reuses) || records.intents.get(reuses)?.some(({ at }) => at >= sentAt) === true) continue
+    violations.push(`not run: ${id}, sent as ${reuses}`)
   }
 
   // Nothing is saved twice.

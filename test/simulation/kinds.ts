@@ -155,7 +155,9 @@ export const kinds = {
     const ended = clients.sent.filter((sent) => (sent.kind === "picture" || sent.kind === "linked") && hasEnded(sent))
     if (ended.length === 0) return plain(clients, task)
     const [reuses, link] = [dice.pick(ended).id, `${task.id}-link`]
-    clients.push({ ...task, reuses }, picture(clients, task.seed), { embed: { callbacks: [health(link)] } })
+    clients.push({ ...task, reuses, sentAt: clients.cluster.time.now }, picture(clients, task.seed), {
+      embed: { callbacks: [health(link)] }
+    })
     expect(clients, { id: link, kind: "health", afterReuse: task.id })
   },
 
