@@ -19,7 +19,8 @@ export const act = (cluster: Cluster, clients: Clients) => {
     cut: 1.2,
     mend: 2,
     freeze: 0.8,
-    robbery: running.length > 1 ? 0.25 : 0,
+    robbery: running.length > 1 ? 0.35 : 0,
+    unlucky: running.length > 0 ? 0.12 : 0,
     late: running.length > 0 ? 0.2 : 0,
     outlived: 0.4,
     thaw: 0.6,
@@ -63,12 +64,19 @@ export const act = (cluster: Cluster, clients: Clients) => {
     case "robbery": {
       // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
       cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
-      const call = dice.pick(["intend", "late intend", "advance", "progress", "progress"])
+      const call = dice.pick(["intend", "late intend", "late intend", "advance", "progress", "progress"])
       // Or for almost as long, and dies of its submit.
       if (call === "late intend") cluster.ambushes.push({ call: "intend", does: 28_000 }, { call: "submit", does: "death" })
       else cluster.ambushes.push({ call, does: 46_000 })
       clients.send("picture")
       return cluster.time.pass(47_000)
+    }
+    case "unlucky": {
+      // A submit is lost, and the request that is made for it in the end fails.
+      cluster.run(script.jobs({ ends: "picture", after: 1000 }, { ends: "failed", after: 1000, type: "simulated" }))
+      cluster.ambushes.push({ call: "submit", does: "answer" })
+      clients.send("picture")
+      return cluster.time.pass(66_000)
     }
     case "late": {
       // Its end comes past the soft limit, in whatever weather there is, with time left to bring the picture in.
