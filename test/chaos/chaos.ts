@@ -26,7 +26,7 @@ const TASKS_AN_EVENT = 4
 const PATIENCE = 180_000
 /** What may stay on the broker for ever: who is there, how they are reached; and what the scripts sweep after a week. */
 const lasting =
-  /^(model-generator\.(leases|workers|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept)|_kombu\.binding\.\*)$/
+  /^(model-generator\.(leases|workers|steady|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept)|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
   const arena = yield* makeArena(options.python, yield* alone)
