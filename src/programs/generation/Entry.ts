@@ -123,8 +123,11 @@ export const withdraw = (payer: Payer, generation: Generation, before: Generatio
     return Effect.mapError(insisting(journal.withdraw(payer.id, generation, Option.fromNullishOr(before))), away)
   })
 
-/** It has ended and no longer counts as in flight. Should that not be written, it runs out. */
-export const close = ({ id }: Payer) => Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id))))
+/** It has ended and no longer counts as in flight. Should that not be written, it runs out. Another task's of this id goes on. */
+export const close = ({ id, knowledge }: Payer) =>
+  knowledge.another && !knowledge.generation
+    ? Effect.void
+    : Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id))))
 
 export const ticketOf = ({ endpoint, paths, requestId }: Submitted): Ticket => ({
   endpoint,

@@ -147,9 +147,14 @@ export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, k
     const generator = yield* Generator
     const left = (yield* grace) - ((yield* Entry.now(payer)) - unknownSince) / 1000
     const ticket = Entry.ticketOf(submitted)
-    // fal may still know a request whose result it has not any more.
-    const both = Effect.flatMap(generator.progress(ticket), ({ _tag }) =>
-      _tag === "Ended" ? Effect.asVoid(generator.result(ticket)) : Effect.void
+    // fal may still know a request whose result it has not any more, and have a result of one that it does not know.
+    const both = generator.progress(ticket).pipe(
+      Effect.map(({ _tag }) => _tag === "Ended"),
+      Effect.catchIf(
+        (error) => tag(error) === "Unknown",
+        () => Effect.succeed(true)
+      ),
+      Effect.flatMap((mayHaveEnded) => (mayHaveEnded ? Effect.asVoid(generator.result(ticket)) : Effect.void))
     )
     const look = yield* Effect.result(left > 0 ? Effect.void : both)
     const reason = look._tag === "Failure" ? look.failure.reason : undefined

@@ -77,7 +77,8 @@ const notTaken = Effect.fnUntraced(function* (
         atLeast: yield* grace
       })
     case "AcceptedWithoutId":
-      yield* Entry.behind(Entry.advance(payer, { ...intent, accepted: true }))
+      // Closed after it, and by `payOnce` beside it: nobody will see it end.
+      yield* Entry.behind(Effect.andThen(Entry.advance(payer, { ...intent, accepted: true }), Entry.close(payer)))
       yield* charged(intent.endpoint, "wasted", null)
       yield* metrics.count("generations_total", { outcome: reason._tag })
       yield* Effect.logError("fal accepted a request and named no request id: look for it in fal's history", request)

@@ -57,6 +57,10 @@ const LONG_PAUSE = 10_000
 /** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
 const TROUBLES = 6
 
+/** Of whether the request has ended, when it is the answer to a question for its result. */
+const saysNothing = ({ reason: { _tag } }: GeneratorError) =>
+  _tag === "Unknown" || _tag === "Unreachable" || _tag === "AccountProblem"
+
 export interface Waited {
   readonly tookMs: number
   readonly inferenceSeconds: number | null
@@ -103,7 +107,7 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
       if (passing && ++troubles <= TROUBLES) continue
       // A result that is there tells more than a status that is not.
       const result = reason._tag === "Unknown" ? yield* Effect.result(generator.result(ticket)) : undefined
-      if (result?._tag !== "Success") return yield* progress.failure
+      if (result === undefined || (result._tag === "Failure" && saysNothing(result.failure))) return yield* progress.failure
       return { tookMs: (yield* Clock.currentTimeMillis) - submittedAt, inferenceSeconds: null, failure: undefined }
     }
     troubles = 0

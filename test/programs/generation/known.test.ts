@@ -289,6 +289,22 @@ describe("a task that has begun", () => {
   )
 })
 
+describe("a request that fal says it does not know", () => {
+  it.effect("is not made again while its result may be there: that is asked for itself once more", () =>
+    Effect.gen(function* () {
+      const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld
+      // The seven looks that are believed, a result that cannot be reached; and after the grace one more look.
+      yield* script.looks(...Array.from({ length: 7 }, () => "unknown" as const), "unreachable", "unknown")
+      yield* start()
+      const id = yield* send()
+      yield* seconds(200)
+      yield* success(id)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+})
+
 describe("an answer for the client", () => {
   it.effect("that fal refuses the request does not wait for a journal that is away", () =>
     Effect.gen(function* () {
@@ -319,6 +335,21 @@ describe("an answer for the client", () => {
       assert.match((yield* failure(id)).message, /no such pose/)
       away.journal = false
       yield* seconds(5)
+      assert.strictEqual(yield* journal.inFlight, 0)
+    })
+  )
+})
+
+describe("a request that nobody can find", () => {
+  it.effect("is no longer in flight once that is written down, however late that is", () =>
+    Effect.gen(function* () {
+      const { failure, journal, script, seconds, send, start, unanswered } = yield* makeWorld
+      yield* script.submits("unnamed")
+      unanswered.push("advance")
+      yield* start()
+      const id = yield* send()
+      yield* seconds(5)
+      assert.match((yield* failure(id)).message, /no request id/)
       assert.strictEqual(yield* journal.inFlight, 0)
     })
   )
@@ -429,6 +460,25 @@ describe("a task id that is used again", () => {
       )
       assert.strictEqual((yield* rows()).length, 2)
       assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
+  it.effect("and fails before it has bought anything leaves the first one's request in flight", () =>
+    Effect.gen(function* () {
+      const { failure, journal, script, seconds, send, start, success } = yield* makeWorld
+      yield* start({ env: { WORKER_CONCURRENCY: "1" } })
+      yield* send({ kwargs: { ...five, version: 1 } })
+      yield* seconds(5)
+      yield* script.jobs(slowly)
+      const id = yield* send({ kwargs: { ...five, seed: 1 } })
+      yield* seconds(2)
+      yield* start()
+      yield* send({ id, kwargs: { ...five, version: 1 } })
+      yield* seconds(5)
+      assert.match((yield* failure(id)).message, /has a version 1 already/)
+      assert.strictEqual(yield* journal.inFlight, 1)
+      yield* seconds(30)
+      yield* success(id)
     })
   )
 

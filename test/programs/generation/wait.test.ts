@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { makeUsual, nextLook, waitUntilEnded } from "../../../src/programs/generation/wait.ts"
-import { Generator, GeneratorError, Unknown, Unreachable } from "../../../src/services/Generator.ts"
+import { Generator, GeneratorError, JobFailed, Unknown, Unreachable } from "../../../src/services/Generator.ts"
 
 const ticket = { endpoint: "fal-ai/flux/dev", requestId: "r" }
 
@@ -11,6 +11,8 @@ const request = (times: {
   readonly queued?: number
   readonly ends: number
   readonly trouble?: (look: number) => GeneratorError | undefined
+  /** What fal answers who asks for the result. */
+  readonly result?: GeneratorError
 }) => {
   let looks = 0
   const layer = Layer.mock(Generator, {
@@ -21,7 +23,8 @@ const request = (times: {
         const now = yield* Clock.currentTimeMillis
         if (now < (times.queued ?? 0)) return { _tag: "Queued", position: 1 } as const
         return now < times.ends ? ({ _tag: "Running" } as const) : ({ _tag: "Ended", inferenceSeconds: null } as const)
-      })
+      }),
+    result: () => times.result ?? new GeneratorError({ reason: new Unknown({ detail: "404" }) })
   })
   return { layer, looks: () => looks }
 }
@@ -141,6 +144,15 @@ describe("waiting for a picture", () => {
         TestClock.layer()
       )
       assert.strictEqual(flapping.exit._tag, "Success")
+    })
+  )
+
+  it.effect("a request that stays unknown has ended when its result says how", () =>
+    Effect.gen(function* () {
+      const trouble = () => new GeneratorError({ reason: new Unknown({ detail: "404" }) })
+      const ended = new GeneratorError({ reason: new JobFailed({ status: 500, type: "runner_error", detail: "it fell" }) })
+      const { exit } = yield* noticed({ ends: 2000, trouble, result: ended })
+      assert.strictEqual(exit._tag, "Success")
     })
   )
 
