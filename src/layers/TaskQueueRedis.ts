@@ -79,14 +79,14 @@ const make = Effect.gen(function* () {
       Effect.asVoid
     )
 
-  const push = (messages: ReadonlyArray<Outgoing>) => {
+  const push = async (messages: ReadonlyArray<Outgoing>) => {
     const pipeline = redis.multi()
     for (const queue of new Set(messages.map((message) => message.queue))) {
       const { key, member } = kombu.binding(queue)
       pipeline.sadd(key, member)
     }
     for (const message of messages) pipeline.lpush(kombu.list(message.queue, message.priority), message.raw)
-    return pipeline.exec()
+    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error // a queue that is no list
   }
 
   return TaskQueue.of({

@@ -480,6 +480,8 @@ describeWith(["redis"], "messages for a queue that is no list", ({ redis }) => {
       const error = yield* Effect.flip(queue.publishOnce({ key: "canvas", digest: "digest" }, "", messages))
       assert.include(String(error.cause), "WRONGTYPE sessions is no queue")
       assert.strictEqual(yield* ask((raw) => raw.llen(QUEUE)), 0)
+      const alone = yield* Effect.flip(queue.publish([message({ queue: "sessions" })]))
+      assert.include(String(alone.cause), "WRONGTYPE")
       yield* ask((raw) => raw.del("sessions"))
       yield* queue.publishOnce({ key: "canvas", digest: "digest" }, "", messages)
       assert.deepStrictEqual([yield* ask((raw) => raw.llen(QUEUE)), yield* ask((raw) => raw.llen("sessions"))], [2, 1])
