@@ -27,3 +27,22 @@ it.effect("whatever Redis was told of an end before it was away it is told again
     assert.deepStrictEqual(known, ["follow-up sent", "result stored", "acknowledged"])
   }).pipe(Effect.provide(Layer.merge(Layer.mock(TaskQueue, { acknowledge }), MetricsMemory.layer)))
 })
+
+it.effect("a follow-up for a queue that this worker has no right to is given up, and the result is told all the same", () => {
+  const known: Array<string> = []
+  const tell = (what: string) => Effect.sync(() => void known.push(what))
+  return Effect.gen(function* () {
+    const { end } = makeEnding(yield* TaskQueue, yield* Metrics)
+    const cause = new Error("NOPERM No permissions to access a key")
+    const follow = Effect.fail(new QueueError({ operation: "publishOnce", cause }))
+    const ending = yield* Effect.forkChild(
+      end({ tag: "t", queue: "q", raw: "" }, [
+        { what: "send what follows", run: follow, otherwise: { what: "tell its waiters", run: tell("waiters told") } },
+        { what: "store a result", run: tell("result stored") }
+      ])
+    )
+    yield* TestClock.adjust("1 minute")
+    assert.deepStrictEqual(known, ["buried", "waiters told", "result stored"])
+    yield* Fiber.join(ending)
+  }).pipe(Effect.provide(Layer.merge(Layer.mock(TaskQueue, { bury: () => tell("buried") }), MetricsMemory.layer)))
+})

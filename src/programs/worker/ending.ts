@@ -6,10 +6,17 @@ import { type Insisting, Vitals } from "../../services/Vitals.ts"
 import type { Step } from "../celery/canvas/carryOut.ts"
 import { explain } from "../explain.ts"
 
-/** What Redis has answered stays as it is: there is something else under that key, or a document that is none. */
-const isLasting = (error: object) =>
-  (Predicate.hasProperty(error, "operation") && error.operation === "read") ||
-  (Predicate.hasProperty(error, "cause") && /\bWRONGTYPE\b/.test(String(error.cause)))
+/**
+ * What Redis has answered stays as it is: there is something else under that key, or a document that is none. A follow-up goes where
+ * a client says, which may be a queue that this worker has no right to.
+ */
+const isLasting = (error: object) => {
+  const operation = Predicate.hasProperty(error, "operation") ? error.operation : undefined
+  const cause = Predicate.hasProperty(error, "cause") ? String(error.cause) : ""
+  return (
+    operation === "read" || /\bWRONGTYPE\b/.test(cause) || (operation === "publishOnce" && /\bNOPERM\b.*\bkeys?\b/.test(cause))
+  )
+}
 
 /**
  * Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. An answer
