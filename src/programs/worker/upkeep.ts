@@ -82,8 +82,14 @@ export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
     const queue = yield* TaskQueue
     const metrics = yield* Metrics
     yield* leased
+    let failing = false
+    const pass = queue.release.pipe(
+      Effect.tapError((error) => (failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", error))),
+      Effect.option
+    )
     while (true) {
-      const released = yield* Effect.option(queue.release)
+      const released = yield* pass
+      failing = Option.isNone(released)
       const now = yield* Clock.currentTimeMillis
       if (Option.isSome(released)) {
         const { buried, due, lost } = released.value
@@ -102,7 +108,7 @@ export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
       const next = more ? Option.some(now) : Option.flatMap(released, ({ nextDue }) => nextDue)
       yield* self.doing(
         Option.match(next, {
-          onNone: () => "nothing scheduled",
+          onNone: () => (failing ? "no message can be put back" : "nothing scheduled"),
           onSome: (at) => `next due in ${Math.max(0, Math.round((at - now) / 1000))} s`
         })
       )
