@@ -10,6 +10,7 @@ import { broker } from "./redis/where.ts"
 
 /** Somebody else may write between a look and the write that it leads to, but not this often. */
 const TRIES = 20
+const EMPTY = { text: null, print: "" }
 
 const Stored = Schema.Tuple([Schema.NullOr(Schema.String), Schema.String, Schema.FiniteFromString])
 const Replaced = Schema.Literals(["written", "changed"])
@@ -49,15 +50,16 @@ export const layer = Layer.effect(
         ([text, print, now]) => ({ text, print, now: now * 1000 })
       )
 
-    /** Looks, decides, and writes if nothing has changed since. */
+    /** Looks, decides, and writes if nothing has changed since. Where it is `likelyEmpty` it is not looked at first. */
     const change = Effect.fnUntraced(function* <R, A extends string>(
       operation: string,
       taskId: string,
       decide: (stored: string | null) => Rules.Change<R>,
-      write: (args: ReadonlyArray<string | number>, ifEnded: boolean) => Effect.Effect<A | "changed", JournalError>
+      write: (args: ReadonlyArray<string | number>, ifEnded: boolean) => Effect.Effect<A | "changed", JournalError>,
+      likelyEmpty = false
     ) {
       for (let tries = 0; tries < TRIES; tries++) {
-        const { print, text } = yield* look(operation, taskId)
+        const { print, text } = likelyEmpty && tries === 0 ? EMPTY : yield* look(operation, taskId)
         const change = decide(text)
         if (change._tag === "Leave") return change.why
         const { entry, ifEnded } = change
@@ -87,7 +89,8 @@ export const layer = Layer.effect(
                 [...keysOf(taskId), kombu.line, kombu.lineAsked],
                 [...args, settings.FAL_MAX_CONCURRENT, PRESENT, GONE, ifEnded ? 1 : 0]
               )
-            )
+            ),
+          Option.isNone(repeats)
         )
       ),
       advance: Effect.fn("Journal.advance")(function* (taskId, next) {
