@@ -426,7 +426,7 @@ describe("fal's answer to a submit is lost", () => {
   it.effect("one that fal does not know then either is made again, once", () =>
     Effect.gen(function* () {
       const { ledger, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.looks(...Array.from({ length: 9 }, () => "unknown" as const))
+      yield* script.looks(...Array.from({ length: 10 }, () => "unknown" as const)) // its status and its result
       yield* start()
       const id = yield* send()
       yield* seconds(50)
