@@ -3,7 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { Redis } from "ioredis"
-import { rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { rolldown } from "rolldown"
 import config from "../../rolldown.config.ts"
@@ -21,10 +21,13 @@ import type { Answer, Row, Sent } from "./judge.ts"
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "walking", style: "casual" }
 export const [BROKER, BACKEND] = [4, 5]
 
-/** The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile. */
-const bundle = async (folder: string) => {
+/**
+ * The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile; within the checkout, where the simulator
+ * finds sharp.
+ */
+const bundle = async () => {
   const { output, ...input } = config
-  const file = join(folder, "model-generator.mjs")
+  const file = join(mkdtempSync(join(import.meta.dirname, "../../node_modules/.model-generator-")), "model-generator.mjs")
   const build = await rolldown({ ...input, logLevel: "silent" })
   await build.write({ ...output, file })
   await build.close()
@@ -58,9 +61,8 @@ export const alone: Effect.Effect<Home, never, Scope.Scope> = Effect.map(durable
 
 export const makeArena = Effect.fnUntraced(function* (python: string, home: Home) {
   const folder = temporaryFolder("chaos")
-  const program = yield* Effect.acquireRelease(
-    Effect.promise(() => bundle(join(folder, "program"))),
-    (file) => Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
+  const program = yield* Effect.acquireRelease(Effect.promise(bundle), (file) =>
+    Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
   )
   const postgres = yield* ownPostgres
   const database = yield* freshDatabase(postgres)
