@@ -242,10 +242,10 @@ export class Cluster {
   start(name: string): Process {
     const namesakes = this.processes.filter((other) => other.running && other.name === `celery@${name}`)
     // What starts where its namesake ended finds host and process id unchanged, as a container does. One that starts beside a
-    // namesake is on another machine, which may be set up alike.
-    const isAlike = namesakes.length > 0 && this.dice.chance(0.5)
-    const host = namesakes.length === 0 || isAlike ? name : `${name}-${this.processes.length + 1}`
-    const machine = namesakes.length === 0 ? "one" : `${this.processes.length + 1}`
+    // namesake is on another machine, which may be set up alike; or in a container beside it.
+    const beside = namesakes.length === 0 ? "nobody" : this.dice.pick(["elsewhere", "alike", "same machine"] as const)
+    const host = beside === "elsewhere" ? `${name}-${this.processes.length + 1}` : name
+    const machine = beside === "elsewhere" || beside === "alike" ? `${this.processes.length + 1}` : "one"
     if (namesakes.length > 0) this.count("namesakes")
     const { children, prefetch } = this.size
     const boot = `${name}.${this.processes.length + 1}`
@@ -285,6 +285,8 @@ export class Cluster {
       ),
       Context.merge(this.#world, base)
     )
+    const { requests } = Context.get(own, Vitals)
+    process.hasInHand = (id) => (requests.get(id)?.startedAt ?? null) !== null
     const { hear, ...fleet } = Context.get(own, Fleet)
     const { generator, library, results } = this.#observed
     const context = this.#world.pipe(

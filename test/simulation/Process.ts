@@ -27,6 +27,8 @@ export class Process {
   steadySince = Number.NEGATIVE_INFINITY
   /** When it last asked for its lease and had an answer or none; undefined while it waits for one. */
   askedAt: number | undefined
+  /** Whether it runs the task now. */
+  hasInHand: (id: string) => boolean = () => false
   /** How far its clock is ahead (milliseconds). */
   ahead = 0
   fiber: Fiber.Fiber<unknown, unknown> | undefined

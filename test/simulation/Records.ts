@@ -106,7 +106,7 @@ export class Records {
     for (const [requestId, taskId] of this.#taskOf) {
       if (taskId !== id) continue
       if (raw.includes(requestId) || this.#given.get(raw)?.has(requestId) === true) this.knows(by, requestId)
-      else this.knowers.get(requestId)?.delete(by)
+      else if (!by.hasInHand(id)) this.knowers.get(requestId)?.delete(by)
     }
   }
 
@@ -331,7 +331,9 @@ export class Records {
     const others = processes.filter(
       ({ boot, leasedUntil, name }) => boot !== by.boot && name === by.name && leasedUntil > redis.now
     )
-    const live = others.filter((other) => other.running || other.place !== by.place)
+    // A life that begins takes the name of one at its own place, which it cannot tell from one that has ended; no other may.
+    const begins = by.beatAt === Number.NEGATIVE_INFINITY
+    const live = others.filter((other) => other.place !== by.place || (other.running && !begins))
     if (!ours) {
       if (live.length === 0 && !by.wasForgotten) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
       return

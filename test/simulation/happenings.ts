@@ -12,16 +12,16 @@ export const act = (cluster: Cluster, clients: Clients) => {
   const what = dice.weighted({
     send: 5,
     start: running.length === 0 ? 8 : running.length < 3 ? 1.5 : 0,
-    namesake: running.length > 0 && running.length < 3 ? 0.2 : 0,
+    namesake: running.length > 0 && running.length < 3 ? 0.35 : 0,
     kill: 1.4,
     stop: 0.6,
     hurry: 0.4,
     cut: 1.2,
     mend: 2,
     freeze: 0.8,
-    robbery: running.length > 1 ? 0.35 : 0,
-    unlucky: running.length > 0 ? 0.12 : 0,
-    late: running.length > 0 ? 0.2 : 0,
+    robbery: running.length > 1 ? 0.5 : 0,
+    unlucky: running.length > 0 ? 0.2 : 0,
+    late: running.length > 0 ? 0.3 : 0,
     outlived: 0.4,
     thaw: 0.6,
     jobs: 1.5,
@@ -47,6 +47,12 @@ export const act = (cluster: Cluster, clients: Clients) => {
     case "kill":
       return anyOf((process) => cluster.kill(process))
     case "stop":
+      if (dice.chance(0.3)) {
+        // While something runs that takes longer than a stop may.
+        cluster.run(script.jobs({ ends: "picture", after: 30_000 }))
+        clients.send("picture")
+        cluster.time.pass(3000)
+      }
       return anyOf((process) => cluster.stop(process))
     case "hurry":
       return anyOf((process) => {
@@ -64,7 +70,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
     case "robbery": {
       // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
       cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
-      const call = dice.pick(["intend", "late intend", "late intend", "advance", "progress", "progress"])
+      const call = dice.pick(["intend", "late intend", "late intend", "late intend", "advance", "progress", "progress"])
       // Or for almost as long, and dies of its submit.
       if (call === "late intend") cluster.ambushes.push({ call: "intend", does: 28_000 }, { call: "submit", does: "death" })
       else cluster.ambushes.push({ call, does: 46_000 })
