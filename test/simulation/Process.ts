@@ -16,7 +16,7 @@ export class Process {
   deadline = Number.POSITIVE_INFINITY
   /** When something last came between it and its lease. */
   troubledAt = Number.NEGATIVE_INFINITY
-  /** Redis may have forgotten that it lives, or that one before it has ended. */
+  /** Redis may have forgotten that it lives, or that one before it has ended; or another has taken its name. */
   wasForgotten = false
   /** Between which times something kept it from what; the last may go on. */
   readonly hindrances: Array<{ readonly what: Link | "everything"; readonly from: number; to: number }> = []

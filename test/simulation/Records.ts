@@ -339,7 +339,10 @@ export class Records {
       return
     }
     for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
-    for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
+    for (const other of others) {
+      other.leasedUntil = Number.NEGATIVE_INFINITY
+      other.wasForgotten = true
+    }
     by.leasedUntil = redis.now + LEASE
     if (redis.now - by.beatAt > LATE || by.steadySince > redis.now) by.steadySince = redis.now
     by.beatAt = redis.now
