@@ -62,7 +62,8 @@ export const find = Effect.fnUntraced(function* (
   payer.knowledge.ahead = Math.round(asked.success.now - before)
   const stored = Option.getOrUndefined(asked.success.entry)
   if (stored === undefined) return known
-  if (stored._tag === "Unreadable") return known ?? stored
+  // Nobody could write what comes of an intent.
+  if (stored._tag === "Unreadable") return hasRequest(known) ? known : stored
   payer.knowledge.another = !isSameTask(stored, payer)
   if (payer.knowledge.another) return known
   if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) return known

@@ -147,6 +147,21 @@ describe("an entry that cannot be read", () => {
       })
     )
 
+  it.effect("is given up too where the message knows no more than that a picture was asked for", () =>
+    Effect.gen(function* () {
+      const { counts, failure, ledger, script, seconds, send, spoilt, start } = yield* makeWorld
+      yield* script.submits("lost")
+      yield* start()
+      const id = yield* send()
+      yield* seconds(5)
+      spoilt.entries.set(id, null)
+      yield* seconds(3600)
+      assert.match((yield* failure(id)).message, /cannot be read/)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
   it.effect("does not keep a picture from its client that this process has bought", () =>
     Effect.gen(function* () {
       const { counts, ledger, script, seconds, send, spoilt, start, success } = yield* makeWorld
