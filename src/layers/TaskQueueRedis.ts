@@ -31,7 +31,7 @@ const ONCE = 7 * 86_400
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
 
-/** What a script is told of a message that goes back. */
+/** What a script needs to know about a message that it puts back. */
 const told = ({ crashed, generation }: GivenBack) => [
   crashed ? "alone" : "none",
   generation === undefined ? "" : PythonJson.stringify(generation)

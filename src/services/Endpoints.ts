@@ -29,7 +29,7 @@ export type Admission =
 /** How long a refusal closes an endpoint at first and at most (seconds): twice as long each time a trial is refused too. */
 export const FIRST = 15
 export const LONGEST = 300
-/** A trial that nobody has heard of for so long is over, and the next caller makes another (seconds). */
+/** A trial that nobody has reported on for this many seconds is over, and the next caller makes another. */
 export const TRIAL = 15
 /** A closure that ended this long ago says nothing about the next one (seconds). */
 export const FORGET = 900

@@ -190,7 +190,7 @@ export const kinds = {
     clients.cluster.heavy.add(task.id)
     deadly(clients, task)
   },
-  /** Both at once: who waits for it cannot even be told that it is given up. */
+  /** Both at once: the client that waits for the task cannot even be told that it is given up. */
   doomed: (clients, task) => {
     clients.cluster.heavy.add(task.id)
     clients.cluster.unstorable.add(task.id)

@@ -68,8 +68,8 @@ export const LEASE = 30
 /** A beat that comes later than this after the one before breaks the row (seconds). */
 export const LATE = 10
 /**
- * Who calls others dead must have beaten on time for so long (seconds): after Redis was away, or stood still, every living worker
- * has renewed its lease by then.
+ * A worker may call others dead only when its own beats have been on time for this many seconds: after Redis was away, every
+ * living worker has renewed its lease by then.
  */
 export const STEADY = 15
 
@@ -163,7 +163,7 @@ export const letterId = (letter: string) => {
   return createHash("sha1").update(bytes.subarray(-4096)).update(String(bytes.length)).digest("hex").slice(0, 10)
 }
 
-/** The message inside a dead letter; nothing when that is the bare message, or another hand's. */
+/** The message inside a dead letter; nothing when the letter is a bare message, or was not written by us. */
 export const inside = (letter: string): Buffer | undefined => {
   try {
     const { raw, raw_base64: bytes } = record(PythonJson.parse(letter)) ?? {}

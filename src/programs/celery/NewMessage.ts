@@ -33,7 +33,7 @@ const asProtocol2 = ({ args, embed, envelope, expires, group, groupIndex, ignore
 }
 
 /**
- * The same task once more, due at `eta`: same id and body, one retry more (celery-wire 4.6), a new tag, and what is known of the
+ * The same task once more, due at `eta`: same id and body, one retry more a new tag, and what is known of the
  * request it pays for. `generation` null: that there is none; left out: what the message says already.
  */
 export const again = (

@@ -17,7 +17,7 @@ export const queueName = Settings.of("WORKER_QUEUES").pipe(
   Effect.orDie // a command checks its settings before it starts
 )
 
-/** Who wants to wait for a result asks first whether it could be seen: a picture that nobody hears of is paid all the same. */
+/** Checks that results can be read before a task is sent: a picture whose result nobody can read is paid all the same. */
 export const mustReachBoth = Effect.gen(function* () {
   yield* (yield* TaskQueue).ping
   yield* (yield* ResultStore).ping

@@ -32,7 +32,7 @@ const read = (buried: Buried) => {
     time: letter?.time ?? null,
     task: letter?.task ?? message?.headers.task ?? null,
     task_id: letter?.task_id ?? message?.headers.id ?? null,
-    // Put there as it was by a worker that could not read it, or by another hand.
+    // A worker that could not read the message put it there as it was, or somebody else did.
     reason: letter?.reason ?? "a bare message",
     error: letter?.error ?? "",
     bytes: buried.bytes,

@@ -40,7 +40,7 @@ const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
     })
   )
 
-/** Bookkeeping that no answer waits for: done beside what comes next, for as long as the journal may be away. */
+/** Bookkeeping that no answer waits for. It runs in the background and is retried while the journal is away. */
 export const behind = <A, E, R>(call: Effect.Effect<A, E, R>) =>
   Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.timeout(call, "10 minutes")), { startImmediately: true }))
 

@@ -149,7 +149,7 @@ export const submit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, { e
 /** A request that may have been paid, and cannot be found. */
 export type Lost = Entry.Intended | Entry.Submitted
 
-/** How a lost request is told of. */
+/** How a lost request is reported. */
 const wordsOf = (lost: Lost) =>
   lost._tag === "Submitted"
     ? `fal no longer knows request ${lost.requestId}`

@@ -51,7 +51,7 @@ const insistOnAll = <A, E extends { readonly _tag: string }, R>(what: () => stri
     )
   })
 
-/** Does it, and whatever is wrong with it is logged: what comes after it does not depend on it. */
+/** Runs the step and logs whatever is wrong with it, so that the steps after it do not depend on it. */
 export const tried = <E extends { readonly _tag: string }, R>(what: string, run: Effect.Effect<void, E, R>) =>
   Effect.catchCauseIf(
     insist(what, run),

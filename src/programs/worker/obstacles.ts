@@ -10,9 +10,9 @@ import type { Blocked } from "../Task.ts"
 export const RUN = 20
 export const PACE = 100
 const RETURN = 2 * PACE
-/** Nothing but parked tasks for so long, and the worker says that it does no work (milliseconds). */
+/** A worker that has only parked tasks for this many milliseconds says that it does no work. */
 const PATIENCE = 5000
-/** Known to be closed for so long after its time: until then somebody has tried it and said so (milliseconds). */
+/** An endpoint counts as closed for this many milliseconds after its time: until then some worker has tried it and reported. */
 const STALE = 30_000
 
 /** Notes why a task is parked, and says until when (Unix milliseconds). */

@@ -16,7 +16,7 @@ export const revocation = (vitals: Vitals["Service"], request: Request, now: num
   )
 }
 
-/** A turn whose task has not come for so long is given up (milliseconds). */
+/** A turn is given up when its task has not come for this many milliseconds. */
 const UNUSED = 3_600_000
 /** A task that has not come so long after its time was taken by another worker (milliseconds). */
 const GONE = 60_000

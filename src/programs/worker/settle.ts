@@ -39,7 +39,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
     settings.RESULT_EXTENDED ? { ...message, extended: Reply.extended(message, me.name) } : message
   const senderOf = (ended: Canvas.Ended, delivery: Delivery) =>
     Effect.map(Clock.currentTimeMillis, (now) => Canvas.senderOf(ended, delivery.queue, me.name, now))
-  /** The steps that tell everyone who waits for it or for what was to follow it. */
+  /** The steps that tell every client that waits for the task or for what was to follow it. */
   const telling = (delivery: Delivery, ended: Canvas.Ended, document: (whose: Reply.Whose, now: number) => TaskResult) =>
     Effect.map(senderOf(ended, delivery), (sender) => canvas.fail(ended, (whose) => document(whose, sender.now), sender))
 
@@ -172,7 +172,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
       yield* outside.emit(() => TaskEvent.failed(problem.id, problem.failure))
     }),
 
-    /** The claim has made it a dead letter already, so it is only told: to who waits for its id, where that could be read. */
+    /** The claim has made it a dead letter already. What is left is to tell the client that waits for its id, where the id could be read. */
     tooLarge: Effect.fnUntraced(function* (
       delivery: Delivery,
       bytes: number,

@@ -88,8 +88,8 @@ export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"
     }),
 
     /**
-     * Who is to be told that a task did not end well: who waits for it, its chord, the rest of its chain, and, after a failure,
-     * its errbacks. In this order, and each of them whatever became of the others.
+     * Reports a task that did not end well: to the client that waits for its result, its chord, the rest of its chain, and, after
+     * a failure, its errbacks. In this order, and each of them whatever became of the others.
      */
     fail: (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender): ReadonlyArray<Step> => {
       const alike = (whose: Reply.Whose, { call }: Canvas.Stranded) => document({ ...whose, extended: ended.extended && call })
