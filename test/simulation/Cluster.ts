@@ -581,7 +581,8 @@ export class Cluster {
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
           if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
           if (!process.alive) return Effect.never
-          if (does === "forgotten" || does === "forgotten death") this.failover(this.redis.writes - 1)
+          if (does === "forgotten" || does === "forgotten death")
+            this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 4, 6])))
           if (dies === "after") {
             this.kill(process, `after ${what}`)
             return Effect.never

@@ -152,9 +152,9 @@ export const kinds = {
   reused: (clients, task) => {
     const { dice, results } = clients.cluster
     const hasEnded = ({ id }: Sent) => Option.exists(clients.cluster.run(results.get(id)), ({ status }) => status === "SUCCESS")
-    const ended = clients.sent.filter((sent) => (sent.kind === "picture" || sent.kind === "linked") && hasEnded(sent))
+    const ended = clients.sent.filter((sent) => ["picture", "linked", "chain"].includes(sent.kind) && hasEnded(sent))
     if (ended.length === 0) return plain(clients, task)
-    const [reuses, link] = [dice.pick(ended).id, `${task.id}-link`]
+    const [reuses, link] = [(ended.find(({ kind }) => kind !== "picture") ?? dice.pick(ended)).id, `${task.id}-link`]
     clients.push({ ...task, reuses, sentAt: clients.cluster.time.now }, picture(clients, task.seed), {
       embed: { callbacks: [health(link)] }
     })
@@ -213,7 +213,7 @@ export const weights: Readonly<Record<Kind, number>> = {
   health: 1,
   batch: 1.5,
   chain: 1.5,
-  linked: 1,
+  linked: 1.5,
   errback: 0.7,
   group: 0.7,
   chord: 1,
@@ -221,7 +221,7 @@ export const weights: Readonly<Record<Kind, number>> = {
   oddLink: 0.5,
   oddErrback: 0.5,
   unstorable: 0.4,
-  reused: 0.7,
+  reused: 1.2,
   wrong: 0.7,
   unknown: 0.4,
   unreadable: 0.4,
