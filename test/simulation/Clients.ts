@@ -113,6 +113,13 @@ export class Clients {
     time.settle()
   }
 
+  /** Whether a message of it is anywhere still: its worker died before it could acknowledge it. */
+  isThere({ id }: Sent): boolean {
+    const { broker } = this.cluster
+    const raws = [...[...broker.lists.values()].flat(), ...[...broker.unacknowledged.values()].map(({ raw }) => raw)]
+    return raws.some((raw) => idOf(raw) === id)
+  }
+
   /** Says how many parts a chord has, which Redis may forget. */
   sized(group: string, size: number) {
     const { records, redis, results } = this.cluster

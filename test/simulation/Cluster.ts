@@ -474,7 +474,10 @@ export class Cluster {
   setClock(of: Process | "Redis" | "all", by: number) {
     this.note(`the clock of ${of instanceof Process ? of.boot : of} is set by ${by} ms`)
     this.count("clock jumps")
-    if (of === "Redis" || of === "all") this.redis.ahead += by
+    if (of === "Redis" || of === "all") {
+      this.redis.ahead += by
+      this.redis.wasSet = true
+    }
     for (const process of of === "all" ? this.processes : of instanceof Process ? [of] : []) process.ahead += by
     this.unequal = Math.max(this.unequal, ...this.processes.map(({ ahead }) => Math.abs(ahead)), Math.abs(this.redis.ahead))
   }
@@ -599,7 +602,9 @@ export class Cluster {
           if (stops) this.soon(20, () => (this.stop(process), this.hurry(process)))
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
-          return Effect.andThen(pause(delay[1]), alive(heard))
+          // An answer that is still on its way from a Redis that is no more does not arrive.
+          const arrives = Effect.suspend(() => (link === "redis" && master !== this.#masters ? fail(name) : heard))
+          return Effect.andThen(pause(delay[1]), alive(arrives))
         })
         return Effect.andThen(pause(delay[0]), alive(back))
       })

@@ -335,14 +335,13 @@ export class Records {
     const begins = by.beatAt === Number.NEGATIVE_INFINITY
     const live = others.filter((other) => other.place !== by.place || (other.running && !begins))
     if (!ours) {
-      if (live.length === 0 && !by.wasForgotten) this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
+      if (live.length === 0 && !by.wasForgotten && !redis.wasSet)
+        this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
       return
     }
-    for (const { boot } of live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
-    for (const other of others) {
-      other.leasedUntil = Number.NEGATIVE_INFINITY
-      other.wasForgotten = true
-    }
+    for (const { boot } of redis.wasSet ? [] : live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
+    for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
+    if (begins) for (const other of processes) if (other !== by && other.name === by.name) other.wasForgotten = true
     by.leasedUntil = redis.now + LEASE
     if (redis.now - by.beatAt > LATE || by.steadySince > redis.now) by.steadySince = redis.now
     by.beatAt = redis.now
@@ -361,7 +360,8 @@ export class Records {
       const certain = holder === undefined || holder.leasedUntil === Number.NEGATIVE_INFINITY
       const steady = redis.now - by.beatAt <= LATE && redis.now - by.steadySince >= STEADY
       if (broker.unacknowledged.get(tag) === entry) {
-        if (over && (certain || steady)) this.violations.push(`left with the dead: ${id} with ${boot} by ${by.boot}`)
+        if (over && !redis.wasSet && (certain || steady))
+          this.violations.push(`left with the dead: ${id} with ${boot} by ${by.boot}`)
         continue
       }
       if (!over) this.violations.push(`robbed: ${boot} of ${id} by ${by.boot}: its lease was good`)

@@ -29,6 +29,8 @@ export class Redis {
   writes = 0
   /** How far its clock is ahead (milliseconds). */
   ahead = 0
+  /** Its clock has been set: a lease that was over may last once more, and what is said of leases no longer holds. */
+  wasSet = false
   /** So many writes a replica has confirmed: one of them was waited for. */
   confirmed = 0
   readonly clock: Clock.Clock

@@ -144,6 +144,7 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   // Other arguments are another task.
   for (const { id, reuses, sentAt = 0 } of clients.sent) {
     if (reuses === undefined || cluster.isMixed || records.endedByStock.has(reuses) || records.astray.has(reuses)) continue
+    if (clients.sent.some((sent) => sent.id === reuses && sent.revoked === true)) continue
     if (records.redelivered.has(reuses) || records.intents.get(reuses)?.some(({ at }) => at >= sentAt) === true) continue
     violations.push(`not run: ${id}, sent as ${reuses}`)
   }

@@ -152,7 +152,9 @@ export const kinds = {
   reused: (clients, task) => {
     const { dice, results } = clients.cluster
     const hasEnded = ({ id }: Sent) => Option.exists(clients.cluster.run(results.get(id)), ({ status }) => status === "SUCCESS")
-    const ended = clients.sent.filter((sent) => ["picture", "linked", "chain"].includes(sent.kind) && hasEnded(sent))
+    const ended = clients.sent.filter(
+      (sent) => ["picture", "linked", "chain"].includes(sent.kind) && hasEnded(sent) && !clients.isThere(sent)
+    )
     if (ended.length === 0) return plain(clients, task)
     const [reuses, link] = [(ended.find(({ kind }) => kind !== "picture") ?? dice.pick(ended)).id, `${task.id}-link`]
     clients.push({ ...task, reuses, sentAt: clients.cluster.time.now }, picture(clients, task.seed), {
