@@ -37,9 +37,10 @@ describeWith(["redis", "postgres"], "a worker that leaks 5 MB a task", (servers)
               NODE_OPTIONS: `--import ${join(import.meta.dirname, "leak.ts")}`
             })
             if (cgroup !== undefined) writeFileSync(join(cgroup, "cgroup.procs"), String(child.pid))
+            // A life may begin when all is done already; before it is ready a SIGTERM would not end it in order.
             const done = Effect.map(
               Effect.promise(() => stage.raw.backend.dbsize()),
-              (results) => results >= tasks
+              (results) => results >= tasks && out.stderr.includes("ready")
             )
             const finished = yield* done.pipe(
               Effect.delay("100 millis"),

@@ -139,6 +139,8 @@ const messageOf = (
         // Under what the message needs to be read: no option may take its place.
         ...propertiesIn(given, new Set(stamps)),
         ...envelope.properties,
+        // The one property of kombu's own that a sender may choose.
+        ...(given["delivery_mode"] === 1 || given["delivery_mode"] === 2 ? { delivery_mode: given["delivery_mode"] } : {}),
         ...(until === null ? {} : { expiration: String(Math.max(0, Math.round(moment(until) - sender.now) || 0)) })
       }
     },
