@@ -585,7 +585,7 @@ export class Cluster {
           if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
           if (!process.alive) return Effect.never
           if (does === "forgotten" || does === "forgotten death")
-            this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 4, 6])))
+            this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 1, 5])))
           if (dies === "after") {
             this.kill(process, `after ${what}`)
             return Effect.never

@@ -65,6 +65,8 @@ export class Records {
   readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
   /** What a client has sent and Redis has forgotten: task ids, and groups whose size it was told. */
   readonly astray = new Set<string>()
+  /** What a worker has sent and Redis has forgotten. Only a batch's children are not sent once more when the batch ends. */
+  readonly unsent = new Set<string>()
   readonly violations: Array<string> = []
   /** What was known, by the text of a message that was given back in order, of the requests it pays for. */
   readonly #given = new Map<string, ReadonlySet<string>>()
@@ -253,7 +255,10 @@ export class Records {
 
   #sends(id: string) {
     this.sent.set(id, (this.sent.get(id) ?? 0) + 1)
-    this.#cluster.redis.noted(() => this.sent.set(id, (this.sent.get(id) ?? 0) - 1))
+    this.#cluster.redis.noted(() => {
+      this.sent.set(id, (this.sent.get(id) ?? 0) - 1)
+      this.unsent.add(id)
+    })
   }
 
   /** A count of the crashes of a task changes with this write, and back when it is forgotten. */
@@ -335,12 +340,15 @@ export class Records {
     const begins = by.beatAt === Number.NEGATIVE_INFINITY
     const live = others.filter((other) => other.place !== by.place || (other.running && !begins))
     if (!ours) {
-      if (live.length === 0 && !by.wasForgotten && !redis.wasSet)
+      if (live.length === 0 && begins && !by.wasForgotten && !redis.wasSet)
         this.violations.push(`kept waiting: ${by.boot}, though nobody has its name`)
       return
     }
     for (const { boot } of redis.wasSet ? [] : live) this.violations.push(`two of a name: ${by.boot} beside ${boot}`)
-    for (const other of others) other.leasedUntil = Number.NEGATIVE_INFINITY
+    for (const other of others) {
+      other.leasedUntil = Number.NEGATIVE_INFINITY
+      other.steadySince = Number.POSITIVE_INFINITY
+    }
     if (begins) for (const other of processes) if (other !== by && other.name === by.name) other.wasForgotten = true
     by.leasedUntil = redis.now + LEASE
     if (redis.now - by.beatAt > LATE || by.steadySince > redis.now) by.steadySince = redis.now

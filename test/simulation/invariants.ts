@@ -70,7 +70,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   }
   const unfinished = clients.sent.filter((sent) => isExpected(sent) && !isFinal(documentOf(sent.id)?.status ?? ""))
   // What only Redis knew it may forget: that is counted, and no worker's fault.
-  const isAstray = ({ group, id, parts = [] }: Sent) =>
+  const isAstray = ({ group, id, kind, parts = [] }: Sent) =>
+    (kind === "child" && records.unsent.has(id)) ||
     [id, ...parts, ...(group === undefined ? [] : [group])].some((one) => records.astray.has(one))
   // What has been put aside with its reason is not lost either.
   const letters = QUEUES.flatMap((queue) => broker.lists.get(`${queue}.dead`) ?? []).map(letterOf)
@@ -87,7 +88,8 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   // Nothing is paid twice.
   let paidTwice = 0
   const repaid = new Set<string>()
-  for (const { id, reuses = id, seed, notBefore = 0 } of clients.sent) {
+  for (const sent of clients.sent) {
+    const { id, notBefore = 0, reuses = id, seed } = sent
     if (seed === undefined) continue
     const requests = requestsOf(seed)
     if (requests.some(({ acceptedAt }) => acceptedAt < notBefore - cluster.unequal))
@@ -100,7 +102,7 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     let resubmits = 0
     for (const [at, row] of paid.slice(1).entries()) {
       const before = paid[at]!
-      if (isForgotten(reuses, before, row, records)) {
+      if (isForgotten(sent, before, row, records)) {
         cluster.count("payments that a failover cost")
         repaid.add(id)
         continue
