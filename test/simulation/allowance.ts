@@ -22,6 +22,6 @@ export const isForgotten = (
   const spans = records.attached.get(before.requestId) ?? []
   if (spans.length > 0) return spans.every(({ from, until }) => until <= intended || from > intended)
   const first = records.buyers.get(before.requestId)?.by
-  const intent = intents.findLast(({ at, by }) => by === first && at <= before.acceptedAt)
+  const intent = intents.findLast(({ at, by }) => (first === undefined || by === first) && at <= before.acceptedAt)
   return intent !== undefined && intent.forgottenAt <= intended
 }
