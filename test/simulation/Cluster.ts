@@ -566,7 +566,7 @@ export class Cluster {
         if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
-        const master = this.#masters
+        let master = this.#masters
         const dies: Fate["dies"] = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
         if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
@@ -584,8 +584,10 @@ export class Cluster {
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
           if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
           if (!process.alive) return Effect.never
-          if (does === "forgotten" || does === "forgotten death")
+          if (does === "forgotten" || does === "forgotten death") {
             this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 1, 5])))
+            master = this.#masters // the answer had come just before
+          }
           if (dies === "after") {
             this.kill(process, `after ${what}`)
             return Effect.never
