@@ -566,7 +566,7 @@ export class Cluster {
         if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
-        let master = this.#masters
+        const master = this.#masters
         const dies: Fate["dies"] = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
         if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
@@ -586,7 +586,7 @@ export class Cluster {
           if (!process.alive) return Effect.never
           if (does === "forgotten" || does === "forgotten death") {
             this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 1, 5])))
-            master = this.#masters // the answer had come just before
+            if (does === "forgotten") return alive(exit) // the answer had come just before
           }
           if (dies === "after") {
             this.kill(process, `after ${what}`)
