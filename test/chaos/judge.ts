@@ -62,6 +62,9 @@ const groupBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string | number) => 
 
 const none: Forgotten = { requests: [], ends: new Set() }
 
+/** The grace counts from the intent, and fal counts from the POST, which follows at once (milliseconds, on a busy machine). */
+const INTENT_TO_POST = 500
+
 export const judge = ({ answers, forgotten = none, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
   const paid = groupBy(
     ledger.filter(({ units }) => units > 0),
@@ -91,7 +94,7 @@ export const judge = ({ answers, forgotten = none, grace, ledger, rows, sent, un
     const [first, second, ...more] = bought.map(({ acceptedAt }) => acceptedAt)
     if (second !== undefined && bought.length - 1 <= again) verdict.repaid.push(about)
     else if (first !== undefined && second !== undefined) {
-      const asPromised = uncertain.has(id) && more.length === 0 && second - first >= grace * 1000
+      const asPromised = uncertain.has(id) && more.length === 0 && second - first >= grace * 1000 - INTENT_TO_POST
       verdict[asPromised ? "resubmitted" : "paidTwice"].push(about)
     }
     if (answer?.state !== "SUCCESS") continue
