@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Effect, Fiber, Layer, Option } from "effect"
 import * as Message from "../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../src/programs/celery/NewMessage.ts"
-import { type Claimed, MAX_MESSAGE, TaskQueue, type WorkerInfo } from "../../src/services/TaskQueue.ts"
+import type { WorkerInfo } from "../../src/services/Lease.ts"
+import { type Claimed, MAX_MESSAGE } from "../../src/services/TaskQueue.ts"
 import { WorkerIdentity } from "../../src/services/WorkerIdentity.ts"
+import { everyRole, type EveryRole, type Role } from "../roles.ts"
 import { eventually, message } from "../support.ts"
 
 const infoOf = (me: WorkerIdentity["Service"]): WorkerInfo => ({
@@ -26,13 +28,13 @@ export interface Fleet {
    * One worker's view of a broker that is empty at the start of each test and shared by the workers of that test. No answer of the
    * broker comes in the turn that asks for it, so that a call interrupted at once is one whose answer was lost.
    */
-  readonly worker: (name: string, overrides?: Partial<WorkerIdentity["Service"]>) => Layer.Layer<TaskQueue | WorkerIdentity>
+  readonly worker: (name: string, overrides?: Partial<WorkerIdentity["Service"]>) => Layer.Layer<Role | WorkerIdentity>
 }
 
 const inLayer = <A, E, R>(layer: Layer.Layer<R>, effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(effect, context))
 
-const claimed = (queue: TaskQueue["Service"]) => Effect.map(queue.claim, Option.getOrThrow)
+const claimed = (queue: EveryRole) => Effect.map(queue.claim, Option.getOrThrow)
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const from = yield* Clock.currentTimeMillis
@@ -43,16 +45,16 @@ const readable = (raw: string) => JSON.parse(raw) as { headers: Record<string, u
 
 /** What every task queue keeps, be it Redis or this process. `fleet` gives an empty broker each time. */
 export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, never, import("effect").Scope.Scope>) => {
-  const alone = <A, E>(test: (queue: TaskQueue["Service"]) => Effect.Effect<A, E, WorkerIdentity>) =>
+  const alone = <A, E>(test: (queue: EveryRole) => Effect.Effect<A, E, WorkerIdentity>) =>
     Effect.gen(function* () {
       const { worker } = yield* fleet
-      return yield* Effect.flatMap(TaskQueue, test).pipe(Effect.provide(worker("celery@one")))
+      return yield* Effect.flatMap(everyRole, test).pipe(Effect.provide(worker("celery@one")))
     })
-  const queueOf = (layer: Layer.Layer<TaskQueue | WorkerIdentity>) =>
+  const queueOf = (layer: Layer.Layer<Role | WorkerIdentity>) =>
     inLayer(
       layer,
       Effect.gen(function* () {
-        const queue = yield* TaskQueue
+        const queue = yield* everyRole
         const me = yield* WorkerIdentity
         return { queue, info: infoOf(me), beat: queue.beat(infoOf(me)) }
       })
@@ -263,23 +265,23 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
           yield* queue.publish([message({ id: "poison" })])
           yield* queue.handBack(yield* claimed(queue), { crashed: true })
           yield* queue.bury(yield* claimed(queue), { reason: "crashed its worker", error: "boom" })
-          const [letter] = yield* queue.buried(10)
+          const [letter] = yield* queue.deadLetters.list(10)
           assert.deepInclude(JSON.parse(letter!.text), {
             reason: "crashed its worker",
             error: "boom",
             worker: "celery@one",
             deliveries: 2
           })
-          assert.isTrue(yield* queue.redrive(letter!))
-          assert.isFalse(yield* queue.redrive(letter!))
+          assert.isTrue(yield* queue.deadLetters.redrive(letter!))
+          assert.isFalse(yield* queue.deadLetters.redrive(letter!))
           const again = yield* claimed(queue)
           assert.strictEqual(readable(again.raw).headers["id"], "poison")
           assert.isUndefined(readable(again.raw).properties["crashes"])
           yield* queue.bury(again, { reason: "again", error: "" })
-          const [second] = yield* queue.buried(10)
-          assert.isTrue(yield* queue.drop(second!))
-          assert.isFalse(yield* queue.drop(second!))
-          assert.deepStrictEqual(yield* queue.buried(10), [])
+          const [second] = yield* queue.deadLetters.list(10)
+          assert.isTrue(yield* queue.deadLetters.drop(second!))
+          assert.isFalse(yield* queue.deadLetters.drop(second!))
+          assert.deepStrictEqual(yield* queue.deadLetters.list(10), [])
         })
       )
     )
@@ -411,7 +413,7 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
         assert.deepInclude(yield* two.queue.release, { lost: 1, buried: 1 })
         assert.isTrue(Option.isNone(yield* two.queue.claim))
         assert.deepStrictEqual(
-          (yield* two.queue.buried(10)).map(({ text }) => text),
+          (yield* two.queue.deadLetters.list(10)).map(({ text }) => text),
           ["[1, 2"]
         )
       })

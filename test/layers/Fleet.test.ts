@@ -6,10 +6,10 @@ import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { Fleet } from "../../src/services/Fleet.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { fleetContract } from "../contracts/fleet.ts"
 import { fixture } from "../programs/celery/fixtures.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
+import { everyRole, type Role } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 
 const voiceOn = (url: string) => (name: string) =>
@@ -34,11 +34,11 @@ fleetContract(
 )
 
 /** Queues that come and go while a worker runs. */
-const changingQueues = (name: string, layer: Effect.Effect<Layer.Layer<TaskQueue>, never, import("effect").Scope.Scope>) =>
+const changingQueues = (name: string, layer: Effect.Effect<Layer.Layer<Role>, never, import("effect").Scope.Scope>) =>
   describe(name, () => {
     it.live("a queue added wakes who waits, one cancelled is not looked at, and what is scheduled is listed in order", () =>
       Effect.gen(function* () {
-        yield* Effect.flatMap(TaskQueue, (queue) =>
+        yield* Effect.flatMap(everyRole, (queue) =>
           Effect.gen(function* () {
             const waiting = yield* Effect.forkChild(queue.awaitMessage)
             yield* Effect.sleep("50 millis")

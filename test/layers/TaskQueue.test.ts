@@ -3,9 +3,10 @@ import { Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
-import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { QueueError } from "../../src/services/QueueError.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
+import { everyRole } from "../roles.ts"
 import { identity, message, settings } from "../support.ts"
 
 /** As with a network between, answers come later. */
@@ -31,7 +32,7 @@ it.effect("a hand-back that failed in this process too is made by a later pass, 
       send: (operation, run) => (away ? Effect.fail(new QueueError({ operation, cause: "away" })) : run)
     })
     const queue = yield* Effect.provideContext(
-      TaskQueue,
+      everyRole,
       yield* Layer.build(
         Layer.fresh(TaskQueueMemory.layer).pipe(
           Layer.provide([identity(), TaskQueueMemory.MemoryBroker.layer, wire, settings({})]),
@@ -84,8 +85,8 @@ describeWith(["redis"], "a message that came by an exchange", ({ redis }) => {
         await raw.lpush("media", JSON.stringify(byExchange))
       })
       // Claimed by a worker that never had a lease, so it counts as dead.
-      yield* Effect.flatMap(TaskQueue, (queue) => queue.claim).pipe(Effect.provide(queueOf("celery@dead")))
-      yield* Effect.flatMap(TaskQueue, (queue) => queue.release).pipe(Effect.provide(queueOf("celery@heir")))
+      yield* Effect.flatMap(everyRole, (queue) => queue.claim).pipe(Effect.provide(queueOf("celery@dead")))
+      yield* Effect.flatMap(everyRole, (queue) => queue.release).pipe(Effect.provide(queueOf("celery@heir")))
       assert.deepStrictEqual(yield* Effect.promise(() => Promise.all([raw.llen("media"), raw.llen("rk")])), [1, 0])
       raw.disconnect()
     })
@@ -102,7 +103,7 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
         Layer.provide(settings({ CELERY_BROKER_URL: url })),
         Layer.orDie
       )
-      yield* Effect.flatMap(TaskQueue, (queue) =>
+      yield* Effect.flatMap(everyRole, (queue) =>
         Effect.andThen(
           queue.publish([message({ queue: "first" })]),
           queue.publishOnce({ key: "key", digest: "d" }, "", [
@@ -132,7 +133,7 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
         Layer.provide(settings({ CELERY_BROKER_URL: url })),
         Layer.orDie
       )
-      const queue = yield* Effect.provideContext(TaskQueue, yield* Layer.build(layer))
+      const queue = yield* Effect.provideContext(everyRole, yield* Layer.build(layer))
       const digest = "d"
       yield* ask((raw) => raw.setex("model-generator.once:old", 1000, "its note"))
       assert.strictEqual(yield* queue.publishOnce({ key: "old", digest }, "another note", [message()]), "its note")

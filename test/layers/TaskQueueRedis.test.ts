@@ -3,8 +3,8 @@ import { Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import * as kombu from "../../src/layers/redis/kombu.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
+import { everyRole, type EveryRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 
 const QUEUE = "generator_queue"
@@ -23,12 +23,12 @@ const stageOn = Effect.fnUntraced(function* (url: string, queues = QUEUE) {
         Layer.provide(settings({ CELERY_BROKER_URL: url, WORKER_QUEUES: queues })),
         Layer.orDie
       )
-    ).pipe(Effect.flatMap((context) => Effect.provideContext(TaskQueue, context)))
+    ).pipe(Effect.flatMap((context) => Effect.provideContext(everyRole, context)))
   return {
     worker,
     raw,
     ask: <A>(question: (raw: Redis) => Promise<A>) => Effect.promise(() => question(raw)),
-    claimed: (queue: TaskQueue["Service"]) => Effect.map(queue.claim, Option.getOrThrow),
+    claimed: (queue: EveryRole) => Effect.map(queue.claim, Option.getOrThrow),
     now: Effect.promise(async () => Number((await raw.time())[0]))
   }
 })
@@ -85,11 +85,11 @@ describeWith(["redis"], "bytes that are not UTF-8", ({ redis }) => {
       for (const sent of [broken("bad"), Buffer.from([0x00, 0xff, 0x22, 0x5c, 0x80])]) {
         yield* ask((raw) => raw.lpush(QUEUE, sent))
         yield* queue.bury(yield* claimed(queue), { reason: "test", error: "" })
-        const [letter] = yield* queue.buried(10)
+        const [letter] = yield* queue.deadLetters.list(10)
         const stored = yield* ask((raw) => raw.lindexBuffer(kombu.dead(QUEUE), 0))
         assert.strictEqual(Buffer.from(stored!.toString()).equals(stored!), true, "a letter is UTF-8")
         assert.strictEqual(JSON.parse(letter!.text).raw, Buffer.from(sent).toString())
-        assert.isTrue(yield* queue.redrive(letter!))
+        assert.isTrue(yield* queue.deadLetters.redrive(letter!))
         assert.deepStrictEqual(yield* ask((raw) => raw.rpopBuffer(QUEUE)), Buffer.from(sent))
       }
     })
@@ -360,7 +360,7 @@ describeWith(["redis"], "listings of much and large", () => {
         yield* queue.bury(yield* claimed(queue), { reason: "test", error: `why ${n}` })
       }
       yield* ask(() => raw.lpush(kombu.dead(QUEUE), "B".repeat(5_000_000), "not by us"))
-      const listed = yield* queue.buried(100)
+      const listed = yield* queue.deadLetters.list(100)
       assert.strictEqual(listed.length, 14)
       assert.isBelow(
         listed.reduce((sum, { text }) => sum + text.length, 0),
@@ -369,16 +369,16 @@ describeWith(["redis"], "listings of much and large", () => {
       const [other, bare, newest, ...older] = listed
       assert.deepStrictEqual([other!.text, bare!.text, bare!.bytes], ["not by us", "", 5_000_000])
       assert.deepInclude(JSON.parse(newest!.text), { reason: "test", error: "why 11", task: "health_check", task_id: "m11" })
-      const whole = Option.getOrThrow(yield* queue.letter(older.at(-1)!))
+      const whole = Option.getOrThrow(yield* queue.deadLetters.read(older.at(-1)!))
       assert.strictEqual(JSON.parse(whole).raw, large("m0").raw)
-      assert.isTrue(yield* queue.drop(older.at(-2)!))
-      assert.isFalse(yield* queue.drop(older.at(-2)!))
-      assert.isTrue(yield* queue.redrive(newest!))
+      assert.isTrue(yield* queue.deadLetters.drop(older.at(-2)!))
+      assert.isFalse(yield* queue.deadLetters.drop(older.at(-2)!))
+      assert.isTrue(yield* queue.deadLetters.redrive(newest!))
       assert.strictEqual(idOf((yield* claimed(queue)).raw), "m11")
-      assert.isTrue(yield* queue.redrive(bare!))
+      assert.isTrue(yield* queue.deadLetters.redrive(bare!))
       assert.strictEqual(yield* ask(() => raw.rpop(QUEUE)), "B".repeat(5_000_000))
-      assert.strictEqual((yield* queue.buried(100)).length, 11)
-      assert.strictEqual((yield* queue.buried(5)).length, 5)
+      assert.strictEqual((yield* queue.deadLetters.list(100)).length, 11)
+      assert.strictEqual((yield* queue.deadLetters.list(5)).length, 5)
     })
   )
 })

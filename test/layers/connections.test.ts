@@ -7,9 +7,9 @@ import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { explain } from "../../src/programs/explain.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
+import { everyRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 import { connected, pooled } from "./databases.ts"
 
@@ -30,7 +30,7 @@ describeWith(["redis"], "trouble with Redis is counted", () => {
       const url = server.url(0)
       const name = url.replace("redis://", "")
       yield* Effect.gen(function* () {
-        const queue = yield* TaskQueue
+        const queue = yield* everyRole
         const reconnections = metric(`redis_reconnections_total{server="${name}"}`)
         yield* queue.ping
         assert.strictEqual(yield* reconnections, 0)
@@ -50,7 +50,7 @@ describeWith(["redis"], "trouble with Redis is counted", () => {
       const name = url.replace("redis://", "")
       const raw = new Redis(url)
       yield* Effect.gen(function* () {
-        const queue = yield* TaskQueue
+        const queue = yield* everyRole
         yield* queue.publish([message()])
         yield* Effect.promise(() => raw.config("SET", "maxmemory", "1", "maxmemory-policy", "noeviction"))
         const error = yield* Effect.flip(queue.publish([message()]))
@@ -61,7 +61,7 @@ describeWith(["redis"], "trouble with Redis is counted", () => {
       }).pipe(Effect.provide(queueAt(url)))
       yield* Effect.promise(() => raw.config("SET", "requirepass", "secret"))
       yield* Effect.gen(function* () {
-        const queue = yield* TaskQueue
+        const queue = yield* everyRole
         const error = yield* Effect.flip(queue.ping)
         assert.match(String(error.cause), /WRONGPASS/)
         assert.isAbove(yield* metric(`redis_errors_total{server="${name}",error="WRONGPASS"}`), 0)
@@ -77,7 +77,7 @@ describeWith(["redis"], "a message's age", () => {
       const server = yield* ownRedis
       const raw = new Redis(server.url(0))
       yield* Effect.gen(function* () {
-        const queue = yield* TaskQueue
+        const queue = yield* everyRole
         const info = { name: "one", boot: "one", host: "h", pid: 1, version: "1", queues: [], startedAt: 0, metrics: "" }
         const beat = queue.beat({ ...info, processed: 0, consuming: true, doing: "" })
         const oldest = Effect.map(queue.status, ({ queues }) => queues[0]!.oldestSeconds)
@@ -101,7 +101,7 @@ describeWith(["redis"], "a machine's clock", ({ redis }) => {
     Effect.gen(function* () {
       const { url } = yield* freshRedis(redis)
       yield* Effect.gen(function* () {
-        const { status } = yield* TaskQueue
+        const { status } = yield* everyRole
         const clock = yield* Clock.Clock
         const millis = () => clock.currentTimeMillisUnsafe() + 90_000
         const ahead = { ...clock, currentTimeMillisUnsafe: millis, currentTimeMillis: Effect.sync(millis) }

@@ -7,12 +7,12 @@ import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
 import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { Journal } from "../../src/services/Journal.ts"
 import { ResultStore } from "../../src/services/ResultStore.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { fleetContract } from "../contracts/fleet.ts"
 import { intended, journalContract } from "../contracts/journal.ts"
 import { aResult, resultStoreContract } from "../contracts/resultStore.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
+import { everyRole } from "../roles.ts"
 import { identity, message, settings } from "../support.ts"
 
 const prefixed = (url: string, prefix: string, more: Readonly<Record<string, string>> = {}) =>
@@ -73,7 +73,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
       const first = yield* Layer.build(tenant("one"))
       const second = yield* Layer.build(tenant("two:"))
       yield* Effect.gen(function* () {
-        const [queue, results, journal] = [yield* TaskQueue, yield* ResultStore, yield* Journal]
+        const [queue, results, journal] = [yield* everyRole, yield* ResultStore, yield* Journal]
         yield* queue.publish([message({ id: "held" }), message({ id: "waiting" }), message({ id: "dead" })])
         const held = Option.getOrThrow(yield* queue.claim)
         yield* queue.hold(Option.getOrThrow(yield* queue.claim), 4_000_000_000_000)
@@ -87,7 +87,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
         assert.strictEqual(held.queue, "generator_queue")
       }).pipe(Effect.provideContext(first))
       yield* Effect.gen(function* () {
-        const [queue, results, journal] = [yield* TaskQueue, yield* ResultStore, yield* Journal]
+        const [queue, results, journal] = [yield* everyRole, yield* ResultStore, yield* Journal]
         assert.isTrue(Option.isNone(yield* queue.claim))
         assert.isTrue(Option.isNone(yield* results.get("same")))
         assert.isTrue(Option.isNone(yield* results.loadGroup("g")))

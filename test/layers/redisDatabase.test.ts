@@ -12,8 +12,8 @@ import { Fleet } from "../../src/services/Fleet.ts"
 import { Journal } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { ResultStore } from "../../src/services/ResultStore.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { describeWith, ownRedisWith } from "../servers/index.ts"
+import { everyRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 
 const layersAt = (broker: string, backend: string) =>
@@ -31,7 +31,7 @@ const raw = (url: string) =>
 
 /** Every use of Redis there is, each of which must fail. */
 const uses = Effect.gen(function* () {
-  const queue = yield* TaskQueue
+  const queue = yield* everyRole
   const results = yield* ResultStore
   const journal = yield* Journal
   const fleet = yield* Fleet
@@ -89,7 +89,7 @@ describeWith(["redis"], "a connection that its server does not let into its data
         yield* rights("-select")
         const url = (db: number) => `redis://app:word@${server.host}:${server.port}/${db}`
         yield* Effect.gen(function* () {
-          const queue = yield* TaskQueue
+          const queue = yield* everyRole
           yield* refuses(/database [45] is refused \(NOPERM .*select/)
           assert.deepStrictEqual(yield* Effect.promise(() => admin.keys("*")), [])
           yield* rights()
@@ -109,7 +109,7 @@ describeWith(["redis"], "a healthy start", () => {
     Effect.map(expose, ({ body }) => body.split("\n").filter((line) => /redis_errors_total\{/.test(line)))
   )
   const work = Effect.gen(function* () {
-    const queue = yield* TaskQueue
+    const queue = yield* everyRole
     yield* queue.publish([message()])
     yield* queue.awaitMessage
     yield* queue.claim

@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import { makeEnding } from "../../src/programs/worker/ending.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
-import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { QueueError } from "../../src/services/QueueError.ts"
+import { TaskQueue } from "../../src/services/TaskQueue.ts"
 
 it.effect("whatever Redis was told of an end before it was away it is told again before the message is acknowledged", () => {
   /** What Redis knows. While it is away a replica takes its place that has heard of nothing. */

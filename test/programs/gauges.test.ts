@@ -8,10 +8,12 @@ import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import { refresh } from "../../src/programs/worker/gauges.ts"
 import { Journal } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
-import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { QueueError } from "../../src/services/QueueError.ts"
+import { QueueInspector } from "../../src/services/QueueInspector.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { intended } from "../contracts/journal.ts"
+import { everyRole } from "../roles.ts"
 import { identity, message, settings } from "../support.ts"
 
 const world = Layer.mergeAll(
@@ -33,7 +35,7 @@ const waiting = (priority: number) => `queue_messages{queue="generator_queue",pr
 
 it.effect("a scrape sees what lies on the broker, and keeps it while the broker is away", () =>
   Effect.gen(function* () {
-    const queue = yield* TaskQueue
+    const queue = yield* everyRole
     yield* queue.publish([message({ id: "a" }), message({ id: "b" }), message({ id: "c", priority: 6 })])
     const delivery = Option.getOrThrow(yield* queue.claim)
     yield* Effect.flatMap(Journal, ({ advance }) => advance("a", intended))
@@ -50,7 +52,9 @@ it.effect("a scrape sees what lies on the broker, and keeps it while the broker 
     assert.deepStrictEqual([now("broker_up"), now(slots)], [1, 0])
 
     for (const status of [Effect.fail(new QueueError({ operation: "status", cause: "away" })), Effect.never]) {
-      const fiber = yield* Effect.forkChild(Effect.provideService(scraped, TaskQueue, { ...queue, status }))
+      const fiber = yield* Effect.forkChild(
+        Effect.provideService(scraped, QueueInspector, { ...(yield* QueueInspector), status })
+      )
       yield* TestClock.adjust("1 second")
       const away = yield* Fiber.join(fiber)
       assert.deepStrictEqual([away("broker_up"), away(waiting(0))], [0, 1])

@@ -3,7 +3,8 @@ import { Effect, Layer, Logger, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import { scheduler } from "../../src/programs/worker/upkeep.ts"
-import { QueueError, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { Lease } from "../../src/services/Lease.ts"
+import { QueueError } from "../../src/services/QueueError.ts"
 
 it.effect("that no message can be put back is said, once each time it begins", () => {
   const said: Array<string> = []
@@ -26,5 +27,5 @@ it.effect("that no message can be put back is said, once each time it begins", (
     broken = true
     yield* TestClock.adjust("5 seconds")
     assert.strictEqual(said.length, 2)
-  }).pipe(Effect.provide([Layer.mock(TaskQueue, { release }), MetricsMemory.layer, log]))
+  }).pipe(Effect.provide([Layer.mock(Lease, { release }), MetricsMemory.layer, log]))
 })

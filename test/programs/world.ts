@@ -20,7 +20,10 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
 import { Stop } from "../../src/services/Stop.ts"
-import { type Outgoing, TaskQueue } from "../../src/services/TaskQueue.ts"
+import { Lease } from "../../src/services/Lease.ts"
+import { type Outgoing, Publisher } from "../../src/services/Publisher.ts"
+import { QueueInspector } from "../../src/services/QueueInspector.ts"
+import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { type Passage, silentHttp, through } from "../simulation/passage.ts"
@@ -231,6 +234,9 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     const own = yield* Layer.build(Layer.mergeAll(mine, Layer.fresh(Vitals.layer), silentHttp))
     const context = Context.merge(world, own).pipe(
       Context.add(TaskQueue, through(Context.get(own, TaskQueue), plug.passage)),
+      Context.add(Publisher, through(Context.get(own, Publisher), plug.passage)),
+      Context.add(Lease, through(Context.get(own, Lease), plug.passage)),
+      Context.add(QueueInspector, through(Context.get(own, QueueInspector), plug.passage)),
       Context.add(ResultStore, through(shared.results, plug.passage)),
       Context.add(Journal, through(shared.journal, plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),

@@ -35,7 +35,7 @@ import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
 import { patience, reserve, Stop } from "../../src/services/Stop.ts"
-import { QueueError } from "../../src/services/TaskQueue.ts"
+import { QueueError } from "../../src/services/QueueError.ts"
 import { Vitals } from "../../src/services/Vitals.ts"
 import { identity } from "../support.ts"
 import * as Circuits from "./circuits.ts"
@@ -67,8 +67,8 @@ export const settings = {
 }
 
 export const QUEUES = ["generator_queue", "second_queue"] as const
-/** Commands of the task queue that change nothing. */
-const LOOKS = new Set(["awaitMessage", "scheduled", "buried", "status", "ping"])
+/** Commands at the broker that change nothing. */
+const LOOKS = new Set(["awaitMessage", "scheduled", "list dead letters", "status", "ping"])
 
 /** For all workers of all runs: it keeps nothing. */
 const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))

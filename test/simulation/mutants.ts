@@ -13,7 +13,8 @@ const payOnce = "src/programs/generation/payOnce.ts"
 const submit = "src/programs/generation/submit.ts"
 const collect = "src/programs/generation/collect.ts"
 const ending = "src/programs/worker/ending.ts"
-const queue = "src/layers/TaskQueueMemory.ts"
+const queue = "src/layers/memory/taskQueue.ts"
+const lease = "src/layers/memory/lease.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -144,45 +145,45 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a lease is taken for over before it is",
-    file: queue,
+    file: lease,
     from: `lease < now) ? "lost"`,
     to: `lease < now + 20_000) ? "lost"`,
     breaks: "its lease was good"
   },
   {
     name: "a life that is over is waited for",
-    file: queue,
+    file: lease,
     from: `if (lives || !outlived(other)) return false`,
     to: `return false`,
     breaks: "kept waiting"
   },
   {
     name: "a name is taken from whoever has it",
-    file: queue,
+    file: lease,
     from: `if (lives || !outlived(other)) return false`,
     to: ``,
     breaks: "two of a name"
   },
   {
     name: "what the life before held is not taken over",
-    file: queue,
+    file: lease,
     from: `          broker.leases.delete(other.boot)\n`,
     to: ``,
     breaks: "left with the dead"
   },
-  { name: "a lease never ends", file: queue, from: `lease < now) ? "lost"`, to: `lease < 0) ? "lost"` },
+  { name: "a lease never ends", file: lease, from: `lease < now) ? "lost"`, to: `lease < 0) ? "lost"` },
   {
     name: "restore without removing",
-    file: queue,
+    file: lease,
     from: `      broker.unacknowledged.delete(entry.tag)
       released[`,
     to: `      if (why === "due") broker.unacknowledged.delete(entry.tag)
       released[`
   },
-  { name: "a crash is not counted", file: queue, from: `=== 1 ? "alone" : "company"`, to: `=== 1 ? "none" : "company"` },
+  { name: "a crash is not counted", file: lease, from: `=== 1 ? "alone" : "company"`, to: `=== 1 ? "none" : "company"` },
   {
     name: "a crash is counted for the neighbours",
-    file: queue,
+    file: lease,
     from: `=== 1 ? "alone" : "company"`,
     to: `=== 1 ? "alone" : "alone"`
   },
@@ -194,7 +195,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "who stood still calls others dead",
-    file: queue,
+    file: lease,
     from: `(trusted(now) && lease < now)`,
     to: `lease < now`,
     breaks: "whose own beats were not on time"
@@ -211,10 +212,15 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: `letGo("retry", delivery, () => schedule(next, at))`,
     to: `letGo("retry", delivery, () => {})`
   },
-  { name: "publishOnce publishes again", file: queue, from: `        if (kept !== undefined) return kept\n`, to: `` },
+  {
+    name: "publishOnce publishes again",
+    file: "src/layers/memory/publisher.ts",
+    from: `        if (kept !== undefined) return kept\n`,
+    to: ``
+  },
   {
     name: "a claim whose answer was lost stays lost",
-    file: queue,
+    file: lease,
     from: `return mine.has(tag) ? undefined : "astray"`,
     to: `return undefined`
   },

@@ -1,5 +1,8 @@
 import { Context, type Effect, Latch, Layer, Option } from "effect"
-import type { Buried, Delivery, QueueError, WorkerInfo } from "../../services/TaskQueue.ts"
+import type { Buried } from "../../services/DeadLetters.ts"
+import type { WorkerInfo } from "../../services/Lease.ts"
+import type { QueueError } from "../../services/QueueError.ts"
+import type { Delivery } from "../../services/TaskQueue.ts"
 import * as kombu from "../redis/kombu.ts"
 
 export interface Unacknowledged extends Delivery {

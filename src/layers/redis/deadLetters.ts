@@ -1,8 +1,9 @@
-import type { Redis } from "ioredis"
-import type { Buried } from "../../services/TaskQueue.ts"
+import { Option } from "effect"
+import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
 import { script } from "./connect.ts"
 import * as kombu from "./kombu.ts"
 import { restore } from "./restore.ts"
+import { attempt, type Shared } from "./shared.ts"
 
 /** What one page reads at most beyond its first letter, and the longest letter that a list shows whole (bytes). */
 const BYTES = 16 * 1024 * 1024
@@ -62,39 +63,55 @@ redis.call('LSET', KEYS[1], at, 'removed:' .. ARGV[3])
 redis.call('LREM', KEYS[1], -1, 'removed:' .. ARGV[3])
 return 1`
 
-/** The dead letters of a queue, which may be many and large. */
-export const deadLetters = (redis: Redis, prefix: string) => {
+/** The dead letters of queues, which may be many and large. */
+export const deadLetters = (shared: Shared) => {
+  const { keyPrefix, redis } = shared
   const readPage = script(redis, "mgDeadPage", page)
   const take = script(redis, "mgExhume", exhume, "buffers")
   const on = (letter: Buried, ...doing: ReadonlyArray<string | Buffer>) =>
-    take([kombu.dead(letter.queue)], [prefix, letter.queue, letter.id, letter.at, ...doing])
+    take([kombu.dead(letter.queue)], [keyPrefix, letter.queue, letter.id, letter.at, ...doing])
 
-  return {
-    /** The newest letters of a queue, at most so many. */
-    list: async (queue: string, limit: number): Promise<ReadonlyArray<Buried>> => {
-      const found: Array<Buried> = []
-      for (let from = 0; from >= 0 && found.length < limit;) {
-        const reply = await readPage(
-          [kombu.dead(queue)],
-          [prefix, queue, from, Math.min(100, limit - found.length), BYTES, WHOLE]
-        )
-        const [next, ...parts] = reply as [number, ...ReadonlyArray<string>] // what the script returns
-        for (let n = 0; n < parts.length; n += 4) {
-          const [id, at, bytes, text] = parts.slice(n, n + 4) as [string, string, string, string] // four of each
-          found.push({ id, queue, text, bytes: Number(bytes), at: Number(at) })
-        }
-        from = next
+  /** The newest letters of a queue, at most so many. */
+  const list = async (queue: string, limit: number): Promise<ReadonlyArray<Buried>> => {
+    const found: Array<Buried> = []
+    for (let from = 0; from >= 0 && found.length < limit;) {
+      const reply = await readPage(
+        [kombu.dead(queue)],
+        [keyPrefix, queue, from, Math.min(100, limit - found.length), BYTES, WHOLE]
+      )
+      const [next, ...parts] = reply as [number, ...ReadonlyArray<string>] // what the script returns
+      for (let n = 0; n < parts.length; n += 4) {
+        const [id, at, bytes, text] = parts.slice(n, n + 4) as [string, string, string, string] // four of each
+        found.push({ id, queue, text, bytes: Number(bytes), at: Number(at) })
       }
-      return found
-    },
-    /** The whole letter. */
-    read: async (letter: Buried): Promise<Buffer | undefined> => {
-      const reply = await on(letter, "read")
-      return Buffer.isBuffer(reply) ? reply : undefined
-    },
-    drop: async (letter: Buried) => (await on(letter, "drop")) === 1,
-    /** Puts its message back on its queue: `message`, or the letter itself when it is a bare message. */
-    redrive: async (letter: Buried, message: Buffer | undefined) =>
-      (await (message === undefined ? on(letter, "requeue") : on(letter, "push", message))) === 1
+      from = next
+    }
+    return found
   }
+  /** The whole letter. */
+  const read = async (letter: Buried): Promise<Buffer | undefined> => {
+    const reply = await on(letter, "read")
+    return Buffer.isBuffer(reply) ? reply : undefined
+  }
+
+  return DeadLetters.of({
+    list: (limit) =>
+      attempt("list dead letters", async () => {
+        const found: Array<Buried> = []
+        for (const queue of shared.queues) found.push(...(await list(queue, limit - found.length)))
+        return found
+      }),
+    read: (letter) =>
+      attempt("read a dead letter", async () =>
+        Option.map(Option.fromNullishOr(await read(letter)), (bytes) => bytes.toString())
+      ),
+    redrive: (letter) =>
+      attempt("redrive", async () => {
+        const whole = letter.text === "" ? undefined : await read(letter)
+        const message = whole === undefined ? undefined : kombu.inside(whole.toString())
+        // The message in it, or the letter itself when it is a bare message.
+        return (await (message === undefined ? on(letter, "requeue") : on(letter, "push", message))) === 1
+      }),
+    drop: (letter) => attempt("drop", async () => (await on(letter, "drop")) === 1)
+  })
 }

@@ -1,10 +1,10 @@
-import { Option, Schema } from "effect"
-import type { Redis } from "ioredis"
-import { WorkerInfo } from "../../services/TaskQueue.ts"
-import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { Clock, Effect, Option, Schema } from "effect"
+import { Lease, WorkerInfo } from "../../services/Lease.ts"
 import { script } from "./connect.ts"
 import * as kombu from "./kombu.ts"
+import { releasing } from "./release.ts"
 import { marks, now } from "./scripts.ts"
+import { attempt, type Shared, told } from "./shared.ts"
 
 /**
  * KEYS leases, workers, unacked_index, held, steady, then each list and its marks. ARGV boot, seconds, name, info, how late a beat
@@ -58,17 +58,26 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
 /** How long a worker is shown after its lease ran out (seconds). */
 const REMEMBERED = 3600
 
-/** This worker's lease on what it holds. */
-export const lease = (redis: Redis, me: WorkerIdentity["Service"]) => {
+/** This worker's lease on what it holds, and the pass that puts back what nobody holds any more. */
+export const lease = (shared: Shared) => {
+  const { failed, home, keyPrefix, me, mine, redis, visibility } = shared
   const doBeat = script(redis, "mgBeat", beat)
   const doResign = script(redis, "mgResign", resign)
+  const release = releasing(redis, keyPrefix, me.boot, visibility)
   const { held, LATE, LEASE, leases, steady, unackedIndex, workers } = kombu
   /** The first beat of this life has been heard: whoever has the name after that took it while we stood still. */
   let lives = false
 
-  const beatOnce = (info: WorkerInfo, queues: ReadonlyArray<string>, mine: Iterable<string>) =>
+  const beatOnce = (info: WorkerInfo) =>
     doBeat(
-      [leases, workers, unackedIndex, held, steady, ...kombu.lists(queues).flatMap(({ key }) => [key, kombu.arrivals(key)])],
+      [
+        leases,
+        workers,
+        unackedIndex,
+        held,
+        steady,
+        ...kombu.lists(shared.queues).flatMap(({ key }) => [key, kombu.arrivals(key)])
+      ],
       [me.boot, LEASE, me.name, JSON.stringify(info), LATE, REMEMBERED, ...mine]
     )
   const end = (boot: string) => doResign([leases, workers, steady], [boot, me.name])
@@ -80,16 +89,26 @@ export const lease = (redis: Redis, me: WorkerIdentity["Service"]) => {
   const outlived = (other: WorkerInfo) =>
     other.machine === me.machine && other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
-  return {
-    /** `false` when another worker lives under our name. */
-    renew: async (...beat: Parameters<typeof beatOnce>) => {
-      const reply = await beatOnce(...beat)
-      if (reply === "") return (lives = true)
-      const other = decode(reply)
-      if (lives || Option.isNone(other) || !outlived(other.value)) return false
-      await end(other.value.boot)
-      return (lives = (await beatOnce(...beat)) === "")
-    },
-    end: () => end(me.boot)
+  /** `false` when another worker lives under our name. */
+  const renew = async (info: WorkerInfo) => {
+    const reply = await beatOnce(info)
+    if (reply === "") return (lives = true)
+    const other = decode(reply)
+    if (lives || Option.isNone(other) || !outlived(other.value)) return false
+    await end(other.value.boot)
+    return (lives = (await beatOnce(info)) === "")
   }
+
+  return Lease.of({
+    beat: (info) => attempt("beat", () => renew(info)),
+    resign: Effect.asVoid(attempt("resign", () => end(me.boot))),
+    release: Effect.gen(function* () {
+      const asked = [...failed.keys()]
+      const saying = [...failed].flatMap(([tag, options]) => [tag, ...told(options)])
+      const { nextIn, ...released } = yield* attempt("release", () => release(mine, saying, home()))
+      if (!released.more) for (const tag of asked) failed.delete(tag)
+      const now = yield* Clock.currentTimeMillis
+      return { ...released, nextDue: Option.map(nextIn, (millis) => now + millis) }
+    })
+  })
 }

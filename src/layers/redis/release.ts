@@ -1,6 +1,6 @@
 import { Option } from "effect"
 import type { Redis } from "ioredis"
-import type { Released } from "../../services/TaskQueue.ts"
+import type { Released } from "../../services/Lease.ts"
 import { script } from "./connect.ts"
 import * as kombu from "./kombu.ts"
 import { restore } from "./restore.ts"

@@ -1,6 +1,6 @@
 import { Option, type Schema } from "effect"
 import * as PythonJson from "../../services/PythonJson.ts"
-import type { Outgoing } from "../../services/TaskQueue.ts"
+import type { Outgoing } from "../../services/Publisher.ts"
 import type * as Body from "./Body.ts"
 import type { Envelope, Message } from "./Message.ts"
 import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"

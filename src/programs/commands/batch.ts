@@ -1,9 +1,10 @@
 import { Console, Effect, type Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import type { Publisher } from "../../services/Publisher.ts"
+import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
-import type { TaskQueue } from "../../services/TaskQueue.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
 import { planned } from "../generation/batch.ts"
@@ -115,7 +116,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
 
 /** Many pictures: enqueues `batch_generate` and waits for all it fans out to. */
 export const batch = <E1, E2>(
-  client: Layer.Layer<TaskQueue | ResultStore | WorkerIdentity, E1>,
+  client: Layer.Layer<Publisher | QueueInspector | ResultStore | WorkerIdentity, E1>,
   library: Layer.Layer<ModelLibrary, E2>
 ) =>
   Command.make("batch", input, (input) =>

@@ -1,8 +1,9 @@
 import { Console, Duration, Effect, Option, Schedule, Schema } from "effect"
 import { randomUUID } from "node:crypto"
+import { Publisher } from "../../services/Publisher.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type * as Body from "../celery/Body.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
@@ -19,7 +20,7 @@ export const queueName = Settings.of("WORKER_QUEUES").pipe(
 
 /** Checks that results can be read before a task is sent: a picture whose result nobody can read is paid all the same. */
 export const mustReachBoth = Effect.gen(function* () {
-  yield* (yield* TaskQueue).ping
+  yield* (yield* QueueInspector).ping
   yield* (yield* ResultStore).ping
 })
 
@@ -29,12 +30,12 @@ export const send = Effect.fn("client.send")(function* (
   kwargs: Readonly<Record<string, unknown>>,
   embed: Body.Embed = {}
 ) {
-  const queue = yield* TaskQueue
+  const publisher = yield* Publisher
   const me = yield* WorkerIdentity
   const [id, tag, replyTo] = yield* Effect.sync(() => [randomUUID(), randomUUID(), randomUUID()] as const)
   const given = Object.fromEntries(Object.entries(kwargs).filter(([, value]) => value !== null))
   const message = { id, task, args: [], kwargs: given, queue: yield* queueName, tag, replyTo, embed }
-  yield* queue.publish([NewMessage.encode(message, me.name)])
+  yield* publisher.publish([NewMessage.encode(message, me.name)])
   return id
 })
 
@@ -69,9 +70,9 @@ const lastTry = Effect.fnUntraced(function* (id: string) {
 
 /** Says, once, that a task may wait for ever: nobody is there to take it. */
 export const warnWhenAlone = Effect.fn("client.warnWhenAlone")(function* (display: Display.Display) {
-  const queue = yield* TaskQueue
+  const inspector = yield* QueueInspector
   yield* Effect.sleep("2 seconds")
-  const status = yield* Effect.option(queue.status)
+  const status = yield* Effect.option(inspector.status)
   if (Option.isSome(status) && !status.value.workers.some((worker) => worker.alive))
     yield* display.line(
       "no worker of model-generator is alive on this broker: start one (model-generator worker), or look at health"

@@ -1,6 +1,7 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { type Buried, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
+import { MAX_MESSAGE } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
@@ -52,10 +53,10 @@ const MOST = 1000
 
 /** The letters meant, each id naming exactly one. */
 const chosen = Effect.fnUntraced(function* (wanted: ReadonlyArray<string>, everything: boolean) {
-  const queue = yield* TaskQueue
+  const deadLetters = yield* DeadLetters
   if (everything === wanted.length > 0)
     return yield* new WrongUse({ message: "name the dead letters by their ids, or say --all" })
-  const buried = yield* queue.buried(MOST)
+  const buried = yield* deadLetters.list(MOST)
   if (everything) return buried
   return yield* Effect.forEach(wanted, (id) => {
     const found = buried.filter((letter) => letter.id.startsWith(id))
@@ -71,7 +72,7 @@ const chosen = Effect.fnUntraced(function* (wanted: ReadonlyArray<string>, every
 
 const list = Command.make("list", { json: flags.json }, ({ json }) =>
   Effect.gen(function* () {
-    const letters = (yield* (yield* TaskQueue).buried(MOST)).map(read)
+    const letters = (yield* (yield* DeadLetters).list(MOST)).map(read)
     if (json) return yield* print(letters)
     if (letters.length === 0) return yield* Console.log("no dead letters")
     const rows = letters.map((letter) => [
@@ -93,7 +94,7 @@ const show = Command.make(
     Effect.gen(function* () {
       const [letter] = yield* chosen([id], false)
       // One of more bytes is larger than anything that is read here: a bare message, and not to be printed.
-      const whole = letter!.bytes > 3 * MAX_MESSAGE ? Option.none() : yield* (yield* TaskQueue).letter(letter!)
+      const whole = letter!.bytes > 3 * MAX_MESSAGE ? Option.none() : yield* (yield* DeadLetters).read(letter!)
       const text = Option.getOrElse(whole, () => letter!.text)
       const raw = Option.getOrUndefined(decode(text))?.raw ?? text
       yield* print({ ...read(letter!), raw })
@@ -104,17 +105,17 @@ const act = (
   name: "redrive" | "drop",
   description: string,
   done: string,
-  each: (queue: TaskQueue["Service"], letter: Buried) => ReturnType<TaskQueue["Service"]["drop"]>
+  each: (deadLetters: DeadLetters["Service"], letter: Buried) => ReturnType<DeadLetters["Service"]["drop"]>
 ) =>
   Command.make(name, { ids, all, json: flags.json }, ({ all, ids, json }) =>
     Effect.gen(function* () {
-      const queue = yield* TaskQueue
+      const deadLetters = yield* DeadLetters
       const moved: Array<string> = []
       let meant = 0
       while (true) {
         const letters = yield* chosen(ids, all)
         // Another hand may have been faster with one of them: it is not counted twice.
-        const now = yield* Effect.filter(letters, (letter) => each(queue, letter))
+        const now = yield* Effect.filter(letters, (letter) => each(deadLetters, letter))
         moved.push(...now.map(({ id }) => id))
         meant += letters.length
         if (!all || letters.length < MOST || now.length === 0) break
@@ -130,10 +131,10 @@ export const dead = Command.make("dead").pipe(
   Command.withSubcommands([
     list,
     show,
-    act("redrive", "Put them back on their queue, with their crashes forgotten", "redriven", (queue, letter) =>
-      queue.redrive(letter)
+    act("redrive", "Put them back on their queue, with their crashes forgotten", "redriven", (deadLetters, letter) =>
+      deadLetters.redrive(letter)
     ),
-    act("drop", "Forget them for good", "dropped", (queue, letter) => queue.drop(letter))
+    act("drop", "Forget them for good", "dropped", (deadLetters, letter) => deadLetters.drop(letter))
   ]),
   Command.withExamples([
     { command: "model-generator dead list", description: "What was put aside, and why" },

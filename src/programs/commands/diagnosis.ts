@@ -2,7 +2,7 @@ import { Option, Result } from "effect"
 import { clockFinding } from "../clock.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { Closed } from "../../services/Endpoints.ts"
-import type { QueueStatus } from "../../services/TaskQueue.ts"
+import type { QueueStatus } from "../../services/QueueInspector.ts"
 import type { Answer, Survey } from "./survey.ts"
 
 /** One line of what `health` says. `bad` makes the whole unhealthy; `note` is for a person to look at when there is time. */

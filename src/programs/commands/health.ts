@@ -2,7 +2,7 @@ import { Console, Effect, type Layer, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { HttpClient } from "effect/http"
 import type { LibraryError } from "../../services/ModelLibrary.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
+import type { QueueInspector } from "../../services/QueueInspector.ts"
 import { print } from "./client.ts"
 import { diagnose, type Row } from "./diagnosis.ts"
 import * as Display from "./Display.ts"
@@ -71,7 +71,7 @@ const everything = <E, E2>(
 /** How the whole stands, for an operator; `--self` how the worker in this container does, for Docker. */
 export const health = <E1, E2, E3>(
   world: Layer.Layer<World, E1>,
-  client: Layer.Layer<TaskQueue, E2>,
+  client: Layer.Layer<QueueInspector, E2>,
   own: Effect.Effect<void, E3>,
   pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E1>
 ) =>

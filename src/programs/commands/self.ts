@@ -2,7 +2,8 @@ import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import * as Settings from "../../services/Settings.ts"
 import { inUrl } from "../../services/settings/unquote.ts"
-import { type QueueError, TaskQueue } from "../../services/TaskQueue.ts"
+import type { QueueError } from "../../services/QueueError.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import * as Tree from "../supervision/Tree.ts"
 import { print } from "./client.ts"
 import { Failed } from "./outcome.ts"
@@ -21,8 +22,8 @@ export const ownAddress = Settings.of("METRICS_HOST", "METRICS_PORT").pipe(
 
 /** Where a worker says it answers. One that listens on every address is reached by its host's name. */
 export const addressOf = Effect.fnUntraced(function* (name: string) {
-  const queue = yield* TaskQueue
-  const { workers } = yield* queue.status
+  const inspector = yield* QueueInspector
+  const { workers } = yield* inspector.status
   const worker = workers.find((worker) => worker.name === name)
   if (worker === undefined) {
     const known = workers.map((worker) => worker.name).join(", ")

@@ -4,7 +4,7 @@ import { Generator } from "../../services/Generator.ts"
 import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { type Finding, Preconditions } from "../../services/Preconditions.ts"
-import { type QueueStatus, TaskQueue } from "../../services/TaskQueue.ts"
+import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import { explain } from "../explain.ts"
 import { within } from "../supervision/within.ts"
 
@@ -44,12 +44,12 @@ export interface Survey {
   readonly preconditions: Answer<ReadonlyArray<Finding>>
 }
 
-export type World = Endpoints | TaskQueue | ResultStore | ModelLibrary | Generator
+export type World = Endpoints | QueueInspector | ResultStore | ModelLibrary | Generator
 
 /** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
 const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: number) =>
   Effect.gen(function* () {
-    const queue = yield* TaskQueue
+    const inspector = yield* QueueInspector
     const results = yield* ResultStore
     const library = yield* ModelLibrary
     const generator = yield* Generator
@@ -57,14 +57,14 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const { look } = yield* Preconditions
     return yield* Effect.all(
       {
-        broker: ask(queue.ping, until),
+        broker: ask(inspector.ping, until),
         results: ask(results.ping, until),
         database: ask(library.ping, until),
         saving: ask(library.rehearse, until),
         migrations: ask(pending, until),
         fal: ask(generator.probe, until),
         closed: ask(endpoints.closed, until),
-        queue: ask(queue.status, until),
+        queue: ask(inspector.status, until),
         preconditions: ask(look, until)
       },
       { concurrency: "unbounded" }

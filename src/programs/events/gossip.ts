@@ -1,7 +1,7 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import type { Heard } from "../../services/Fleet.ts"
+import { Publisher } from "../../services/Publisher.ts"
 import * as PythonJson from "../../services/PythonJson.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Bounded from "../Bounded.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
@@ -56,7 +56,7 @@ const LONGEST_ACTION = 65_536
  */
 export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: Lamport) {
   const me = yield* WorkerIdentity
-  const queue = yield* TaskQueue
+  const publisher = yield* Publisher
   /** Until when a neighbour is thought alive (Unix milliseconds). */
   const neighbours = new Map<string, number>()
   const elections = new Map<string, Election>()
@@ -84,7 +84,7 @@ export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: 
       tag: derivedId(id, "elected tag"),
       replyTo: derivedId(id, "elected reply")
     }
-    yield* Effect.ignore(queue.publish([NewMessage.encode(task, me.name)]))
+    yield* Effect.ignore(publisher.publish([NewMessage.encode(task, me.name)]))
   })
 
   const onEvent = Effect.fnUntraced(function* (event: Event) {

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import { Publisher } from "../../services/Publisher.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Bounded from "../Bounded.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
@@ -75,7 +75,7 @@ const Note = Schema.fromJsonString(Schema.Struct({ templates: Schema.Array(Schem
 const run = Effect.fn("task.batch_generate")(function* (task: Task) {
   const request = yield* Arguments.bind(Request, names, task)
   const models = yield* planned(request)
-  const queue = yield* TaskQueue
+  const publisher = yield* Publisher
   const results = yield* ResultStore
   const me = yield* WorkerIdentity
   const groupId = derivedId(task.id, "group")
@@ -105,7 +105,7 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
     Schema.encodeEffect(Note)({ templates: models.map((model) => model.template_id ?? Parameters.templateIdOf(model)) })
   )
   // A second delivery may see a fuller library and plan otherwise: what was sent first is what counts.
-  const sent = yield* queue.publishOnce({ key: task.id, digest: task.digest }, note, messages).pipe(
+  const sent = yield* publisher.publishOnce({ key: task.id, digest: task.digest }, note, messages).pipe(
     Effect.flatMap((kept) => Effect.orDie(Schema.decodeEffect(Note)(kept))),
     Effect.tap(({ templates }) =>
       results.saveGroup(

@@ -1,8 +1,8 @@
 import { Clock, Effect, Fiber, Schema } from "effect"
 import { Generator } from "../../services/Generator.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type { Task } from "../Task.ts"
@@ -39,14 +39,14 @@ const measure = <E extends { readonly message: string }, R>(call: Effect.Effect<
 
 /** The three dependencies, asked at once. */
 export const makeChecks = Effect.gen(function* () {
-  const queue = yield* TaskQueue
+  const inspector = yield* QueueInspector
   const results = yield* ResultStore
   const library = yield* ModelLibrary
   const generator = yield* Generator
   return yield* Effect.cachedWithTTL(
     Effect.all(
       {
-        redis: measure(Effect.andThen(queue.ping, results.ping)),
+        redis: measure(Effect.andThen(inspector.ping, results.ping)),
         database: measure(library.ping),
         fal: measure(generator.probe)
       },

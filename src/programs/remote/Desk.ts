@@ -1,5 +1,6 @@
 import type { DateTime, Effect } from "effect"
 import type { Fleet } from "../../services/Fleet.ts"
+import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { TaskQueue } from "../../services/TaskQueue.ts"
 import type { Vitals } from "../../services/Vitals.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
@@ -16,6 +17,7 @@ export interface Desk {
   readonly me: WorkerIdentity["Service"]
   readonly vitals: Vitals["Service"]
   readonly queue: TaskQueue["Service"]
+  readonly inspector: QueueInspector["Service"]
   readonly fleet: Fleet
   readonly events: Events
   readonly gossip: Gossip

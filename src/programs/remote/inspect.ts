@@ -51,13 +51,13 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
 
   /** A waiting message is in no worker's hands, so one worker speaks for all: the first by name of those alive. */
   const scheduled = Effect.gen(function* () {
-    const { workers } = yield* desk.queue.status
+    const { workers } = yield* desk.inspector.status
     const [first] = workers
       .filter(({ alive }) => alive)
       .map(({ name }) => name)
       .toSorted()
     if (first !== undefined && first !== me.name) return []
-    const waiting = yield* desk.queue.scheduled(MOST_SCHEDULED)
+    const waiting = yield* desk.inspector.scheduled(MOST_SCHEDULED)
     return yield* Effect.forEach(waiting, ({ delivery, due }) =>
       Effect.map(Effect.option(Message.decode(delivery.raw, desk.timezone)), (message) =>
         Option.toArray(

@@ -1,5 +1,6 @@
 import { Duration, Effect } from "effect"
 import { Fleet } from "../../services/Fleet.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import * as Settings from "../../services/Settings.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
@@ -30,6 +31,7 @@ export const makeDesk = Effect.fnUntraced(function* (
     me: yield* WorkerIdentity,
     vitals: yield* Vitals,
     queue: yield* TaskQueue,
+    inspector: yield* QueueInspector,
     fleet: yield* Fleet,
     limits: {
       soft: Duration.toSeconds(settings.TASK_SOFT_TIME_LIMIT),

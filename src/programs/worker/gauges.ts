@@ -2,8 +2,8 @@ import { Clock, Effect, Option } from "effect"
 import { Endpoints } from "../../services/Endpoints.ts"
 import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import * as Settings from "../../services/Settings.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { isDown } from "../generation/gate.ts"
@@ -36,11 +36,11 @@ const PATIENCE = "1 second"
 
 /** What the broker knows: the same for every worker that asks, so a rule takes the maximum. */
 const fromBroker = Effect.gen(function* () {
-  const queue = yield* TaskQueue
+  const inspector = yield* QueueInspector
   const metrics = yield* Metrics
   const me = yield* WorkerIdentity
   const journal = yield* Journal
-  const { clockAheadSeconds, queues, scheduled, unacknowledged, workers } = yield* queue.status
+  const { clockAheadSeconds, queues, scheduled, unacknowledged, workers } = yield* inspector.status
   for (const { dead, oldestSeconds, queue: name, ready } of queues) {
     for (const [priority, waiting] of Object.entries(ready))
       yield* metrics.set("queue_messages", { queue: name, priority }, waiting)

@@ -2,8 +2,8 @@ import { Clock, Effect, type Latch, Option, Result } from "effect"
 import { Journal } from "../../services/Journal.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import { type Finding, Preconditions } from "../../services/Preconditions.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
-import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { clockFinding } from "../clock.ts"
 import { explain } from "../explain.ts"
@@ -25,11 +25,11 @@ const BRIEF = 3000
  * database is asked whether it would take a row; later who is about to buy asks that.
  */
 const needs = Effect.gen(function* () {
-  const queue = yield* TaskQueue
+  const inspector = yield* QueueInspector
   const results = yield* ResultStore
   const journal = yield* Journal
   const library = yield* ModelLibrary
-  const always = { broker: queue.ping, "result store": results.ping, journal: Effect.asVoid(journal.inFlight) }
+  const always = { broker: inspector.ping, "result store": results.ping, journal: Effect.asVoid(journal.inFlight) }
   return { atStart: { ...always, database: library.rehearse }, later: { ...always, database: library.ping } }
 })
 type Questions = Effect.Success<typeof needs>["later"]
@@ -62,11 +62,11 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
   Effect.gen(function* () {
     const vitals = yield* Vitals
     const questions = yield* needs
-    const queue = yield* TaskQueue
+    const inspector = yield* QueueInspector
     const { look } = yield* Preconditions
     const told = new Set<string>()
     const findings = Effect.gen(function* () {
-      const status = yield* Effect.option(queue.status)
+      const status = yield* Effect.option(inspector.status)
       const clock = Option.match(status, {
         onNone: () => [],
         onSome: ({ clockAheadSeconds }) => [clockFinding(clockAheadSeconds)]

@@ -1,5 +1,6 @@
 import { type Cause, Clock, Duration, Effect, Random } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
+import { Publisher } from "../../services/Publisher.ts"
 import { ResultStore, type TaskResult } from "../../services/ResultStore.ts"
 import * as Settings from "../../services/Settings.ts"
 import { type Delivery, type GivenBack, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
@@ -32,7 +33,7 @@ export const makeSettle = Effect.fnUntraced(function* (outside: Outside) {
   const me = yield* WorkerIdentity
   const settings = yield* Settings.of("TASK_RETRY_BACKOFF", "TASK_RETRY_BACKOFF_MAX", "TASK_TRACK_STARTED", "RESULT_EXTENDED")
 
-  const canvas = CarryOut.make(queue, results)
+  const canvas = CarryOut.make(yield* Publisher, results)
   const { bury, buryAndTell, end } = makeEnding(queue, metrics)
   /** Whose result it is, as much of it as is to be told. */
   const whose = (message: Message.Message) =>

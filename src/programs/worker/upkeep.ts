@@ -1,4 +1,5 @@
 import { Clock, Deferred, Effect, type Latch, Option, Result, Schema } from "effect"
+import { Lease } from "../../services/Lease.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { inUrl } from "../../services/settings/unquote.ts"
@@ -24,6 +25,7 @@ const NAME_PATIENCE = 40_000
 /** Keeps the lease on what this worker holds, so that the others leave it alone. */
 export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<never, NameTaken>) => (self: Self) =>
   Effect.gen(function* () {
+    const lease = yield* Lease
     const queue = yield* TaskQueue
     const me = yield* WorkerIdentity
     const vitals = yield* Vitals
@@ -33,7 +35,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
     while (true) {
       const paused = pausedBy(vitals, yield* Clock.currentTimeMillis)
       const ours = yield* Effect.result(
-        queue.beat({
+        lease.beat({
           name: me.name,
           boot: me.boot,
           host: me.host,
@@ -79,11 +81,11 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
 /** Puts messages back on their queues when their time comes or their worker is gone. */
 export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
   Effect.gen(function* () {
-    const queue = yield* TaskQueue
+    const lease = yield* Lease
     const metrics = yield* Metrics
     yield* leased
     let failing = false
-    const pass = queue.release.pipe(
+    const pass = lease.release.pipe(
       Effect.tapError((error) => (failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", error))),
       Effect.option
     )

@@ -1,5 +1,6 @@
 import { Deferred, Effect, Latch, Option, Queue, Schedule, Semaphore } from "effect"
 import { Journal } from "../../services/Journal.ts"
+import { Lease } from "../../services/Lease.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
@@ -48,6 +49,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     "TIMEZONE"
   )
   const queue = yield* TaskQueue
+  const lease = yield* Lease
   const journal = yield* Journal
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
@@ -188,7 +190,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     Deferred.await(memory.exceeded),
     whenAsked(sayAll),
     asked
-  ]).pipe(Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(queue.resign))))
+  ]).pipe(Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))))
 })
 
 /** The worker with our own tasks. */

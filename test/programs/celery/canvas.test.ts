@@ -4,7 +4,7 @@ import * as Canvas from "../../../src/programs/celery/Canvas.ts"
 import * as Message from "../../../src/programs/celery/Message.ts"
 import { UTC } from "../../../src/programs/celery/Time.ts"
 import * as PythonJson from "../../../src/services/PythonJson.ts"
-import type { Outgoing } from "../../../src/services/TaskQueue.ts"
+import type { Outgoing } from "../../../src/services/Publisher.ts"
 import { type CapturedResult, documents, fixture, messages } from "./fixtures.ts"
 
 type Version = "5.3.6" | "5.6.3"

@@ -1,8 +1,8 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import * as TaskQueueRedis from "../../../src/layers/TaskQueueRedis.ts"
-import { TaskQueue } from "../../../src/services/TaskQueue.ts"
 import { describeWith, freshRedis } from "../../servers/index.ts"
+import { everyRole } from "../../roles.ts"
 import { identity, message, settings } from "../../support.ts"
 import { program } from "./program.ts"
 
@@ -21,7 +21,7 @@ describeWith(["redis"], "dead letters", ({ redis }) => {
           Layer.orDie
         )
         yield* Effect.gen(function* () {
-          const queue = yield* TaskQueue
+          const queue = yield* everyRole
           yield* queue.publish([message({ id: "poison" }), { tag: "", queue: "generator_queue", priority: 0, raw: "not json" }])
           for (const reason of ["crashed its worker", "unreadable"]) {
             yield* queue.bury(Option.getOrThrow(yield* queue.claim), { reason, error: "why" })
@@ -49,7 +49,7 @@ describeWith(["redis"], "dead letters", ({ redis }) => {
           assert.strictEqual((yield* run(["dead", "redrive", poison!], env)).code, 1, "it is gone")
           assert.strictEqual((yield* run(["dead", "drop"], env)).code, 2, "which?")
           assert.strictEqual((yield* run(["dead", "drop", "--all"], env)).code, 0)
-          assert.deepStrictEqual(yield* queue.buried(10), [])
+          assert.deepStrictEqual(yield* queue.deadLetters.list(10), [])
         }).pipe(Effect.provide(layer))
       }),
     60_000

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Option, Result } from "effect"
 import { diagnose } from "../../../src/programs/commands/diagnosis.ts"
 import type { Survey } from "../../../src/programs/commands/survey.ts"
-import type { QueueStatus } from "../../../src/services/TaskQueue.ts"
+import type { QueueStatus } from "../../../src/services/QueueInspector.ts"
 
 const worker: QueueStatus["workers"][number] = {
   name: "celery@one",

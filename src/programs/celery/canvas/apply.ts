@@ -1,6 +1,6 @@
 import { Result, type Schema } from "effect"
 import type { ResultTuple } from "../../../services/ResultStore.ts"
-import type { Outgoing } from "../../../services/TaskQueue.ts"
+import type { Outgoing } from "../../../services/Publisher.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as Reply from "../Reply.ts"
 import { freeze, prepare, text, withArgs } from "./freeze.ts"

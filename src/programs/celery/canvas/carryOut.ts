@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
-import type { Once, TaskQueue } from "../../../services/TaskQueue.ts"
+import type { Once, Publisher } from "../../../services/Publisher.ts"
 import * as Text from "../../../services/Text.ts"
 import * as Canvas from "../Canvas.ts"
 import { digest } from "../digest.ts"
@@ -12,13 +12,13 @@ import * as TaskFailure from "../TaskFailure.ts"
  * Does what a canvas asks for when a task has ended. Every step can be repeated: it is done once, however often the task is
  * delivered, and whoever waits for something that cannot come any more is told so.
  */
-export const make = (queue: TaskQueue["Service"], results: ResultStore["Service"]) => {
+export const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) => {
   /** Sends a follow-up, once. */
   const send = Effect.fnUntraced(function* (once: Once, next: Canvas.FollowUp, sender: Canvas.Sender) {
     for (const group of next.groups) yield* results.saveGroupTree(group)
     // Before the messages: the last header task must find how many there are.
     for (const { group, size } of next.sizes) yield* results.setChordSize(group, size)
-    if (next.messages.length > 0) yield* queue.publishOnce(once, "", next.messages)
+    if (next.messages.length > 0) yield* publisher.publishOnce(once, "", next.messages)
     for (const { task, why } of next.impossible) {
       yield* strand([task], (whose) => Reply.failure(whose, TaskFailure.internalError(why), sender.now), sender)
     }
@@ -128,4 +128,4 @@ export interface Step {
 
 type Failure =
   | Effect.Error<ReturnType<ResultStore["Service"]["store"]>>
-  | Effect.Error<ReturnType<TaskQueue["Service"]["publish"]>>
+  | Effect.Error<ReturnType<Publisher["Service"]["publish"]>>

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import * as PythonJson from "../../../services/PythonJson.ts"
-import type { Outgoing } from "../../../services/TaskQueue.ts"
+import type { Outgoing } from "../../../services/Publisher.ts"
 import { derivedId } from "../../derivedId.ts"
 import * as NewMessage from "../NewMessage.ts"
 import { packing } from "../pack.ts"

@@ -1,10 +1,9 @@
-import type { QueueStatus } from "../../services/TaskQueue.ts"
+import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import * as kombu from "../redis/kombu.ts"
-import { listsOf, type MemoryBroker } from "./Broker.ts"
+import type { Shared } from "./shared.ts"
 
 /** What lies where, and who is there. */
-export const status = (broker: MemoryBroker["Service"], queues: ReadonlyArray<string>, now: number): QueueStatus => {
-  const { listAt, oldest } = listsOf(broker)
+const statusOf = ({ broker, listAt, oldest, queues }: Shared, now: number): QueueStatus => {
   const held = [...broker.unacknowledged.values()]
   return {
     queues: queues.map((queue) => {
@@ -34,4 +33,20 @@ export const status = (broker: MemoryBroker["Service"], queues: ReadonlyArray<st
       }
     })
   }
+}
+
+/** Looks at queues and workers. */
+export const inspector = (shared: Shared) => {
+  const { broker, command } = shared
+  return QueueInspector.of({
+    status: command("status", (now) => statusOf(shared, now)),
+    scheduled: (limit) =>
+      command("scheduled", () =>
+        [...broker.unacknowledged.values()]
+          .flatMap(({ due, queue, raw, tag }) => (due === undefined ? [] : [{ delivery: { tag, queue, raw }, due }]))
+          .toSorted((one, other) => one.due - other.due)
+          .slice(0, limit)
+      ),
+    ping: command("ping", () => {})
+  })
 }

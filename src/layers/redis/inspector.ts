@@ -1,9 +1,11 @@
-import { Option, Schema } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import type { Redis } from "ioredis"
-import { type QueueDepth, type QueueStatus, type Scheduled, WorkerInfo } from "../../services/TaskQueue.ts"
+import { WorkerInfo } from "../../services/Lease.ts"
+import { type QueueDepth, QueueInspector, type QueueStatus, type Scheduled } from "../../services/QueueInspector.ts"
 import { script } from "./connect.ts"
 import * as kombu from "./kombu.ts"
 import { restore } from "./restore.ts"
+import { attempt, type Shared } from "./shared.ts"
 
 type Mark = string | null
 type Four = [number, Mark, number, Mark, number, Mark, number, Mark]
@@ -16,7 +18,7 @@ interface Seen extends Omit<QueueStatus, "clockAheadSeconds"> {
 }
 
 /** What lies where, and who is there, in one round trip. */
-export const status = async (redis: Redis, queues: ReadonlyArray<string>): Promise<Seen> => {
+const statusOf = async (redis: Redis, queues: ReadonlyArray<string>): Promise<Seen> => {
   const pipeline = redis
     .pipeline()
     .time()
@@ -103,7 +105,7 @@ end
 return out`
 
 /** What waits for its time, the soonest first. */
-export const waiting = (redis: Redis, prefix: string) => {
+const waiting = (redis: Redis, prefix: string) => {
   const run = script(redis, "mgSoonest", soonest)
   return async (limit: number, fallback: string): Promise<ReadonlyArray<Scheduled>> => {
     const { held, scheduled, unacked, unackedIndex } = kombu
@@ -113,4 +115,20 @@ export const waiting = (redis: Redis, prefix: string) => {
       return { delivery: { tag, queue, raw }, due: Number(due) * 1000 }
     })
   }
+}
+
+/** Looks at queues and workers. */
+export const inspector = (shared: Shared) => {
+  const { home, keyPrefix, redis } = shared
+  const soonest = waiting(redis, keyPrefix)
+  return QueueInspector.of({
+    status: Effect.gen(function* () {
+      const before = yield* Clock.currentTimeMillis
+      const { at, ...rest } = yield* attempt("status", () => statusOf(redis, shared.queues))
+      const after = yield* Clock.currentTimeMillis
+      return { ...rest, clockAheadSeconds: (before + after) / 2000 - at }
+    }),
+    scheduled: (limit) => attempt("scheduled", () => soonest(limit, home())),
+    ping: Effect.asVoid(attempt("ping", () => redis.ping()))
+  })
 }

@@ -1,0 +1,34 @@
+import { Effect } from "effect"
+import { DeadLetters } from "../../services/DeadLetters.ts"
+import * as kombu from "../redis/kombu.ts"
+import type { Shared } from "./shared.ts"
+
+/** The dead letters of the queues taken from. */
+export const deadLetters = (shared: Shared) => {
+  const { command, exhume, listAt, push } = shared
+  return DeadLetters.of({
+    list: (limit) =>
+      command("list dead letters", () =>
+        shared.queues
+          .flatMap((queue) =>
+            listAt(kombu.dead(queue)).map((text, n, all) => ({
+              id: kombu.letterId(text),
+              queue,
+              text,
+              bytes: text.length,
+              at: all.length - n
+            }))
+          )
+          .slice(0, limit)
+      ),
+    read: ({ text }) => Effect.succeedSome(text),
+    redrive: (letter) =>
+      command("redrive", () => {
+        if (!exhume(letter)) return false
+        const { priority, raw } = kombu.cleared(kombu.inside(letter.text)?.toString() ?? letter.text)
+        push(letter.queue, priority, raw, "last")
+        return true
+      }),
+    drop: (letter) => command("drop", () => exhume(letter))
+  })
+}

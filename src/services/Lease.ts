@@ -1,0 +1,49 @@
+import { Context, type Effect, type Option, Schema } from "effect"
+import type { QueueError } from "./QueueError.ts"
+
+/** What a worker tells the others of itself with every beat. */
+export const WorkerInfo = Schema.Struct({
+  name: Schema.String,
+  boot: Schema.String,
+  host: Schema.String,
+  pid: Schema.Int,
+  /** Left out by versions that did not tell it. */
+  machine: Schema.optionalKey(Schema.String),
+  version: Schema.String,
+  queues: Schema.Array(Schema.String),
+  startedAt: Schema.Finite,
+  metrics: Schema.String,
+  processed: Schema.Int,
+  consuming: Schema.Boolean,
+  doing: Schema.String
+})
+export interface WorkerInfo extends Schema.Schema.Type<typeof WorkerInfo> {}
+
+/** A message that went back to its queue: its time had come, or who held it is gone. */
+export interface Released {
+  readonly due: number
+  readonly lost: number
+  /** Of those lost: moved to the dead letters, because a crash cannot be counted in them. */
+  readonly buried: number
+  /** More are to be put back, in a pass of their own. */
+  readonly more: boolean
+  /** When the next message falls due by our own clock (Unix milliseconds), if one is waiting. */
+  readonly nextDue: Option.Option<number>
+}
+
+/** A worker's lease on the messages it holds, and the pass that puts back those whose worker has none any more. */
+export class Lease extends Context.Service<
+  Lease,
+  {
+    /** Renews this worker's lease on all it holds. `false` when another worker lives under the same name. */
+    readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
+    /** Ends this worker's lease, so that others need not wait for it to run out. */
+    readonly resign: Effect.Effect<void, QueueError>
+    /**
+     * One pass, bounded in entries and bytes: puts back what is due, what dead workers held, what a claim of ours took whose answer
+     * never came, and what could not be handed back when it was to be. A death of a worker that held nothing else counts as a
+     * crash of the message; of one that held more, each becomes suspect and will run alone.
+     */
+    readonly release: Effect.Effect<Released, QueueError>
+  }
+>()("model-generator/services/Lease") {}

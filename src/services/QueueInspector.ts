@@ -1,0 +1,41 @@
+import { Context, type Effect, type Option } from "effect"
+import type { WorkerInfo } from "./Lease.ts"
+import type { QueueError } from "./QueueError.ts"
+import type { Delivery } from "./TaskQueue.ts"
+
+export interface QueueDepth {
+  readonly queue: string
+  /** Waiting messages by priority step: 0, 3, 6, 9. */
+  readonly ready: Readonly<Record<"0" | "3" | "6" | "9", number>>
+  readonly dead: number
+  /** Seconds the oldest of them has been seen to wait: less than the truth by a beat at the most. */
+  readonly oldestSeconds: Option.Option<number>
+}
+
+export interface QueueStatus {
+  readonly queues: ReadonlyArray<QueueDepth>
+  readonly unacknowledged: number
+  readonly scheduled: number
+  /** How far our clock is ahead of the broker's. */
+  readonly clockAheadSeconds: number
+  readonly workers: ReadonlyArray<
+    WorkerInfo & { readonly alive: boolean; readonly beatSecondsAgo: number; readonly holds: number }
+  >
+}
+
+/** A message in nobody's hands until its time comes (Unix milliseconds). */
+export interface Scheduled {
+  readonly delivery: Delivery
+  readonly due: number
+}
+
+/** Looks at the broker, its queues and its workers, and changes nothing. */
+export class QueueInspector extends Context.Service<
+  QueueInspector,
+  {
+    readonly status: Effect.Effect<QueueStatus, QueueError>
+    /** What waits for its time anywhere on this broker, the soonest first, at most so many, and a few megabytes of them. */
+    readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
+    readonly ping: Effect.Effect<void, QueueError>
+  }
+>()("model-generator/services/QueueInspector") {}
