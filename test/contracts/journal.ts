@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer, Option } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import {
   type Generation,
   Generation as GenerationSchema,
@@ -40,12 +40,17 @@ const again = { ...intended, attempt: 0.5, at: about.at + 60_000, resubmits: 1 }
 /** A task of the same id with other arguments. */
 const other = { ...intended, attempt: 0.75, at: about.at + 1000, digest: "another" }
 
-/** What every journal promises. The layer is built once for each test. */
-export const journalContract = (name: string, layerWith: (env: Readonly<Record<string, string>>) => Layer.Layer<Journal>) => {
+type Journals = readonly [Journal["Service"], Journal["Service"]]
+
+/** What every journal promises. `fleet` gives those of two workers over one store, in which nothing is written. */
+export const journalContract = (
+  name: string,
+  fleet: (env: Readonly<Record<string, string>>) => Effect.Effect<Journals, never, Scope.Scope>
+) => {
   const keepsWith =
     (env: Readonly<Record<string, string>>) =>
-    <A, E>(test: (journal: Journal["Service"]) => Effect.Effect<A, E>) =>
-      Effect.flatMap(Journal, test).pipe(Effect.provide(layerWith(env)))
+    <A, E>(test: (...journals: Journals) => Effect.Effect<A, E>) =>
+      Effect.scoped(Effect.flatMap(fleet(env), (journals) => test(...journals)))
   const keeps = keepsWith({})
   const { none, some } = Option
 
@@ -185,6 +190,25 @@ export const journalContract = (name: string, layerWith: (env: Readonly<Record<s
           const { attempt: ___, digest: ____, ...oldPicture } = generated
           assert.strictEqual(yield* journal.advance(id, oldPicture), "written")
           assert.deepStrictEqual(yield* entryOf(journal, id), some(oldPicture))
+        })
+      )
+    )
+
+    it.live("what a worker has written counts only while nobody else has written since", () =>
+      keeps(
+        Effect.fnUntraced(function* (one, two) {
+          const id = uniqueId()
+          yield* one.intend(id, intended, none())
+          yield* one.advance(id, submitted)
+          assert.strictEqual(yield* two.intend(id, again, some(submitted)), "written")
+          assert.strictEqual(yield* one.advance(id, generated), "superseded")
+          yield* one.withdraw(id, submitted, none())
+          assert.deepStrictEqual(yield* entryOf(two, id), some(again))
+          // Nor does what it has read forbid anything for longer than it is there.
+          assert.deepStrictEqual(yield* entryOf(one, id), some(again))
+          yield* two.withdraw(id, again, none())
+          assert.strictEqual(yield* one.advance(id, submitted), "written")
+          assert.deepStrictEqual(yield* entryOf(two, id), some(submitted))
         })
       )
     )

@@ -2,24 +2,34 @@ import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import { make } from "../../src/layers/journal/entries.ts"
 import * as JournalRedis from "../../src/layers/JournalRedis.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import { Journal, KEEP } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
 import { valueOf } from "../contracts/metrics.ts"
-import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
+import { commandsAt, describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { eventually, settings } from "../support.ts"
 
 journalContract("the journal in this process", (env) =>
-  Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(env)), Layer.orDie)
+  Effect.sync(() => {
+    const entries = JournalMemory.makeEntries(Number(env["FAL_MAX_CONCURRENT"] ?? 0))
+    return [make(entries, 300), make(entries, 300)]
+  })
 )
 
 const at = (url: string, env = {}) =>
   Layer.fresh(JournalRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url, ...env })), Layer.orDie)
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
-  journalContract("the journal on Redis", (env) => Layer.unwrap(Effect.map(freshRedis(redis), ({ url }) => at(url, env))))
+  journalContract("the journal on Redis", (env) =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const [one, two] = yield* Effect.all([Layer.build(at(url, env)), Layer.build(at(url, env))])
+      return [Context.get(one, Journal), Context.get(two, Journal)]
+    })
+  )
 
   /** A journal on a Redis of its own, with another way to look at that. */
   const journalAnd = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}) {
@@ -42,6 +52,25 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       yield* journal.advance("t", submitted)
       const { entry } = yield* Effect.flatMap(Journal, ({ find }) => find("t")).pipe(Effect.provide(at(url)))
       assert.deepStrictEqual(entry, Option.some(submitted))
+    })
+  )
+
+  it.live("each step of a generation is one command, and so is the first one of a request that is taken up again", () =>
+    Effect.gen(function* () {
+      const { journal, url } = yield* journalAnd()
+      const commands = yield* commandsAt(url)
+      yield* journal.find("t")
+      yield* journal.intend("t", intended, Option.none())
+      yield* journal.advance("t", submitted)
+      yield* journal.advance("t", generated)
+      assert.lengthOf(yield* commands(), 4)
+      yield* journal.advance("other", submitted)
+      const successor = Context.get(yield* Layer.build(at(url)), Journal)
+      yield* commands()
+      yield* successor.find("other")
+      yield* successor.advance("other", submitted)
+      yield* successor.advance("other", generated)
+      assert.lengthOf(yield* commands(), 3)
     })
   )
 

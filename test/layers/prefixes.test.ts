@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as JournalRedis from "../../src/layers/JournalRedis.ts"
@@ -56,9 +56,12 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
     )
   )
   journalContract("the journal", (env) =>
-    Layer.unwrap(
-      Effect.map(on, ({ url }) => Layer.fresh(JournalRedis.layer).pipe(Layer.provide(prefixed(url, "app:", env)), Layer.orDie))
-    )
+    Effect.gen(function* () {
+      const { url } = yield* on
+      const layer = Layer.fresh(JournalRedis.layer).pipe(Layer.provide(prefixed(url, "app:", env)), Layer.orDie)
+      const [one, two] = yield* Effect.all([Layer.build(layer), Layer.build(layer)])
+      return [Context.get(one, Journal), Context.get(two, Journal)]
+    })
   )
 
   it.live("two on one database do not see each other, and every key says whose it is", () =>

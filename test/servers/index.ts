@@ -85,6 +85,38 @@ export const ownRedisWith = (options: RedisServer.Options) =>
 /** The same as Redis comes. */
 export const ownRedis = ownRedisWith({})
 
+/** What keeps a connection alive or sets it up. */
+const ASIDE = /^(ping|hello|auth|select|client|info|echo)$/i
+
+/** Gives the commands that clients have sent to this database since it was last asked, those within scripts not counted. */
+export const commandsAt = Effect.fn("test.commandsAt")(function* (url: string) {
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(() => new Redis(url)),
+    (client) => Effect.sync(() => client.disconnect())
+  )
+  const monitor = yield* Effect.acquireRelease(
+    Effect.promise(() => client.monitor()),
+    (monitor) => Effect.sync(() => monitor.disconnect())
+  )
+  const marker = randomUUID()
+  let heard: Array<string> = []
+  let mark: (() => void) | undefined
+  monitor.on("monitor", (_: string, [name = "", argument]: ReadonlyArray<string>, source: string, db: string) => {
+    if (name === "echo" && argument === marker) mark?.()
+    if (source !== "lua" && Number(db) === client.options.db && !ASIDE.test(name)) heard.push(name)
+  })
+  return () =>
+    Effect.promise(async () => {
+      // The monitor tells in order: what was sent before this has been heard when this is.
+      const all = new Promise<void>((resolve) => (mark = resolve))
+      await client.echo(marker)
+      await all
+      const commands = heard
+      heard = []
+      return commands
+    })
+})
+
 const urls = (server: PostgresServer.PostgresAddress, database: string) => {
   const at = (port: number) => `postgresql://${server.user}:${server.password}@${server.host}:${port}/${database}`
   return { url: at(server.pooledPort), directUrl: at(server.port) }

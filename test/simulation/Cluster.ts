@@ -22,6 +22,7 @@ import {
 import * as FleetMemory from "../../src/layers/FleetMemory.ts"
 import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import { make as makeJournal } from "../../src/layers/journal/entries.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
@@ -126,6 +127,7 @@ export class Cluster {
   readonly air
   readonly redis
   readonly results
+  readonly entries
   readonly journal
   /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
   readonly talks: boolean
@@ -173,9 +175,8 @@ export class Cluster {
     this.redis = new Redis(this.time, [this.broker, this.air.revoked])
     this.records = new Records(this)
     this.results = this.redis.keeps(() => Context.get(this.#build(Layer.fresh(ResultStoreMemory.layer), this.#own), ResultStore))
-    this.journal = this.redis.keeps(() =>
-      Context.get(this.#build(Layer.fresh(JournalMemory.layer).pipe(Layer.orDie), this.#own), Journal)
-    )
+    this.entries = this.redis.keeps(() => JournalMemory.makeEntries(0))
+    this.journal = this.#journal()
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     const stored: Passage = (name, call, args) =>
       name === "store" && this.unstorable.has((args[0] as TaskResult).task_id) ? Effect.die(new Error("cannot be stored")) : call // what `store` takes
@@ -312,7 +313,7 @@ export class Cluster {
       Context.add(
         Journal,
         through(
-          this.#versionOf(process, through(this.journal, this.records.journal(process))),
+          this.#versionOf(process, through(this.#journal(), this.records.journal(process))),
           redis((operation) => new JournalError({ operation, cause: "simulated" }))
         )
       ),
@@ -342,6 +343,11 @@ export class Cluster {
     process.fiber = Effect.runForkWith(context)(Effect.scoped(worker))
     this.time.settle()
     return process
+  }
+
+  /** A process's own, which remembers what it wrote. */
+  #journal() {
+    return makeJournal(this.entries, Number(settings.TASK_TIME_LIMIT))
   }
 
   #versionOf(process: Process, journal: Journal["Service"]) {

@@ -125,6 +125,18 @@ export const mutants: ReadonlyArray<Mutant> = [
     breaks: "written over"
   },
   {
+    name: "a remembered text is trusted without a compare",
+    file: "src/layers/JournalMemory.ts",
+    from: `    replace: (_, taskId, next) =>
+      step((now) => {
+        if (stored(taskId).print !== next.expected) return "changed"
+`,
+    to: `    replace: (_, taskId, next) =>
+      step((now) => {
+`,
+    breaks: "written over"
+  },
+  {
     name: "a row is saved at every call",
     file: "src/layers/ModelLibraryMemory.ts",
     from: `        if (saved !== undefined) return saved`,

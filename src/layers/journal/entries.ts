@@ -1,0 +1,131 @@
+import { Effect, Option } from "effect"
+import { createHash } from "node:crypto"
+import { type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
+import * as Rules from "./rules.ts"
+
+/** Somebody else may write between a look and the write that it leads to, but not this often. */
+const TRIES = 20
+/** A process remembers the texts of this many tasks at most, those written last: twice as many as it can run at once. */
+const REMEMBERED = 1024
+
+/** An entry's text, `null` where there is none, and what names that text. */
+interface Page {
+  readonly text: string | null
+  readonly print: string
+}
+const EMPTY: Page = { text: null, print: "" }
+export const printOf = (text: string) => createHash("sha1").update(text).digest("hex")
+
+/** What to write, and what it takes the place of. */
+export interface Write {
+  /** The print of the text that must be there. */
+  readonly expected: string
+  /** `null` removes the entry. */
+  readonly text: string | null
+  readonly state: State | undefined
+  /** Seconds for which its request counts as in flight from now on; 0 when it has ended. */
+  readonly open: number
+}
+
+/** Where entries are kept as text. Each call is one step there; `operation` is what it is made for, and names an error. */
+export interface Entries {
+  readonly look: (operation: string, taskId: string) => Effect.Effect<Page & { readonly now: number }, JournalError>
+  /** `"changed"`, and nothing is written, when another text is there than the one expected. */
+  readonly replace: (operation: string, taskId: string, write: Write) => Effect.Effect<"written" | "changed", JournalError>
+  /** The same, if there is room for one more request; `ifEnded`: only if none under this id is in flight. */
+  readonly intend: (
+    taskId: string,
+    write: Write,
+    ifEnded: boolean
+  ) => Effect.Effect<"written" | "changed" | "contended" | "full", JournalError>
+  readonly close: (taskId: string) => Effect.Effect<void, JournalError>
+  readonly inFlight: Journal["Service"]["inFlight"]
+  readonly counts: Journal["Service"]["counts"]
+}
+
+/**
+ * One process's journal over these entries. It looks, decides by the rules, and writes if nothing has changed since. A text that this
+ * process wrote or read last saves the look: whoever else wrote meanwhile, the write is refused, and it looks then. What such a
+ * text forbids is never believed without a look.
+ */
+export const make = (entries: Entries, timeLimit: number): Journal["Service"] => {
+  const remembered = new Map<string, Page>()
+  const remember = (taskId: string, page: Page) => {
+    remembered.delete(taskId)
+    if (page.text !== null) remembered.set(taskId, page)
+    if (remembered.size > REMEMBERED) for (const oldest of remembered.keys()) return remembered.delete(oldest)
+  }
+  const look = (operation: string, taskId: string) =>
+    Effect.tap(entries.look(operation, taskId), ({ print, text }) => Effect.sync(() => remember(taskId, { text, print })))
+
+  const change = Effect.fnUntraced(function* <R, A extends string>(
+    operation: string,
+    taskId: string,
+    decide: (stored: string | null) => Rules.Change<R>,
+    write: (what: Write, ifEnded: boolean) => Effect.Effect<A | "changed", JournalError>,
+    likelyEmpty = false
+  ) {
+    let guess = remembered.get(taskId) ?? (likelyEmpty ? EMPTY : undefined)
+    for (let tries = 0; tries < TRIES; tries++) {
+      const isGuess = guess !== undefined
+      const { print, text } = guess ?? (yield* look(operation, taskId))
+      guess = undefined
+      const change = decide(text)
+      if (change._tag === "Leave") {
+        if (isGuess) continue
+        return change.why
+      }
+      const { entry, ifEnded } = change
+      const open = Rules.openFor(entry, timeLimit)
+      const answer = yield* write({ expected: print, text: change.text, state: entry?._tag, open }, ifEnded)
+      if (answer === "changed") continue
+      // With its picture there is nothing left to write of a generation.
+      const last = change.text === null || entry?._tag === "Generated"
+      if (answer === "written") remember(taskId, last ? EMPTY : { text: change.text, print: printOf(change.text) })
+      return answer
+    }
+    return yield* new JournalError({ operation, cause: `changed by others ${TRIES} times` })
+  })
+
+  return Journal.of({
+    find: Effect.fn("Journal.find")(function* (taskId) {
+      const { now, text } = yield* look("find", taskId)
+      return { entry: Option.map(Option.fromNullOr(text), Rules.read), now }
+    }),
+    intend: Effect.fn("Journal.intend")((taskId, intent, repeats) =>
+      change(
+        "intend",
+        taskId,
+        (stored) => Rules.intend(stored, intent, repeats),
+        (what, ifEnded) => entries.intend(taskId, what, ifEnded),
+        Option.isNone(repeats)
+      )
+    ),
+    advance: Effect.fn("Journal.advance")((taskId: string, next: Generation) =>
+      change(
+        "advance",
+        taskId,
+        (stored) => Rules.advance(stored, next),
+        (what) => entries.replace("advance", taskId, what)
+      )
+    ),
+    withdraw: Effect.fn("Journal.withdraw")((taskId, generation, before) =>
+      Effect.asVoid(
+        change(
+          "withdraw",
+          taskId,
+          (stored) => Rules.withdraw(stored, generation, before),
+          (what) => entries.replace("withdraw", taskId, what)
+        )
+      )
+    ),
+    close: Effect.fn("Journal.close")((taskId) =>
+      Effect.andThen(
+        Effect.sync(() => remembered.delete(taskId)),
+        entries.close(taskId)
+      )
+    ),
+    inFlight: entries.inFlight,
+    counts: entries.counts
+  })
+}
