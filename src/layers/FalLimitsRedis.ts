@@ -5,6 +5,7 @@ import { limits } from "./fal/limits.ts"
 import { connect } from "./redis/connect.ts"
 import { effectRedis } from "./redis/effectRedis.ts"
 import { make as endpoints } from "./redis/endpoints.ts"
+import * as kombu from "./redis/kombu.ts"
 import { broker } from "./redis/where.ts"
 
 /** One connection for all of it. */
@@ -20,7 +21,7 @@ export const layer = limits.pipe(
   Layer.provide(
     Layer.mergeAll(
       RateLimiter.layerStoreRedis({ prefix: "model-generator.rate:" }),
-      CircuitBreaker.layerStoreRedis({ prefix: "model-generator.circuit:" })
+      CircuitBreaker.layerStoreRedis({ prefix: kombu.circuit("") })
     )
   ),
   Layer.provideMerge(redis)

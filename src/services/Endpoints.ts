@@ -26,6 +26,8 @@ export type Admission =
   | { readonly _tag: "Trial" }
   | ({ readonly _tag: "Closed" } & Closed)
 
+/** The circuit that opens when fal takes no submits, whatever the endpoint: all share one account. */
+export const CIRCUIT = "fal"
 /** How long a refusal closes an endpoint at first and at most (seconds): twice as long each time a trial is refused too. */
 export const FIRST = 15
 export const LONGEST = 300
@@ -43,6 +45,11 @@ export const LONGEST_WHY = 300
 export class Endpoints extends Context.Service<
   Endpoints,
   {
+    /**
+     * Nothing is known against a submit to it: it is not closed, and the last submit of the fleet whose outcome says anything of fal's
+     * state did not fail. `false` says no more than that `admit` and the circuit must be asked.
+     */
+    readonly isClear: (endpoint: string) => Effect.Effect<boolean, EndpointsError>
     /** May something be submitted to it now? */
     readonly admit: (endpoint: string) => Effect.Effect<Admission, EndpointsError>
     /** fal refused a request to it. While it is closed already nothing changes: that request was sent before. */

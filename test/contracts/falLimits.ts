@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, type Scope } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
-import { Endpoints } from "../../src/services/Endpoints.ts"
+import { CIRCUIT, Endpoints } from "../../src/services/Endpoints.ts"
 
 export type Limits = Context.Context<CircuitBreaker.CircuitBreaker | RateLimiter.RateLimiter | Endpoints>
 
@@ -65,6 +65,35 @@ export const falLimitsContract = (name: string, fleet: Effect.Effect<readonly [L
           assert.deepStrictEqual(yield* one!.admit("edit"), { _tag: "Open" })
           assert.deepStrictEqual(yield* one!.closed, [])
         })
+    )
+
+    it.live("all is clear unless an endpoint is closed or being tried, or the last submit failed anywhere", () =>
+      Effect.gen(function* () {
+        const [one, two] = yield* fleet
+        const clear = (of: Limits, endpoint: string) => Context.get(of, Endpoints).isClear(endpoint)
+        const submit = (of: Limits, outcome: Effect.Effect<void, string>) =>
+          Effect.exit(Context.get(of, CircuitBreaker.CircuitBreaker).execute(outcome, { key: CIRCUIT }))
+        assert.isTrue(yield* clear(one, "edit"))
+        yield* submit(one, Effect.void)
+        assert.isTrue(yield* clear(two, "edit"))
+        yield* submit(one, Effect.fail("away"))
+        assert.isFalse(yield* clear(two, "edit"))
+        yield* submit(two, Effect.void)
+        assert.isTrue(yield* clear(one, "edit"))
+        yield* Effect.forEach([1, 2, 3, 4, 5], () => submit(two, Effect.fail("away")))
+        assert.isFalse(yield* clear(one, "generate"), "open")
+
+        const [closing] = yield* fleet
+        const endpoints = Context.get(closing, Endpoints)
+        yield* endpoints.busy("edit", "busy", 0.1)
+        assert.deepStrictEqual([yield* clear(closing, "edit"), yield* clear(closing, "generate")], [false, true])
+        yield* Effect.sleep("150 millis")
+        assert.isFalse(yield* clear(closing, "edit"), "to be tried")
+        yield* endpoints.admit("edit")
+        assert.isFalse(yield* clear(closing, "edit"), "being tried")
+        yield* endpoints.opened("edit")
+        assert.isTrue(yield* clear(closing, "edit"))
+      })
     )
 
     it.live("a closed endpoint is tried by one caller when its time is over; another answer of busy closes it again", () =>

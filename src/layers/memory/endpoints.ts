@@ -11,8 +11,8 @@ interface Entry {
   readonly trial: boolean
 }
 
-/** What workers of this process share about fal's endpoints. */
-export const make = Effect.sync(() => {
+/** What workers of this process share about fal's endpoints. `isFailing`: the last submit whose outcome the circuit heard of failed. */
+export const make = (isFailing: () => boolean) => {
   const entries = new Map<string, Entry>()
   const told = (endpoint: string, { reason, until, why }: Entry, now: number): Service.Closed => ({
     endpoint,
@@ -33,6 +33,7 @@ export const make = Effect.sync(() => {
     })
 
   return Service.Endpoints.of({
+    isClear: (endpoint) => Effect.sync(() => !entries.has(endpoint) && !isFailing()),
     admit: (endpoint) =>
       Effect.map(Clock.currentTimeMillis, (now): Service.Admission => {
         const entry = entries.get(endpoint)
@@ -60,4 +61,4 @@ export const make = Effect.sync(() => {
       [...entries].flatMap(([endpoint, entry]) => (entry.until + Service.FORGET * 1000 < now ? [] : [told(endpoint, entry, now)]))
     )
   })
-})
+}

@@ -12,6 +12,13 @@ local function read(raw)
   if good and type(entry) == 'table' and type(entry.till) == 'number' and type(entry.pause) == 'number' then return entry end
 end`
 
+/** KEYS the endpoints, the circuit as Effect's store keeps it. ARGV endpoint. */
+const isClear = `
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+local circuit = redis.call('HMGET', KEYS[2], 'state', 'streak')
+if not circuit[1] then return 1 end
+return circuit[1] == 'Closed' and (circuit[2] or '0') == '0' and 1 or 0`
+
 /** KEYS the endpoints. ARGV endpoint, how long a trial lasts, how long a closure is remembered. Returns 'open', 'trial' or the entry and what is left of it. */
 const admit = `${read}
 local t, entry = now(), read(redis.call('HGET', KEYS[1], ARGV[1]))
@@ -68,6 +75,7 @@ const entryOf = Schema.decodeSync(Entry)
 export const make = (redis: Redis) => {
   const keys = [kombu.endpoints]
   const run = {
+    isClear: script(redis, "mgEndpointIsClear", isClear),
     admit: script(redis, "mgEndpointAdmit", admit),
     close: script(redis, "mgEndpointClose", close),
     untried: script(redis, "mgEndpointUntried", untried),
@@ -89,6 +97,11 @@ export const make = (redis: Redis) => {
     })
 
   return Service.Endpoints.of({
+    isClear: (endpoint) =>
+      Effect.map(
+        attempt("isClear", () => run.isClear([kombu.endpoints, kombu.circuit(Service.CIRCUIT)], [endpoint])),
+        (answer) => answer === 1
+      ),
     admit: (endpoint) =>
       attempt("admit", async (): Promise<Service.Admission> => {
         const reply = await run.admit(keys, [endpoint, Service.TRIAL, Service.FORGET])

@@ -57,6 +57,8 @@ export const line = "model-generator.line"
 export const lineAsked = "model-generator.line-asked"
 /** fal's endpoints that are closed for now, and until when: a hash. */
 export const endpoints = "model-generator.endpoints"
+/** Effect's circuit breaker keeps a hash under each of these. */
+export const circuit = (key: string) => `model-generator.circuit:${key}`
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 /** Task ids that have an entry in the journal, by when it is to be removed. */
 export const journalKept = "model-generator.journal-kept"

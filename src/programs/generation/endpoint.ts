@@ -3,7 +3,7 @@ import { Endpoints } from "../../services/Endpoints.ts"
 import { type AccountProblem, type Busy, Generator, GeneratorError } from "../../services/Generator.ts"
 import * as Settings from "../../services/Settings.ts"
 import { Blocked } from "../Task.ts"
-import { brokerAway } from "./gate.ts"
+import { brokerAway, tellingFailure, whileUp } from "./gate.ts"
 import { pause } from "./putOff.ts"
 
 /**
@@ -32,18 +32,23 @@ const isTaking = (exit: Exit.Exit<unknown, unknown>) => {
 const isNotMade = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && !(Option.getOrUndefined(Exit.findErrorOption(exit)) instanceof GeneratorError)
 
-/** Submits unless the endpoint is closed. When its time is over the first to come tries it, and the others wait for what that shows. */
+/**
+ * Submits unless the endpoint is closed or fal is down. When an endpoint's time is over the first to come tries it, and the others wait
+ * for what that shows. Where nothing is known against a submit, as nearly always, that is all that is asked.
+ */
 export const whileOpen = <A, E, R>(endpoint: string, submit: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const endpoints = yield* Endpoints
+    if (yield* Effect.mapError(endpoints.isClear(endpoint), () => brokerAway)) return yield* tellingFailure(submit)
     const admitted = yield* Effect.mapError(endpoints.admit(endpoint), () => brokerAway)
+    const throughCircuit = whileUp(submit)
     switch (admitted._tag) {
       case "Open":
-        return yield* submit
+        return yield* throughCircuit
       case "Closed":
         return yield* blocked(endpoint, admitted)
       case "Trial": {
-        const exit = yield* Effect.exit(submit)
+        const exit = yield* Effect.exit(throughCircuit)
         if (isTaking(exit)) {
           yield* Effect.logInfo("fal takes requests to this endpoint again", { endpoint })
           yield* Effect.ignore(endpoints.opened(endpoint))

@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Exit, Schedule } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
+import { CIRCUIT } from "../../services/Endpoints.ts"
 import { Generator, GeneratorError } from "../../services/Generator.ts"
 import * as Settings from "../../services/Settings.ts"
 import { NotYet } from "../Task.ts"
@@ -43,7 +44,7 @@ export const withinRate = Effect.gen(function* () {
 /** Whether nothing is being submitted because fal takes nothing. */
 export const isDown = Effect.gen(function* () {
   const breaker = yield* CircuitBreaker.CircuitBreaker
-  return yield* Effect.match(breaker.state(FAL), { onFailure: () => false, onSuccess: ({ _tag }) => _tag !== "Closed" })
+  return yield* Effect.match(breaker.state(CIRCUIT), { onFailure: () => false, onSuccess: ({ _tag }) => _tag !== "Closed" })
 })
 
 /** fal's own no is an answer too; what never came to a submit says nothing of fal. */
@@ -69,6 +70,16 @@ const isThere = Effect.gen(function* () {
   )
 )
 
+/** A submit that asks the circuit for nothing, as all is well: it tells only that fal did not take it. */
+export const tellingFailure = <A, E, R>(submit: Effect.Effect<A, E, R>) =>
+  Effect.onExit(submit, (exit) =>
+    Effect.gen(function* () {
+      if (judge(exit)._tag !== "Failure") return
+      const breaker = yield* CircuitBreaker.CircuitBreaker
+      yield* Effect.exit(breaker.execute(exit, { key: CIRCUIT, classify: judge }))
+    })
+  )
+
 /**
  * A submit through the circuit that all workers share: open, nothing is sent. After a while one of them asks fal a question that
  * costs nothing, and only when that is answered submits.
@@ -81,7 +92,7 @@ export const whileUp = <A, E, R>(submit: Effect.Effect<A, E, R>) =>
       Effect.flatMap(isDown, (down) => (down ? isThere : Effect.void)),
       submit
     )
-    return yield* breaker.execute(carefully, { key: FAL, classify: judge })
+    return yield* breaker.execute(carefully, { key: CIRCUIT, classify: judge })
   }).pipe(
     Effect.catchIf(
       (error): error is CircuitBreaker.CircuitBreakerError => error instanceof CircuitBreaker.CircuitBreakerError,

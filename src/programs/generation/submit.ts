@@ -10,7 +10,7 @@ import { type Failure, NotYet } from "../Task.ts"
 import { charged } from "./charged.ts"
 import { busy, refused, whileOpen } from "./endpoint.ts"
 import * as Entry from "./Entry.ts"
-import { inTurn, isDown, whileUp, withinRate } from "./gate.ts"
+import { inTurn, isDown, withinRate } from "./gate.ts"
 import { later } from "./putOff.ts"
 
 interface Wanted {
@@ -135,7 +135,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
     }),
     Effect.tap((submitted) => Entry.advance(payer, submitted))
   )
-  return yield* whileOpen(endpoint, whileUp(made)).pipe(
+  return yield* whileOpen(endpoint, made).pipe(
     Effect.catchTag("GeneratorError", (error) => notTaken(payer, intent, lost, error)),
     Effect.uninterruptible
   )

@@ -1,0 +1,60 @@
+/** What a picture costs at Redis, beside what its message does. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as FalLimitsRedis from "../../../src/layers/FalLimitsRedis.ts"
+import * as GeneratorMemory from "../../../src/layers/GeneratorMemory.ts"
+import * as JournalRedis from "../../../src/layers/JournalRedis.ts"
+import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
+import { payOnce } from "../../../src/programs/generation/payOnce.ts"
+import { nothingKnown } from "../../../src/programs/Task.ts"
+import { commandsAt, describeWith, freshRedis } from "../../servers/index.ts"
+import { settings, uniqueId } from "../../support.ts"
+
+const endpoint = "fal-ai/flux/dev"
+const order = { endpoint, wanted: Effect.succeed({ input: { prompt: "p", seed: 7 }, note: undefined }) }
+const payer = () => ({ id: uniqueId(), timeLimit: 300, digest: "digest", knowledge: nothingKnown() })
+
+describeWith(["redis"], "with a Redis server", ({ redis }) => {
+  const buying = Effect.gen(function* () {
+    const { url } = yield* freshRedis(redis)
+    const commands = yield* commandsAt(url)
+    const context = yield* Layer.build(
+      Layer.mergeAll(JournalRedis.layer, FalLimitsRedis.layer, GeneratorMemory.layer).pipe(
+        Layer.provideMerge(MetricsMemory.layer),
+        Layer.provideMerge(settings({ CELERY_BROKER_URL: url })),
+        Layer.fresh,
+        Layer.orDie
+      )
+    )
+    const buy = Effect.provideContext(
+      Effect.suspend(() => payOnce(payer(), order, Effect.void)),
+      context
+    )
+    return { buy, commands, context }
+  })
+
+  it.live("one look, one question to the gate, the intent, the request id and the picture: five commands", () =>
+    Effect.gen(function* () {
+      const { buy, commands } = yield* buying
+      for (let n = 0; n < 2; n++) {
+        yield* buy
+        assert.lengthOf(yield* commands(), 5)
+      }
+    })
+  )
+
+  it.live("after a submit that failed the circuit is asked and told, until one goes well", () =>
+    Effect.gen(function* () {
+      const { buy, commands, context } = yield* buying
+      yield* Effect.flatMap(GeneratorMemory.GeneratorScript, ({ submits }) => submits("away")).pipe(
+        Effect.provideContext(context)
+      )
+      yield* Effect.flip(buy)
+      yield* commands()
+      yield* buy
+      assert.lengthOf(yield* commands(), 9)
+      yield* buy
+      assert.lengthOf(yield* commands(), 5)
+    })
+  )
+})
