@@ -25,9 +25,8 @@ const library = ModelLibrarySql.layer.pipe(
  */
 export const worker = (settings: Readonly<Record<string, string>>) =>
   Layer.mergeAll(
-    TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+    TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer), Layer.provideMerge(ResultStoreMemory.layer)),
     FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
-    ResultStoreMemory.layer,
     JournalMemory.layer,
     FalLimitsMemory.layer,
     library,

@@ -29,7 +29,8 @@ export const http = Layer.unwrap(
 )
 
 /** Queue and results on Redis: all that a client of the workers needs. */
-export const client = Layer.mergeAll(TaskQueueRedis.layer, ResultStoreRedis.layer).pipe(
+export const client = TaskQueueRedis.layer.pipe(
+  Layer.provideMerge(ResultStoreRedis.layer),
   Layer.provideMerge(WorkerIdentityNode.layer)
 )
 

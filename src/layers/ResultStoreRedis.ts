@@ -1,4 +1,4 @@
-import { Deferred, Duration, Effect, Layer, Option, Schema, Scope } from "effect"
+import { Deferred, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { Redis } from "ioredis"
 import * as PythonJson from "../services/PythonJson.ts"
 import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/ResultStore.ts"
@@ -6,29 +6,13 @@ import * as Settings from "../services/Settings.ts"
 import { connect, script } from "./redis/connect.ts"
 import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
 import { json } from "./redis/json.ts"
+import { documentOf, expiresIn, keyOf, storeResult } from "./redis/results.ts"
 import { backend } from "./redis/where.ts"
 
-/**
- * KEYS the task's key, which is its channel too. ARGV the document, seconds to keep it (0: for ever), the state that it tells.
- * Keeps `givesWay`.
- */
-const store = `${json}
-local old = redis.call('GET', KEYS[1])
-if old then
-  local readable, document = pcall(cjson.decode, old)
-  local status = readable and type(document) == 'table' and document.status
-  if not readable then -- cjson refuses what nests more than 1000 deep, as a result of Python's may
-    local top = members(old)
-    status = top and string.match(member(old, top, 'status') or '', '^"(.*)"$')
-  end
-  local ends = ARGV[3] == 'SUCCESS' or ARGV[3] == 'FAILURE' or ARGV[3] == 'REVOKED'
-  if status == 'SUCCESS' or (not ends and (status == 'FAILURE' or status == 'REVOKED')) then return 0 end
-end
-if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) end
-redis.call('PUBLISH', KEYS[1], ARGV[1])
+/** KEYS the task's key. ARGV the document, seconds to keep it (0: for ever), the state that it tells. */
+const store = `${json}${storeResult}
+store_result(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
 return 1`
-
-const keyOf = (taskId: string) => `celery-task-meta-${taskId}`
 
 const attempt = <A>(operation: string, run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new ResultStoreError({ operation, cause }) })
@@ -80,7 +64,7 @@ export const layer = Layer.effect(
     const settings = yield* Settings.of("RESULT_EXPIRES", "RESULT_CHORD_ORDERED")
     const where = yield* backend
     const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
-    const expires = Math.ceil(Duration.toSeconds(settings.RESULT_EXPIRES)) // 0 is for ever, and a part of a second is not
+    const expires = expiresIn(settings.RESULT_EXPIRES)
     const redis = yield* connect(where, "commands")
     const run = script(redis, "mgStore", store)
     const add = script(redis, "mgAddPart", addPart)
@@ -111,7 +95,7 @@ export const layer = Layer.effect(
     return ResultStore.of({
       store: (result) =>
         Effect.asVoid(
-          attempt("store", () => run([keyOf(result.task_id)], [PythonJson.stringify(result), expires, result.status]))
+          attempt("store", () => run([keyOf(result.task_id)], [documentOf(result), expires, result.status]))
         ),
       get,
       awaitFinal,

@@ -3,10 +3,11 @@ import { DeadLetters } from "../services/DeadLetters.ts"
 import { Lease } from "../services/Lease.ts"
 import { Publisher } from "../services/Publisher.ts"
 import { QueueInspector } from "../services/QueueInspector.ts"
+import { ResultStore } from "../services/ResultStore.ts"
 import * as Settings from "../services/Settings.ts"
 import { TaskQueue } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
-import { MemoryBroker, MemoryWire } from "./memory/Broker.ts"
+import { MemoryBroker, MemoryWire, ResultsBeside } from "./memory/Broker.ts"
 import { deadLetters } from "./memory/deadLetters.ts"
 import { inspector } from "./memory/inspector.ts"
 import { lease } from "./memory/lease.ts"
@@ -15,7 +16,7 @@ import { type Shared, stepsOf } from "./memory/shared.ts"
 import { taskQueue } from "./memory/taskQueue.ts"
 
 /** For who gives several workers the one broker, or a bad way to it. */
-export { MemoryBroker, MemoryWire }
+export { MemoryBroker, MemoryWire, ResultsBeside }
 
 const make = Effect.gen(function* () {
   const { WORKER_QUEUES } = yield* Settings.of("WORKER_QUEUES")
@@ -29,7 +30,7 @@ const make = Effect.gen(function* () {
     mine: new Set(),
     failed: new Map()
   }
-  return Context.make(TaskQueue, taskQueue(shared)).pipe(
+  return Context.make(TaskQueue, taskQueue(shared, yield* ResultStore, yield* ResultsBeside)).pipe(
     Context.add(Publisher, publisher(shared)),
     Context.add(Lease, lease(shared)),
     Context.add(DeadLetters, deadLetters(shared)),

@@ -3,6 +3,7 @@ import { DeadLetters } from "../services/DeadLetters.ts"
 import { Lease } from "../services/Lease.ts"
 import { Publisher } from "../services/Publisher.ts"
 import { QueueInspector } from "../services/QueueInspector.ts"
+import { ResultStore } from "../services/ResultStore.ts"
 import * as Settings from "../services/Settings.ts"
 import { TaskQueue } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
@@ -12,12 +13,13 @@ import { doorbells } from "./redis/doorbells.ts"
 import { inspector } from "./redis/inspector.ts"
 import { lease } from "./redis/lease.ts"
 import { publisher } from "./redis/publisher.ts"
+import { storing } from "./redis/results.ts"
 import type { Shared } from "./redis/shared.ts"
 import { taskQueue } from "./redis/taskQueue.ts"
-import { broker } from "./redis/where.ts"
+import { backend, broker } from "./redis/where.ts"
 
 const make = Effect.gen(function* () {
-  const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT")
+  const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT", "RESULT_EXPIRES")
   const me = yield* WorkerIdentity
   const where = yield* broker
   const redis = yield* connect(where, "commands")
@@ -32,7 +34,8 @@ const make = Effect.gen(function* () {
     mine: new Set(),
     failed: new Map()
   }
-  return Context.make(TaskQueue, taskQueue(shared, bells)).pipe(
+  const results = storing(where, yield* backend, settings.RESULT_EXPIRES, yield* ResultStore)
+  return Context.make(TaskQueue, taskQueue(shared, bells, results)).pipe(
     Context.add(Publisher, publisher(redis)),
     Context.add(Lease, lease(shared)),
     Context.add(DeadLetters, deadLetters(shared)),

@@ -110,8 +110,25 @@ const writable = (_key: string, value: unknown) => {
 /** Strings are matched only to be passed over. */
 const stringOrSubstitute = new RegExp(`"(?:[^"\\\\]+|\\\\.)*"|${substitutes.NaN}|${substitutes.Infinity}`, "g")
 
+/** Whether JSON has a form for every number of a value, so that no function need be asked about each. */
+const isOrdinary = (value: unknown): boolean => {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value)
+    case "bigint":
+      return false
+    case "object":
+      if (value === null) return true
+      for (const inner of Array.isArray(value) ? value : Object.values(value)) if (!isOrdinary(inner)) return false
+      return true
+    default:
+      return true
+  }
+}
+
 /** Numbers are written as Python writes them: integers in full, and words for those JSON has no form for. */
 export const stringify = (value: unknown): string => {
+  if (isOrdinary(value)) return JSON.stringify(value)
   const text = JSON.stringify(value, writable)
   if (!text.includes("e-99999") && !text.includes("e99999")) return text
   return text.replaceAll(stringOrSubstitute, (found) =>

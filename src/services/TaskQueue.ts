@@ -1,6 +1,7 @@
 import { Context, type Effect, type Option, type Schema } from "effect"
 import type { Outgoing } from "./Publisher.ts"
 import type { QueueError } from "./QueueError.ts"
+import type { ResultStoreError, TaskResult } from "./ResultStore.ts"
 
 /** One receipt of a message: `raw` is the envelope exactly as it lay in the queue. */
 export interface Delivery {
@@ -40,6 +41,14 @@ export interface DeadLetter {
 }
 
 /**
+ * Whether the step that gives a message up claims the next one too, as `claim` would. It leaves those for `claim` that must run alone
+ * or are too large.
+ */
+export interface TakesNext {
+  readonly next?: boolean
+}
+
+/**
  * Messages in kombu's layout, as a consumer takes them and gives them back. At every instant a message is in a queue or among the
  * unacknowledged, where a stock Celery worker finds it; each operation here and of `Publisher`, `Lease` and `DeadLetters` is one
  * step, so a crash leaves either all of it or nothing.
@@ -51,15 +60,21 @@ export class TaskQueue extends Context.Service<
     readonly awaitMessage: Effect.Effect<void, QueueError>
     /** Moves the most urgent, oldest message to the unacknowledged; `None` when all queues are empty. */
     readonly claim: Effect.Effect<Option.Option<Claimed>, QueueError>
-    /** The task has ended and its result is stored. Harmless when the message is no longer held. */
-    readonly acknowledge: (delivery: Delivery) => Effect.Effect<void, QueueError>
+    /**
+     * The task has ended. Its `result` is stored before its message is given up: in the same step where one server keeps both,
+     * otherwise in a step before. Harmless when the message is no longer held.
+     */
+    readonly acknowledge: (
+      delivery: Delivery,
+      options?: TakesNext & { readonly result?: TaskResult | undefined }
+    ) => Effect.Effect<Option.Option<Claimed>, QueueError | ResultStoreError>
     /**
      * Gives the message back, next in line. `crashed` counts against it: after three it is not run again. One that could not be
      * given back is no longer held either: a later `Lease.release` gives it back.
      */
     readonly handBack: (delivery: Delivery, options: GivenBack) => Effect.Effect<void, QueueError>
-    /** Keeps the message among the unacknowledged, in nobody's hands, until `at` (Unix milliseconds). */
-    readonly hold: (delivery: Delivery, at: number) => Effect.Effect<void, QueueError>
+    /** Parks the message among the unacknowledged until `at` (Unix milliseconds); no worker holds it meanwhile. */
+    readonly hold: (delivery: Delivery, at: number, options?: TakesNext) => Effect.Effect<Option.Option<Claimed>, QueueError>
     /** Makes parked messages due now, in this order. Harmless for those that are parked no more. */
     readonly hasten: (tags: ReadonlyArray<string>) => Effect.Effect<void, QueueError>
     /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */

@@ -16,6 +16,7 @@ export const steps = [
   "saved",
   "result stored",
   "acknowledged",
+  "acknowledged, the next claimed",
   "retry stored",
   "retry scheduled"
 ] as const
@@ -27,9 +28,12 @@ const runs = (lua: string) => {
   const digest = createHash("sha1").update(lua).digest("hex")
   return (request: string) => request.includes(digest) || request.includes(lua)
 }
-const [claims, acknowledges, holds] = [runs(scripts.claim), runs(scripts.acknowledge), runs(scripts.hold)]
+const [claims, settles, retries] = [runs(scripts.claim), runs(scripts.settle), runs(scripts.retry)]
 const [finds, writes] = [runs(journal.find), runs(journal.replace)]
 const journalled = /model-generator\.journal:(\S+)/
+
+/** The id of the task that a claim answers with. */
+const nextIn = (answer: string) => /"id": ?"([^"]+)"/.exec(answer)?.[1]
 
 export interface Glimpse {
   readonly step: Step | undefined
@@ -89,6 +93,14 @@ export class Watch {
   }
 
   private seeRedis(request: string): Glimpse {
+    if (this.lastEnd === "acknowledged, the next claimed" && !settles(request)) {
+      this.lastEnd = undefined
+      return { ...this.seeNext(request), step: "acknowledged, the next claimed" }
+    }
+    return this.seeNext(request)
+  }
+
+  private seeNext(request: string): Glimpse {
     if (finds(request)) {
       // Each write begins with a look of its own: only the first one says that a task was taken up.
       if (this.found) return { step: undefined }
@@ -111,9 +123,21 @@ export class Watch {
         }
       }
     }
-    if (/celery-task-meta-\S+\r\n.*"status": ?"SUCCESS"/s.test(request)) return { step: "saved" }
-    if (acknowledges(request)) return { step: "result stored", carried: () => this.end("acknowledged") }
-    if (holds(request)) return { step: "retry stored", carried: () => this.end("retry scheduled") }
+    const tellsSuccess = /celery-task-meta-\S+\r\n.*"status": ?"SUCCESS"/s.test(request)
+    if (settles(request)) {
+      // Where one server keeps queue and results, the same request stores the result.
+      const step = tellsSuccess ? "saved" : "result stored"
+      const answered = (answer: string) => {
+        const next = nextIn(answer)
+        if (next === undefined) return
+        this.take(next)
+        this.found = false
+        this.lastEnd = "acknowledged, the next claimed"
+      }
+      return { step, carried: () => this.end("acknowledged"), answered }
+    }
+    if (tellsSuccess) return { step: "saved" }
+    if (retries(request)) return { step: "retry stored", carried: () => this.end("retry scheduled") }
     if (claims(request)) {
       const step = this.lastEnd
       return {
@@ -122,7 +146,7 @@ export class Watch {
           this.lastEnd = undefined
           this.found = false
         },
-        answered: (answer) => this.take(/"id": ?"([^"]+)"/.exec(answer)?.[1] ?? this.task)
+        answered: (answer) => this.take(nextIn(answer) ?? this.task)
       }
     }
     return { step: undefined }

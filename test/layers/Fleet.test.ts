@@ -4,13 +4,13 @@ import { Redis } from "ioredis"
 import * as FleetMemory from "../../src/layers/FleetMemory.ts"
 import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { Fleet } from "../../src/services/Fleet.ts"
 import { fleetContract } from "../contracts/fleet.ts"
 import { fixture } from "../programs/celery/fixtures.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { everyRole, type Role } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
+import { inMemory, onRedis } from "./queues.ts"
 
 const voiceOn = (url: string) => (name: string) =>
   Layer.fresh(FleetRedis.layer).pipe(
@@ -73,7 +73,7 @@ const changingQueues = (name: string, layer: Effect.Effect<Layer.Layer<Role>, ne
 changingQueues(
   "the queues of a worker, in this process",
   Effect.succeed(
-    Layer.fresh(TaskQueueMemory.layer).pipe(
+    inMemory.pipe(
       Layer.provide(TaskQueueMemory.MemoryBroker.layer),
       Layer.provide(identity()),
       Layer.provide(settings({})),
@@ -86,7 +86,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
   changingQueues(
     "the queues of a worker, on Redis",
     Effect.map(freshRedis(redis), ({ url }) =>
-      Layer.fresh(TaskQueueRedis.layer).pipe(
+      onRedis.pipe(
         Layer.provide(identity()),
         Layer.provide(settings({ CELERY_BROKER_URL: url })),
         Layer.orDie

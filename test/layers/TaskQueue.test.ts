@@ -2,11 +2,11 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { QueueError } from "../../src/services/QueueError.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
 import { everyRole } from "../roles.ts"
+import { inMemory, onRedis } from "./queues.ts"
 import { identity, message, settings } from "../support.ts"
 
 /** As with a network between, answers come later. */
@@ -16,7 +16,7 @@ taskQueueContract(
   "the task queue in this process",
   Effect.map(Layer.build(TaskQueueMemory.MemoryBroker.layer), (broker) => ({
     worker: (name, overrides) =>
-      Layer.fresh(TaskQueueMemory.layer).pipe(
+      inMemory.pipe(
         Layer.provideMerge(identity(name, overrides)),
         Layer.provide([Layer.succeedContext(broker), later]),
         Layer.provide(settings({})),
@@ -34,7 +34,7 @@ it.effect("a hand-back that failed in this process too is made by a later pass, 
     const queue = yield* Effect.provideContext(
       everyRole,
       yield* Layer.build(
-        Layer.fresh(TaskQueueMemory.layer).pipe(
+        inMemory.pipe(
           Layer.provide([identity(), TaskQueueMemory.MemoryBroker.layer, wire, settings({})]),
           Layer.orDie
         )
@@ -58,7 +58,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     "the task queue on Redis",
     Effect.map(freshRedis(redis), ({ url }) => ({
       worker: (name, overrides) =>
-        Layer.fresh(TaskQueueRedis.layer).pipe(
+        onRedis.pipe(
           Layer.provideMerge(identity(name, overrides)),
           Layer.provide(settings({ CELERY_BROKER_URL: url })),
           Layer.orDie
@@ -73,7 +73,7 @@ describeWith(["redis"], "a message that came by an exchange", ({ redis }) => {
       const { url } = yield* freshRedis(redis)
       const raw = new Redis(url)
       const queueOf = (name: string) =>
-        Layer.fresh(TaskQueueRedis.layer).pipe(
+        onRedis.pipe(
           Layer.provideMerge(identity(name)),
           Layer.provide(settings({ CELERY_BROKER_URL: url, WORKER_QUEUES: "media" })),
           Layer.orDie
@@ -98,7 +98,7 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
     Effect.gen(function* () {
       const { url } = yield* freshRedis(redis)
       const raw = new Redis(url)
-      const layer = Layer.fresh(TaskQueueRedis.layer).pipe(
+      const layer = onRedis.pipe(
         Layer.provideMerge(identity("celery@one")),
         Layer.provide(settings({ CELERY_BROKER_URL: url })),
         Layer.orDie
@@ -128,7 +128,7 @@ describeWith(["redis"], "a queue that is only sent to", ({ redis }) => {
         (raw) => Effect.sync(() => raw.disconnect())
       )
       const ask = <A>(run: (raw: Redis) => Promise<A>) => Effect.promise(() => run(raw))
-      const layer = Layer.fresh(TaskQueueRedis.layer).pipe(
+      const layer = onRedis.pipe(
         Layer.provideMerge(identity("celery@one")),
         Layer.provide(settings({ CELERY_BROKER_URL: url })),
         Layer.orDie

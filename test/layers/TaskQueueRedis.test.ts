@@ -1,11 +1,11 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { everyRole, type EveryRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
+import { onRedis } from "./queues.ts"
 
 const QUEUE = "generator_queue"
 const SEP = "\u0006\u0016"
@@ -18,7 +18,7 @@ const stageOn = Effect.fnUntraced(function* (url: string, queues = QUEUE) {
   )
   const worker = (name: string) =>
     Layer.build(
-      Layer.fresh(TaskQueueRedis.layer).pipe(
+      onRedis.pipe(
         Layer.provideMerge(identity(name, { boot: `boot of ${name}` })),
         Layer.provide(settings({ CELERY_BROKER_URL: url, WORKER_QUEUES: queues })),
         Layer.orDie

@@ -3,7 +3,6 @@ import { Clock, Duration, Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { explain } from "../../src/programs/explain.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
@@ -12,12 +11,13 @@ import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { everyRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 import { connected, pooled } from "./databases.ts"
+import { onRedis } from "./queues.ts"
 
 const metric = (series: string) =>
   Effect.flatMap(Metrics, ({ expose }) => Effect.map(expose, ({ body }) => valueOf(body, series) ?? 0))
 
 const queueAt = (url: string) =>
-  TaskQueueRedis.layer.pipe(
+  onRedis.pipe(
     Layer.provideMerge(Layer.mergeAll(identity(), Layer.fresh(MetricsMemory.layer))),
     Layer.provide(settings({ CELERY_BROKER_URL: url })),
     Layer.orDie

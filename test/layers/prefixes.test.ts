@@ -4,7 +4,6 @@ import { Redis } from "ioredis"
 import * as FleetRedis from "../../src/layers/FleetRedis.ts"
 import * as JournalRedis from "../../src/layers/JournalRedis.ts"
 import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
 import { Journal } from "../../src/services/Journal.ts"
 import { ResultStore } from "../../src/services/ResultStore.ts"
 import { fleetContract } from "../contracts/fleet.ts"
@@ -14,6 +13,7 @@ import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"
 import { everyRole } from "../roles.ts"
 import { identity, message, settings } from "../support.ts"
+import { onRedis } from "./queues.ts"
 
 const prefixed = (url: string, prefix: string, more: Readonly<Record<string, string>> = {}) =>
   settings({
@@ -30,7 +30,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
     "the task queue",
     Effect.map(on, ({ url }) => ({
       worker: (name, overrides) =>
-        Layer.fresh(TaskQueueRedis.layer).pipe(
+        onRedis.pipe(
           Layer.provideMerge(identity(name, overrides)),
           Layer.provide(prefixed(url, "app:")),
           Layer.orDie
@@ -69,7 +69,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
       const { url } = yield* on
       const tenant = (prefix: string) =>
         Layer.mergeAll(
-          Layer.fresh(TaskQueueRedis.layer).pipe(Layer.provide(identity(`celery@${prefix}`))),
+          onRedis.pipe(Layer.provide(identity(`celery@${prefix}`))),
           Layer.fresh(ResultStoreRedis.layer),
           Layer.fresh(JournalRedis.layer)
         ).pipe(Layer.provide(prefixed(url, prefix)), Layer.orDie)

@@ -32,8 +32,7 @@ const pictures = Layer.effect(
 ).pipe(Layer.provideMerge(GeneratorMemory.layer))
 
 const layer = Layer.mergeAll(
-  TaskQueueRedis.layer,
-  ResultStoreRedis.layer,
+  TaskQueueRedis.layer.pipe(Layer.provideMerge(ResultStoreRedis.layer)),
   FleetRedis.layer,
   NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }),
   JournalMemory.layer,

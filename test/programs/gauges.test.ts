@@ -15,9 +15,10 @@ import { valueOf } from "../contracts/metrics.ts"
 import { intended } from "../contracts/journal.ts"
 import { everyRole } from "../roles.ts"
 import { identity, message, settings } from "../support.ts"
+import { inMemory } from "../layers/queues.ts"
 
 const world = Layer.mergeAll(
-  TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
+  inMemory.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
   Layer.fresh(JournalMemory.layer),
   MetricsMemory.layer,
   FalLimitsMemory.layer,

@@ -82,9 +82,15 @@ const settled = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 /** A world with what the whole fleet shares set by `env`, and another fal where one is given. */
 export const makeWorldWith = Effect.fnUntraced(function* (
-  options: { readonly env?: Readonly<Record<string, string>>; readonly generator?: Generator["Service"] } = {}
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly generator?: Generator["Service"]
+    /** Whether results lie on the broker's server, so that the step that ends a task stores its result too. */
+    readonly oneServer?: boolean
+  } = {}
 ) {
   const fleet = options.env ?? {}
+  const oneServer = options.oneServer === true
   const world = yield* Layer.build(
     Layer.mergeAll(
       TaskQueueMemory.MemoryBroker.layer,
@@ -223,7 +229,10 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     const plug = makePlug(options.death)
     const hurry = yield* Deferred.make<void>()
     const env = settings({ ...fleet, ...options.env })
+    const stored = through(shared.results, plug.passage)
     const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
+      Layer.provide(Layer.succeed(ResultStore, stored)),
+      Layer.provide(Layer.succeed(TaskQueueMemory.ResultsBeside, oneServer ? shared.results : undefined)),
       Layer.provideMerge(
         identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis, host: options.host ?? "test" })
       ),
@@ -237,7 +246,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(Publisher, through(Context.get(own, Publisher), plug.passage)),
       Context.add(Lease, through(Context.get(own, Lease), plug.passage)),
       Context.add(QueueInspector, through(Context.get(own, QueueInspector), plug.passage)),
-      Context.add(ResultStore, through(shared.results, plug.passage)),
+      Context.add(ResultStore, stored),
       Context.add(Journal, through(shared.journal, plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),

@@ -114,6 +114,8 @@ export class Cluster {
   readonly isMixed: boolean
   /** How messages are taken: by so many children of a worker, so many for each, from these queues. */
   readonly size
+  /** Whether results lie on the broker's server, so that the step that ends a task stores its result too. */
+  readonly oneServer: boolean
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
   readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
   /** How often more a look at a request of this seed kills its process. */
@@ -149,6 +151,7 @@ export class Cluster {
       prefetch: this.dice.pick([1, 1, 1, 2]),
       queues: this.dice.chance(0.2) ? `${QUEUES[0]},${QUEUES[1]}` : QUEUES[0]
     }
+    this.oneServer = this.dice.chance(0.7)
     this.trace = traced ? [] : undefined
     this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
       Context.add(ConfigProvider.ConfigProvider, providerOf(this.size))
@@ -185,7 +188,8 @@ export class Cluster {
       library: through(Context.get(world, ModelLibrary), this.records.library),
       generator: through(Context.get(world, Generator), fal.passage)
     }
-    this.note(`weather: ${this.weather.text}; ${this.size.children} children, ${this.size.prefetch} messages each`)
+    const step = this.oneServer ? "results stored in the step that acknowledges" : "results stored before"
+    this.note(`weather: ${this.weather.text}; ${this.size.children} children, ${this.size.prefetch} messages each; ${step}`)
     this.note(fal.text)
   }
 
@@ -279,17 +283,24 @@ export class Cluster {
         }
       })
     )
+    const { generator, library, results: stored } = this.#observed
+    const results = through(
+      stored,
+      redis((operation) => new ResultStoreError({ operation, cause: "simulated" }))
+    )
     const own = this.#build(
       Layer.mergeAll(Layer.fresh(TaskQueueMemory.layer), Layer.fresh(Vitals.layer), Layer.fresh(FleetMemory.layer)).pipe(
         Layer.provideMerge(identity(process.name, { boot: process.boot, host, machine, pid: 1, startedAt: this.time.now })),
         Layer.orDie
       ),
-      Context.merge(this.#world, base)
+      Context.merge(this.#world, base).pipe(
+        Context.add(ResultStore, results),
+        Context.add(TaskQueueMemory.ResultsBeside, this.oneServer ? stored : undefined)
+      )
     )
     const { requests } = Context.get(own, Vitals)
     process.hasInHand = (id) => (requests.get(id)?.startedAt ?? null) !== null
     const { hear, ...fleet } = Context.get(own, Fleet)
-    const { generator, library, results } = this.#observed
     const context = this.#world.pipe(
       Context.merge(http),
       Context.merge(own),
@@ -303,13 +314,7 @@ export class Cluster {
             )
           })
         : Context.omit(Fleet),
-      Context.add(
-        ResultStore,
-        through(
-          results,
-          redis((operation) => new ResultStoreError({ operation, cause: "simulated" }))
-        )
-      ),
+      Context.add(ResultStore, results),
       Context.add(
         Journal,
         through(

@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import type { Unacknowledged } from "../../src/layers/memory/Broker.ts"
 import * as kombu from "../../src/layers/redis/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
@@ -25,6 +25,12 @@ export const idOf = (raw: string): string | undefined => {
   } catch {
     return undefined
   }
+}
+
+/** What a claim gives, or the end of a hold that claims as well. */
+const claimedIn = (answer: unknown): Claimed | undefined => {
+  const given = Result.isResult(answer) ? Result.getOrElse(answer, () => undefined) : answer
+  return Option.isOption(given) ? (Option.getOrUndefined(given) as Claimed | undefined) : undefined // nothing else is an option
 }
 
 interface Intent {
@@ -287,10 +293,10 @@ export class Records {
   #watched<A>(by: Process, name: string, run: Effect.Effect<A>): Effect.Effect<A> {
     const cluster = this.#cluster
     const { broker } = cluster
-    if (name === "claim")
-      return Effect.tap(run, (claimed) =>
+    if (name === "claim" || name === "acknowledge" || name === "hold")
+      return Effect.tap(run, (answer) =>
         Effect.sync(() => {
-          const { raw } = Option.getOrUndefined(claimed as Option.Option<Claimed>) ?? { raw: "" } // what `claim` gives
+          const { raw } = claimedIn(answer) ?? { raw: "" }
           const id = idOf(raw) ?? "?"
           if (raw.includes('"redelivered": true')) this.redelivered.add(id)
           if (raw !== "") this.#taken(by, id, raw)

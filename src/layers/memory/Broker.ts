@@ -2,6 +2,7 @@ import { Context, type Effect, Latch, Layer, Option } from "effect"
 import type { Buried } from "../../services/DeadLetters.ts"
 import type { WorkerInfo } from "../../services/Lease.ts"
 import type { QueueError } from "../../services/QueueError.ts"
+import type { ResultStore } from "../../services/ResultStore.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
 import * as kombu from "../redis/kombu.ts"
 
@@ -45,6 +46,11 @@ export class MemoryBroker extends Context.Service<
 export const MemoryWire = Context.Reference<{
   readonly send: <A>(command: string, run: Effect.Effect<A>) => Effect.Effect<A, QueueError>
 }>("model-generator/layers/MemoryWire", { defaultValue: () => ({ send: (_, run) => run }) })
+
+/** The result store that lies on the broker's own server, so that one step does for both; undefined where it lies on another. */
+export const ResultsBeside = Context.Reference<ResultStore["Service"] | undefined>("model-generator/layers/ResultsBeside", {
+  defaultValue: () => undefined
+})
 
 /** Its lists, and when their messages came. */
 export const listsOf = (broker: MemoryBroker["Service"]) => {

@@ -1,29 +1,87 @@
-import { Effect, Exit, Option } from "effect"
+import { Clock, Effect, Exit, Option, Result } from "effect"
+import type { ResultStore } from "../../services/ResultStore.ts"
 import { type Claimed, type Delivery, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
 import * as kombu from "../redis/kombu.ts"
 import type { Unacknowledged } from "./Broker.ts"
 import type { Shared } from "./shared.ts"
 
-/** What a consumer takes and gives back. */
-export const taskQueue = (shared: Shared) => {
+/**
+ * What a consumer takes and gives back. `beside` is the result store where one step stores a result and acknowledges, as on one server.
+ */
+export const taskQueue = (shared: Shared, results: ResultStore["Service"], beside: ResultStore["Service"] | undefined) => {
   const { broker, came, command, failed, listAt, me, mine, restore, wire } = shared
   let claims = 0
 
   /** Ends our hold, if it is ours still. */
+  const endHold = (delivery: Delivery, now: number, then: (entry: Unacknowledged, now: number) => void) => {
+    const entry = broker.unacknowledged.get(delivery.tag)
+    if (entry?.boot !== me.boot) return
+    broker.unacknowledged.delete(delivery.tag)
+    then(entry, now)
+  }
+  const forget = ({ tag }: Delivery) =>
+    Effect.sync(() => {
+      mine.delete(tag)
+      failed.delete(tag)
+    })
   const letGo = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
-    command(name, (now) => {
-      const entry = broker.unacknowledged.get(delivery.tag)
-      if (entry?.boot !== me.boot) return
-      broker.unacknowledged.delete(delivery.tag)
-      then(entry, now)
-    }).pipe(
-      Effect.tap(() =>
+    command(name, (now) => endHold(delivery, now, then)).pipe(Effect.tap(() => forget(delivery)))
+
+  /** A claim under a tag of its own, which counts as ours from before it is sent until it is known that it took nothing. */
+  const claiming = <E>(ask: (tag: string) => Effect.Effect<Option.Option<Claimed>, E>) =>
+    Effect.suspend(() => {
+      const tag = `${me.boot}-${++claims}`
+      mine.add(tag)
+      return Effect.onExit(ask(tag), (exit) =>
         Effect.sync(() => {
-          mine.delete(delivery.tag)
-          failed.delete(delivery.tag)
+          if (Exit.isFailure(exit) || Option.isNone(exit.value) || exit.value.value.tooLarge !== undefined) mine.delete(tag)
         })
       )
-    )
+    })
+  const take = (tag: string, now: number, stays: (raw: string) => boolean): Option.Option<Claimed> => {
+    for (const { key, queue } of kombu.lists(shared.queues)) {
+      const raw = listAt(key).at(-1)
+      if (raw === undefined) continue
+      if (stays(raw)) return Option.none()
+      listAt(key).pop()
+      const tooLarge = raw.length > MAX_MESSAGE
+      if (!tooLarge) broker.unacknowledged.set(tag, { tag, queue, raw, boot: me.boot, due: undefined })
+      else listAt(kombu.dead(queue)).unshift(raw)
+      return Option.some({
+        tag,
+        queue,
+        raw: tooLarge ? JSON.stringify({ ...kombu.outline(raw), body: "" }) : raw,
+        seenSince: came(key, raw) ?? now,
+        suspect: kombu.isSuspect(raw),
+        ...(tooLarge ? { tooLarge: raw.length } : {})
+      })
+    }
+    return Option.none()
+  }
+  const isForClaim = (raw: string) => raw.length > MAX_MESSAGE || kombu.isSuspect(raw)
+
+  /** Stores what is to be stored, ends our hold and claims the next message: in one step. */
+  const settling = <E = never>(
+    name: string,
+    delivery: Delivery,
+    next: boolean,
+    then: (entry: Unacknowledged) => void,
+    store: Effect.Effect<void, E> = Effect.void
+  ) => {
+    const step = (tag: string) =>
+      Effect.gen(function* () {
+        const stored = yield* Effect.result(store)
+        if (Result.isFailure(stored)) return Result.fail(stored.failure)
+        const now = yield* Clock.currentTimeMillis
+        endHold(delivery, now, then)
+        return Result.succeed(tag === "" ? Option.none<Claimed>() : take(tag, now, isForClaim))
+      }).pipe(
+        (run) => wire.send(name, run),
+        Effect.flatMap(Effect.fromResult),
+        Effect.tap(() => forget(delivery))
+      )
+    return next ? claiming(step) : step("")
+  }
   const schedule = ({ queue, raw, tag }: Delivery, due: number) =>
     broker.unacknowledged.set(tag, { tag, queue, raw, boot: undefined, due })
 
@@ -36,30 +94,13 @@ export const taskQueue = (shared: Shared) => {
         return broker.pushed.await
       })
     ),
-    claim: Effect.suspend(() => {
-      const tag = `${me.boot}-${++claims}`
-      mine.add(tag)
-      return command("claim", (now) => {
-        for (const { key, queue } of kombu.lists(shared.queues)) {
-          const raw = listAt(key).pop()
-          if (raw === undefined) continue
-          const tooLarge = raw.length > MAX_MESSAGE
-          const claimed: Claimed = {
-            tag,
-            queue,
-            raw: tooLarge ? JSON.stringify({ ...kombu.outline(raw), body: "" }) : raw,
-            seenSince: came(key, raw) ?? now,
-            suspect: kombu.isSuspect(raw),
-            ...(tooLarge ? { tooLarge: raw.length } : {})
-          }
-          if (!tooLarge) broker.unacknowledged.set(tag, { tag, queue, raw, boot: me.boot, due: undefined })
-          else listAt(kombu.dead(queue)).unshift(raw)
-          return Option.some(claimed)
-        }
-        return Option.none<Claimed>()
-      }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
-    }),
-    acknowledge: (delivery) => letGo("acknowledge", delivery, () => {}),
+    claim: claiming((tag) => command("claim", (now) => take(tag, now, () => false))),
+    acknowledge: (delivery, { next = false, result } = {}) => {
+      const store = result === undefined ? Effect.void : (beside ?? results).store(result)
+      return beside === undefined
+        ? Effect.andThen(store, settling("acknowledge", delivery, next, () => {}))
+        : settling("acknowledge", delivery, next, () => {}, store)
+    },
     handBack: (delivery, options) =>
       letGo("handBack", delivery, (entry) => restore(entry, options.crashed ? "alone" : "none", options.generation)).pipe(
         Effect.onExit((exit) =>
@@ -70,7 +111,7 @@ export const taskQueue = (shared: Shared) => {
           })
         )
       ),
-    hold: (delivery, at) => letGo("hold", delivery, (entry) => schedule(entry, at)),
+    hold: (delivery, at, { next = false } = {}) => settling("hold", delivery, next, (entry) => schedule(entry, at)),
     hasten: (tags) =>
       command("hasten", (now) => {
         for (const tag of tags) {

@@ -1,4 +1,5 @@
 import { json } from "./json.ts"
+import { storeResult } from "./results.ts"
 import { restore } from "./restore.ts"
 
 /**
@@ -55,14 +56,14 @@ local function came(raw, marks)
 end`
 
 /**
- * KEYS unacked, unacked_index, held, then each list, its marks and the dead letters of its queue. ARGV boot, a tag for this claim,
- * the most bytes that are read, then each list's queue. Returns queue, message, how long it has been seen to wait, and '' or, when
- * it is too large, its bytes: then it lies with the dead letters, and the message is what it says without its body.
+ * take(list, marks, queue, boot, tag): moves the oldest message of a list to the unacknowledged. Returns queue, message, and how long
+ * it has been seen to wait; or nothing. `refuses` says which messages stay: for one of these it is called with message and queue, and
+ * what it returns is returned.
  *
  * The entry says the queue it was taken from, which only the claim knows: by the sender's exchange and routing key a message that
  * was moved by hand, or routed by a pattern, would go back to another. What is not JSON lies there as a string.
  */
-export const claim = `${now}${marks}${json}
+const take = `${now}${marks}${json}
 local function readable(raw)
   local _, open = find(raw, '^%s*{%s*"body"%s*:%s*"')
   steps = 0
@@ -72,21 +73,79 @@ local function readable(raw)
   local is_json, message = pcall(cjson.decode, head)
   return is_json and type(message) == 'table' and head
 end
+local function take(list, marks, queue, boot, tag, refuses)
+  local raw = redis.call('RPOP', list)
+  if not raw then return nil end
+  local refused = refuses(raw)
+  if refused then return refused end
+  local t, head = now(), readable(raw)
+  local waited = text(t - (came(raw, marks) or t))
+  redis.call('HSET', KEYS[1], tag, '[' .. (head and raw or cjson.encode(raw)) .. ',"",' .. cjson.encode(queue) .. ']')
+  redis.call('ZADD', KEYS[2], text(t), tag)
+  redis.call('HSET', KEYS[3], tag, boot)
+  return { queue, raw, waited, '' }
+end`
+
+/**
+ * KEYS unacked, unacked_index, held, then each list, its marks and the dead letters of its queue. ARGV boot, a tag for this claim,
+ * the most bytes that are read, then each list's queue. Returns what `take` does, and '' or, when the message is too large, its
+ * bytes: then it lies with the dead letters, and the message is what it says without its body.
+ */
+export const claim = `${take}
+local boot, tag, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 for i = 4, #KEYS, 3 do
-  local raw = redis.call('RPOP', KEYS[i])
-  if raw then
-    local t, queue, head = now(), ARGV[(i - 4) / 3 + 4], readable(raw)
-    local waited = text(t - (came(raw, KEYS[i + 1]) or t))
-    if #raw > tonumber(ARGV[3]) then
-      local buried = redis.pcall('LPUSH', KEYS[i + 2], raw)
-      if type(buried) == 'table' then redis.call('RPUSH', KEYS[i], raw) return buried end
-      return { queue, head or '', waited, tostring(#raw) }
-    end
-    redis.call('HSET', KEYS[1], ARGV[2], '[' .. (head and raw or cjson.encode(raw)) .. ',"",' .. cjson.encode(queue) .. ']')
-    redis.call('ZADD', KEYS[2], text(t), ARGV[2])
-    redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
-    return { queue, raw, waited, '' }
+  local list, marks, dead, queue = KEYS[i], KEYS[i + 1], KEYS[i + 2], ARGV[(i - 4) / 3 + 4]
+  local taken = take(list, marks, queue, boot, tag, function(raw)
+    if #raw <= most then return nil end
+    local t, head = now(), readable(raw)
+    local buried = redis.pcall('LPUSH', dead, raw)
+    if type(buried) == 'table' then redis.call('RPUSH', list, raw) return buried end
+    return { queue, head or '', text(t - (came(raw, marks) or t)), tostring(#raw) }
+  end)
+  if taken then return taken end
+end
+return false`
+
+/**
+ * Ends a hold, and claims the next message for the same slot. KEYS unacked, unacked_index, held, scheduled, then each list and its
+ * marks. ARGV the tag that is given up; until when its message is parked ('' acknowledges it); visibility; boot; a tag for the next
+ * claim ('' takes nothing); the most bytes that are read; the result's key ('' stores none), document, seconds to keep it and state,
+ * the databases of results and queue ('' where both are one); then each list's queue. Returns what `take` does.
+ *
+ * A result that is refused leaves everything as it was. A message that must run alone, or is too large to be read, stays where it is.
+ */
+export const settle = `${take}${storeResult}
+local unacked, index, held, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local tag, due, visibility, boot, next_tag, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local result, document, seconds, status, results_db, queue_db = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+if result ~= '' then
+  if results_db ~= '' then redis.call('SELECT', results_db) end
+  local stored, why = pcall(store_result, result, document, seconds, status)
+  if results_db ~= '' then redis.call('SELECT', queue_db) end
+  if not stored then return redis.error_reply('RESULT ' .. (type(why) == 'table' and why.err or tostring(why))) end
+end
+-- The tag is of one claim alone: while it is held, it is this worker that holds it.
+if redis.call('HDEL', held, tag) == 1 then
+  if due == '' then
+    redis.call('HDEL', unacked, tag)
+    redis.call('ZREM', index, tag)
+  else
+    redis.call('ZADD', index, string.format('%.6f', tonumber(due) - tonumber(visibility)), tag)
+    redis.call('ZADD', scheduled, due, tag)
   end
+end
+if next_tag == '' then return false end
+local function left(raw, list)
+  if #raw <= most and not find(raw, '"crashes"', 1, true) and not find(raw, '"suspect"', 1, true) then return nil end
+  redis.call('RPUSH', list, raw)
+  return true
+end
+for i = 5, #KEYS, 2 do
+  local list = KEYS[i]
+  -- What was given up is given up, whatever is wrong with a list: the next claim says so.
+  local is_list, taken = pcall(take, list, KEYS[i + 1], ARGV[(i - 5) / 2 + 13], boot, next_tag, function(raw) return left(raw, list) end)
+  if not is_list or taken == true then return false end
+  if taken then return taken end
 end
 return false`
 
@@ -94,12 +153,6 @@ const let_go = `
 local function let_go(tag)
   redis.call('HDEL', KEYS[1], tag) redis.call('ZREM', KEYS[2], tag) redis.call('HDEL', KEYS[3], tag)
 end`
-
-/** KEYS unacked, unacked_index, held. ARGV boot, tag. 1 when it was ours to acknowledge. */
-export const acknowledge = `${let_go}
-if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
-let_go(ARGV[2])
-return 1`
 
 /** KEYS unacked, unacked_index, held, dead letters. ARGV boot, tag, the letter. */
 export const bury = `${let_go}
@@ -118,15 +171,13 @@ put_back(ARGV[4], ARGV[5], ARGV[6] ~= '' and ARGV[6] or nil)
 return 1`
 
 /**
- * KEYS unacked, unacked_index, held, scheduled. ARGV boot, tag, next tag, its entry ('' keeps the old one), due, visibility.
- * The index gets the score at which a stock worker would restore it exactly when it is due.
+ * KEYS unacked, unacked_index, held, scheduled. ARGV boot, tag, next tag, its entry, due, visibility. The index gets the score at
+ * which a stock worker would restore it exactly when it is due.
  */
-export const hold = `${let_go}
+export const retry = `${let_go}
 if redis.call('HGET', KEYS[3], ARGV[2]) ~= ARGV[1] then return 0 end
-local entry = ARGV[4]
-if entry == '' then entry = redis.call('HGET', KEYS[1], ARGV[2]) end
 let_go(ARGV[2])
-redis.call('HSET', KEYS[1], ARGV[3], entry)
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
 redis.call('ZADD', KEYS[2], string.format('%.6f', tonumber(ARGV[5]) - tonumber(ARGV[6])), ARGV[3])
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[3])
 return 1`

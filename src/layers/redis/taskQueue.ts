@@ -2,21 +2,38 @@ import { Clock, Effect, Exit, Option } from "effect"
 import { isUtf8 } from "node:buffer"
 import { randomUUID } from "node:crypto"
 import { type Claimed, type Delivery, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
+import type { TaskResult } from "../../services/ResultStore.ts"
 import { script } from "./connect.ts"
 import type { doorbells } from "./doorbells.ts"
 import { hastening } from "./hasten.ts"
 import * as kombu from "./kombu.ts"
+import { isSelectRefused, type Storing, unlessStored } from "./results.ts"
 import * as scripts from "./scripts.ts"
 import { attempt, type Shared, told } from "./shared.ts"
 
+/** What `take` returns in the scripts: queue, message, seconds it has been seen to wait, and its bytes where it is too large. */
+type Reply = readonly [queue: Buffer, message: Buffer, waited: Buffer, size: Buffer]
+const claimedOf = (tag: string, [queue, bytes, waited, size]: Reply, now: number): Claimed => {
+  const raw = bytes.toString()
+  return {
+    tag,
+    queue: queue.toString(),
+    raw,
+    ...(isUtf8(bytes) ? {} : { bytes }),
+    seenSince: now - Math.max(0, Number(waited)) * 1000,
+    suspect: kombu.isSuspect(raw),
+    ...(size.length === 0 ? {} : { tooLarge: Number(size) })
+  }
+}
+
 /** What a consumer takes and gives back. */
-export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeof doorbells>>) => {
+export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeof doorbells>>, results: Storing) => {
   const { failed, keyPrefix, me, mine, redis, visibility } = shared
   const claim = script(redis, "mgClaim", scripts.claim, "buffers")
-  const acknowledge = script(redis, "mgAcknowledge", scripts.acknowledge)
   const bury = script(redis, "mgBury", scripts.bury)
   const handBack = script(redis, "mgHandBack", scripts.handBack)
-  const hold = script(redis, "mgHold", scripts.hold)
+  const retry = script(redis, "mgRetry", scripts.retry)
+  const settle = script(redis, "mgSettle", scripts.settle, "buffers")
   const hasten = hastening(redis, visibility)
   const { held, scheduled, unacked, unackedIndex } = kombu
   const holding = [unacked, unackedIndex, held]
@@ -29,43 +46,70 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
           mine.delete(delivery.tag)
           failed.delete(delivery.tag)
         })
-      ),
-      Effect.asVoid
+      )
     )
+
+  /** A claim under a tag of its own, which counts as ours from before it is sent until it is known that it took nothing. */
+  const claiming = <E>(ask: (tag: string) => Effect.Effect<unknown, E>) =>
+    Effect.suspend(() => {
+      const tag = randomUUID()
+      mine.add(tag)
+      return Effect.flatMap(ask(tag), (reply) => {
+        if (!Array.isArray(reply)) return Effect.succeedNone
+        return Effect.map(Clock.currentTimeMillis, (now) => {
+          const claimed = claimedOf(tag, reply as unknown as Reply, now) // what the script returns
+          if (claimed.tooLarge !== undefined) mine.delete(tag)
+          return Option.some(claimed)
+        })
+      }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
+    })
+
+  /** Ends our hold on a delivery: acknowledges it (`due` "") or parks it until then (Unix seconds), and claims the next message. */
+  const settling = (operation: string, delivery: Delivery, due: string, next: boolean, result?: TaskResult) => {
+    const lists = kombu.lists(shared.queues)
+    const ask = (tag: string) =>
+      letGo(operation, delivery, () =>
+        settle(
+          [...holding, scheduled, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
+          [
+            ...[delivery.tag, due, visibility, me.boot, tag, MAX_MESSAGE],
+            ...results.argumentsFor(result),
+            ...lists.map(({ queue }) => queue)
+          ]
+        )
+      )
+    return next ? claiming(ask) : Effect.as(ask(""), Option.none<Claimed>())
+  }
 
   return TaskQueue.of({
     awaitMessage: Effect.flatMap(
       Effect.suspend(() => bells.at(kombu.lists(shared.queues).map(({ key }) => key))),
       (wait) => attempt("awaitMessage", wait)
     ).pipe(Effect.asVoid),
-    claim: Effect.suspend(() => {
-      const tag = randomUUID()
-      mine.add(tag)
+    claim: claiming((tag) => {
       const lists = kombu.lists(shared.queues)
-      return Effect.gen(function* () {
-        const reply = yield* attempt("claim", () =>
-          claim(
-            [...holding, ...lists.flatMap(({ key, queue }) => [key, kombu.arrivals(key), kombu.dead(queue)])],
-            [me.boot, tag, MAX_MESSAGE, ...lists.map(({ queue }) => queue)]
-          )
+      return attempt("claim", () =>
+        claim(
+          [...holding, ...lists.flatMap(({ key, queue }) => [key, kombu.arrivals(key), kombu.dead(queue)])],
+          [me.boot, tag, MAX_MESSAGE, ...lists.map(({ queue }) => queue)]
         )
-        if (!Array.isArray(reply)) return Option.none<Claimed>()
-        const [queue, bytes, waited, size] = reply as [Buffer, Buffer, Buffer, Buffer] // what the script returns
-        const raw = bytes.toString()
-        const now = yield* Clock.currentTimeMillis
-        if (size.length > 0) mine.delete(tag)
-        return Option.some({
-          tag,
-          queue: queue.toString(),
-          raw,
-          ...(isUtf8(bytes) ? {} : { bytes }),
-          seenSince: now - Math.max(0, Number(waited)) * 1000,
-          suspect: kombu.isSuspect(raw),
-          ...(size.length === 0 ? {} : { tooLarge: Number(size) })
-        })
-      }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
+      )
     }),
-    acknowledge: (delivery) => letGo("acknowledge", delivery, () => acknowledge(holding, [me.boot, delivery.tag])),
+    acknowledge: (delivery, { next = false, result } = {}) => {
+      const inTwo = Effect.suspend(() =>
+        Effect.andThen(
+          result === undefined ? Effect.void : results.store(result),
+          settling("acknowledge", delivery, "", next)
+        )
+      )
+      if (result === undefined || !results.inOneStep) return inTwo
+      return Effect.catch(settling("acknowledge", delivery, "", next, result), (error) => {
+        if (!isSelectRefused(error)) return Effect.fail(unlessStored(error))
+        // Nothing was done: SELECT comes first.
+        results.inOneStep = false
+        return Effect.andThen(Effect.logWarning("Redis refuses SELECT in a script: results are stored in a step of their own"), inTwo)
+      })
+    },
     handBack: (delivery, options) =>
       letGo("handBack", delivery, () =>
         handBack([...holding, scheduled], [keyPrefix, delivery.queue, me.boot, delivery.tag, ...told(options)])
@@ -78,14 +122,11 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
           })
         )
       ),
-    hold: (delivery, at) =>
-      letGo("hold", delivery, () =>
-        hold([...holding, scheduled], [me.boot, delivery.tag, delivery.tag, "", at / 1000, visibility])
-      ),
+    hold: (delivery, at, { next = false } = {}) => settling("hold", delivery, String(at / 1000), next),
     hasten: (tags) => attempt("hasten", () => hasten(tags)),
     retry: (delivery, next, at) =>
       letGo("retry", delivery, () =>
-        hold(
+        retry(
           [...holding, scheduled],
           [me.boot, delivery.tag, next.tag, `[${next.raw},"",${JSON.stringify(next.queue)}]`, at / 1000, visibility]
         )

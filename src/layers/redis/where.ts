@@ -54,3 +54,12 @@ export const backend: Config.Config<Where> = Config.all([
     whereOf("CELERY_RESULT_BACKEND", own.CELERY_RESULT_BACKEND, own.RESULT_GLOBAL_KEYPREFIX.replace(/[^:_.-]$/, "$&_"), shared)
   )
 )
+
+/** Whether both are databases of one server, reached as the same user. Two names for one server are taken for two. */
+export const isSameServer = (one: Where, other: Where): boolean => {
+  const of = ({ address, sentinel }: Where) => {
+    const { db: _, tls, ...server } = Redacted.value(address)
+    return JSON.stringify([server, tls === undefined, server.at._tag === "Sentinels" ? sentinel.master : ""])
+  }
+  return of(one) === of(other)
+}

@@ -55,6 +55,11 @@ const asGroup = (
   ])
 }
 
+/** Nothing waits for it but its own client: it is in no chord, and nothing follows it. */
+export const isAlone = ({ embed, group }: Pick<Ended, "embed" | "group">): boolean =>
+  !isPresent(embed.callbacks) && !isPresent(embed.chain) && (group === null || (embed.chord ?? null) === null)
+const isPresent = (list: ReadonlyArray<unknown> | null | undefined) => (list?.length ?? 0) > 0
+
 /** What a finished task sets off: its `link` callbacks, then the next link of its chain (celery-wire 4.5, 4.6). */
 export const afterSuccess = (ended: Ended, value: Schema.Json, origin: Origin): FollowUp =>
   orCannot(origin, [...(ended.embed.callbacks ?? []), ...restInOrder(ended)], "what was to come next", (sender) =>

@@ -129,14 +129,124 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
   }
 }
 
+/** What is left when everything about a message has been checked. */
+interface Checked {
+  readonly id: string
+  readonly headers: typeof Headers.Type
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly embed: Body.Embed
+  readonly envelope: Envelope
+}
+
+const messageOf = ({ args, embed, envelope, headers, id, kwargs }: Checked, zone: DateTime.TimeZone): Message => {
+  const properties = envelope.properties ?? {}
+  let made: string | undefined
+  return {
+    id,
+    task: headers.task,
+    args,
+    kwargs,
+    embed,
+    eta: Option.map(Option.fromNullishOr(headers.eta), (text) => moment(text, zone)),
+    expires: Option.map(Option.fromNullishOr(headers.expires), (text) => moment(text, zone)),
+    retries: headers.retries ?? 0,
+    limits: { soft: headers.timelimit?.[1] ?? null, hard: headers.timelimit?.[0] ?? null },
+    group: headers.group ?? null,
+    groupIndex: headers.group_index ?? null,
+    rootId: headers.root_id ?? id,
+    parentId: headers.parent_id ?? null,
+    ignoreResult: headers.ignore_result ?? false,
+    replyTo: text(properties["reply_to"]),
+    priority: count(properties["priority"]),
+    // Made when it is asked for: most tasks neither pay nor send anything on.
+    get digest() {
+      return (made ??= digest(headers.task, args, kwargs))
+    },
+    crashes: count(properties["crashes"]),
+    rested: count(properties["rested"]),
+    uncounted: count(properties["uncounted"]),
+    generation: PythonJson.numbers(properties["generation"]),
+    envelope
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+const isRecord = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value)
+const isAbsent = (value: unknown): value is null | undefined => value === null || value === undefined
+const isText = (value: unknown): value is string => typeof value === "string"
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
+const isSeconds = (value: unknown) => value === null || (typeof value === "number" && Number.isFinite(value))
+const isMoment = (value: unknown) => isText(value) && !Number.isNaN(moment(value))
+const isSignatures = (value: unknown) => Array.isArray(value) && value.length <= Body.MOST_SIGNATURES && value.every(isRecord)
+
+/** The same as `Headers`, field by field: a task is one message, and a schema costs it more than all else that is done to it here. */
+const plainHeaders: Readonly<Record<keyof typeof Headers.Type, (value: unknown) => boolean>> = {
+  task: (value) => isText(value) && value !== "",
+  id: (value) => idOf(value) !== null,
+  shadow: isText,
+  eta: isMoment,
+  expires: isMoment,
+  group: isText,
+  group_index: Number.isSafeInteger,
+  retries: isCount,
+  timelimit: (value) => Array.isArray(value) && value.length === 2 && value.every(isSeconds),
+  root_id: isText,
+  parent_id: isText,
+  ignore_result: (value) => typeof value === "boolean",
+  compression: () => false
+}
+const plainEmbed: Readonly<Record<string, (value: unknown) => boolean>> = {
+  callbacks: isSignatures,
+  errbacks: isSignatures,
+  chain: isSignatures,
+  chord: isRecord
+}
+const namesOf = Object.keys(plainHeaders) as ReadonlyArray<keyof typeof plainHeaders> // of a record with exactly these keys
+const ENVELOPE = ["body", "content-encoding", "content-type", "headers", "properties"]
+
+/** A longer one is read with care: what it says of itself is then the smaller part of the work (characters). */
+const LONGEST_PLAIN = 65_536
+
+/**
+ * A message in the form that Celery writes, protocol 2 in JSON and not compressed. Gives nothing for any other, which may be in order
+ * all the same: `decode` looks at it again, and says what is wrong.
+ */
+const readPlain = (raw: string): Checked | undefined => {
+  if (raw.length > LONGEST_PLAIN) return undefined
+  try {
+    const envelope = PythonJson.parse(raw)
+    if (!isRecord(envelope) || Object.keys(envelope).length !== ENVELOPE.length) return undefined
+    const { body, headers, properties } = envelope
+    if (!isText(body) || !isRecord(headers) || !isRecord(properties) || properties["body_encoding"] !== "base64") return undefined
+    if (envelope["content-type"] !== "application/json" || !isText(envelope["content-encoding"])) return undefined
+    for (const name of namesOf) {
+      const value = headers[name]
+      if (isAbsent(value) ? name === "task" || name === "id" : !plainHeaders[name](value)) return undefined
+    }
+    const call = PythonJson.parse(Buffer.from(body, "base64").toString("utf8"))
+    if (!Array.isArray(call) || call.length !== 3) return undefined
+    const [args, kwargs, embed] = call as ReadonlyArray<unknown>
+    if (!Array.isArray(args) || !isRecord(kwargs) || !isRecord(embed)) return undefined
+    for (const name in embed) if (!isAbsent(embed[name]) && plainEmbed[name]?.(embed[name]) !== true) return undefined
+    // Each field has just been checked, and each name of the envelope.
+    return { id: String(headers["id"]), headers, args, kwargs, embed, envelope } as unknown as Checked
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. Times
  * without an offset are of `zone`.
  */
-export const decode = Effect.fnUntraced(function* (
-  raw: string,
-  zone: DateTime.TimeZone
-): Effect.fn.Return<Message, Unreadable | Undeliverable> {
+export const decode = (raw: string, zone: DateTime.TimeZone): Effect.Effect<Message, Unreadable | Undeliverable> =>
+  Effect.suspend(() => {
+    const plain = readPlain(raw)
+    return Effect.map(plain === undefined ? readWithCare(raw) : Effect.succeed(plain), (checked) => messageOf(checked, zone))
+  })
+
+const readWithCare = Effect.fnUntraced(function* (raw: string): Effect.fn.Return<Checked, Unreadable | Undeliverable> {
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}
   const headerId = idOf(envelope.headers["id"]) ?? idOf(properties["correlation_id"])
@@ -166,29 +276,5 @@ export const decode = Effect.fnUntraced(function* (
   const [args, kwargs, embed] = yield* Schema.decodeUnknownEffect(Body.Body, { errors: "all" })(old?.body ?? packed.success).pipe(
     Effect.mapError((error) => undeliverable(id)(TaskFailure.decodeError(`body: ${problems(error)}`)))
   )
-  const [hard, soft] = checked.timelimit ?? [null, null]
-  return {
-    id,
-    task: checked.task,
-    args,
-    kwargs,
-    embed: embed ?? {},
-    eta: Option.map(Option.fromNullishOr(checked.eta), (text) => moment(text, zone)),
-    expires: Option.map(Option.fromNullishOr(checked.expires), (text) => moment(text, zone)),
-    retries: checked.retries ?? 0,
-    limits: { soft, hard },
-    group: checked.group ?? null,
-    groupIndex: checked.group_index ?? null,
-    rootId: checked.root_id ?? id,
-    parentId: checked.parent_id ?? null,
-    ignoreResult: checked.ignore_result ?? false,
-    replyTo: text(properties["reply_to"]),
-    priority: count(properties["priority"]),
-    digest: digest(checked.task, args, kwargs),
-    crashes: count(properties["crashes"]),
-    rested: count(properties["rested"]),
-    uncounted: count(properties["uncounted"]),
-    generation: PythonJson.numbers(properties["generation"]),
-    envelope
-  }
+  return { id, headers: checked, args, kwargs, embed: embed ?? {}, envelope }
 })

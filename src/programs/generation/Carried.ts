@@ -35,9 +35,10 @@ export const of = (generation: Generation | null | undefined): Schema.JsonObject
 }
 
 /** What such a property says of the task with this digest. Anybody may have written it: what does not fit says nothing. */
-export const read = (property: unknown, digest: string): Generation | undefined => {
-  const carried = Option.getOrUndefined(decode(property))
-  if (carried === undefined || !isSameTask(carried, { digest })) return undefined
+export const read = (message: { readonly generation: unknown; readonly digest: string }): Generation | undefined => {
+  if (message.generation === undefined) return undefined
+  const carried = Option.getOrUndefined(decode(message.generation))
+  if (carried === undefined || !isSameTask(carried, message)) return undefined
   const { accepted, paths, requestId, seed, unknownSince, ...about } = carried
   const input = seed === undefined ? {} : { seed }
   // The rest of what fal is asked is in the task.

@@ -60,13 +60,15 @@ export const makeChecks = Effect.gen(function* () {
 export const verdict = (checks: { readonly redis: Check; readonly database: Check; readonly fal: Check }) =>
   !checks.redis.ok ? "unhealthy" : checks.database.ok && checks.fal.ok ? "healthy" : "degraded"
 
+const Nothing = Schema.Struct({})
+
 /** `health_check`, with the dependencies' checks shared by all calls of a process. */
 export const makeHealthCheck = Effect.gen(function* () {
   const checks = yield* makeChecks
   const me = yield* WorkerIdentity
   const vitals = yield* Vitals
   const run = Effect.fn("task.health_check")(function* (task: Task) {
-    yield* Arguments.bind(Schema.Struct({}), [], task)
+    yield* Arguments.bind(Nothing, [], task)
     const results = yield* checks
     return {
       value: {

@@ -11,7 +11,9 @@ export interface Job<R> {
    * does; `last`: the child must not be replaced.
    */
   readonly run: Effect.Effect<"reusable" | "spent" | "memory" | "last", never, R>
-  /** Gives the work back unfinished; `crashed` when it took its child with it. */
+  /** What the same child does next, if that came with the end of this job. Asked once, when the job has ended. */
+  readonly next?: () => Job<R> | undefined
+  /** Gives the work back unfinished, and what came with it; `crashed` when it took its child with it. */
   readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
 }
 
@@ -39,7 +41,7 @@ const perform = Effect.fnUntraced(function* <R>(
   const fiber = yield* Effect.forkDetach(job.run, { startImmediately: true })
   const finishOrHandBack = Effect.gen(function* () {
     const ended = yield* within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)
-    if (Option.isSome(ended) && ended.value !== undefined) return
+    if (Option.isSome(ended) && ended.value !== undefined) return yield* (job.next?.()?.handBack({ crashed: false }) ?? Effect.void)
     fiber.interruptUnsafe()
     const last = yield* within(Fiber.await(fiber), PATIENCE)
     // It may have ended well while it was being asked to stop.
@@ -60,29 +62,32 @@ interface Log {
 }
 
 /** One life of a child: up to its quota of jobs, one after another. */
-const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor.Self, log: Log) =>
+const life = <R>(jobs: Queue.Queue<Job<R>>, options: Options, self: Supervisor.Self, log: Log) =>
   Effect.gen(function* () {
     const metrics = yield* Metrics
     yield* metrics.count("children_started_total", {})
     let reason: string | undefined
+    let next: Job<R> | undefined
     const born = log.generation()
+    const one = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const job = yield* next === undefined ? restore(Queue.take(jobs)) : restore(Effect.succeed(next))
+        next = undefined
+        yield* self.doing(job.name)
+        // Noted by the job itself: a stop may come between its end and our hearing of it.
+        const run = Effect.map(job.run, (outcome) => {
+          if (outcome !== "reusable") reason = outcome
+          return outcome
+        })
+        const outcome = yield* perform({ ...job, run }, options, restore)
+        next = job.next?.()
+        return outcome
+      })
+    )
     yield* Effect.gen(function* () {
       for (let done = 0; done < options.quota; done++) {
-        yield* self.doing(`ready, ${done} of ${options.quota} done`)
-        const outcome = yield* Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            const job = yield* restore(Queue.take(jobs))
-            yield* self.doing(job.name)
-            // Noted by the job itself: a stop may come between its end and our hearing of it.
-            const run = Effect.tap(job.run, (outcome) =>
-              Effect.sync(() => {
-                if (outcome !== "reusable") reason = outcome
-              })
-            )
-            return yield* perform({ ...job, run }, options, restore)
-          })
-        )
-        if (outcome === "last") {
+        if (next === undefined) yield* self.doing(`ready, ${done} of ${options.quota} done`)
+        if ((yield* one) === "last") {
           log.left()
           yield* self.leave
         } else log.did()
@@ -90,11 +95,15 @@ const life = <R>(jobs: Queue.Dequeue<Job<R>>, options: Options, self: Supervisor
         if (reason !== undefined) return
       }
     }).pipe(
-      Effect.onExit((exit) =>
-        metrics.count("children_retired_total", {
+      Effect.onExit((exit) => {
+        const counted = metrics.count("children_retired_total", {
           reason: reason ?? (Exit.isSuccess(exit) ? "quota" : Exit.hasInterrupts(exit) ? "stopped" : "crashed")
         })
-      )
+        // What came with the last job is for the child's successor, or for nobody when the pool stops.
+        if (next === undefined) return counted
+        const passedOn = Exit.hasInterrupts(exit) ? next.handBack({ crashed: false }) : Effect.asVoid(Queue.offer(jobs, next))
+        return Effect.andThen(passedOn, counted)
+      })
     )
   })
 

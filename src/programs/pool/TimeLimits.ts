@@ -11,7 +11,8 @@ const PATIENCE = Duration.seconds(5)
 
 /**
  * At `soft` the work is interrupted and `rescue` may still end it well; at `hard` we stop waiting for either, whatever they
- * do. A soft limit that is not below the hard one never comes. When this is interrupted itself, so is the work.
+ * do. A soft limit that is not below the hard one never comes. `orElse` ends it at any time in the work's place. When this is
+ * interrupted itself, so is the work.
  */
 export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
   work: Effect.Effect<A, E, R>,
@@ -19,15 +20,24 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
     readonly soft: Duration.Duration
     readonly hard: Duration.Duration
     readonly rescue: Effect.Effect<Option.Option<A>, E, R2>
+    readonly orElse?: Effect.Effect<A>
   }
 ) {
   // Detached, because a timeout waits for what it interrupts, and we must be able to leave.
-  const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
-  const detached = <B, E2, R3>(effect: Effect.Effect<B, E2, R3>) =>
-    Effect.tap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => Effect.sync(() => fibers.push(fiber)))
+  const working = yield* Effect.forkDetach(work, { startImmediately: true })
+  // Most work that asks nobody is done by now, and needs no timer.
+  const exit = working.pollUnsafe()
+  if (exit !== undefined) return yield* exit
+  const limited = limit(working, limits)
+  return yield* limits.orElse === undefined ? limited : Effect.raceFirst(limited, limits.orElse)
+})
 
-  return yield* Effect.gen(function* () {
-    const working = yield* detached(work)
+const limit = <A, E, R>(
+  working: Fiber.Fiber<A, E>,
+  limits: { readonly soft: Duration.Duration; readonly hard: Duration.Duration; readonly rescue: Effect.Effect<Option.Option<A>, E, R> }
+) => {
+  const fibers: Array<Fiber.Fiber<unknown, unknown>> = [working]
+  return Effect.gen(function* () {
     const soft = Duration.min(limits.soft, limits.hard)
     const ended = yield* Effect.timeoutOption(Fiber.await(working), soft)
     if (Option.isSome(ended)) return yield* ended.value
@@ -35,12 +45,14 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
 
     if (Duration.isLessThanOrEqualTo(limits.hard, soft)) return yield* new HardTimeLimit()
     const left = Duration.subtract(limits.hard, soft)
-    const rescuing = yield* detached(
-      Effect.flatMap(Fiber.await(working), (exit): Effect.Effect<Option.Option<A>, E, R2> =>
+    const rescuing = yield* Effect.forkDetach(
+      Effect.flatMap(Fiber.await(working), (exit): Effect.Effect<Option.Option<A>, E, R> =>
         // It may have ended by itself in the same instant.
         Exit.isSuccess(exit) ? Effect.succeedSome(exit.value) : limits.rescue
-      )
+      ),
+      { startImmediately: true }
     )
+    fibers.push(rescuing)
     const rescued = yield* Effect.timeoutOption(Fiber.await(rescuing), left)
     if (Option.isNone(rescued)) {
       rescuing.interruptUnsafe()
@@ -56,4 +68,4 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
       })
     )
   )
-})
+}

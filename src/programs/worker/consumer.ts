@@ -14,11 +14,19 @@ const LONGEST_PAUSE = Duration.minutes(5)
 /** A pause this long ago says nothing about the next one. */
 const FORGET = Duration.minutes(15)
 
+/** What the consumer lets the steps do that end tasks: each of them may claim the next message, as the consumer would now. */
+export interface Intake {
+  isOpen: boolean
+  /** Such a step has found the queues empty, and nobody has looked since. */
+  foundNothing: boolean
+}
+
 export interface Options<R> {
   /** As many permits as messages may be held: concurrency times the prefetch multiplier. */
   readonly slots: Semaphore.Semaphore
   readonly jobs: Queue.Queue<Job<R>>
   readonly jobOf: (delivery: Claimed) => Effect.Effect<Job<R>>
+  readonly intake: Intake
   /** Completes when no job is in hand. */
   readonly idle: Effect.Effect<void>
   /** Reasons to take nothing for a while. */
@@ -42,6 +50,7 @@ export const consumer =
       const journal = yield* Journal
       const metrics = yield* Metrics
       const vitals = yield* Vitals
+      const { intake } = options
       let length = FIRST_PAUSE
       let lastPause = 0
 
@@ -95,7 +104,9 @@ export const consumer =
         Effect.gen(function* () {
           while ((yield* Queue.size(options.pauses)) === 0) {
             yield* restore(untilTasksCanEnd)
-            const claimed = yield* queue.claim
+            const isEmpty = intake.foundNothing
+            intake.foundNothing = false
+            const claimed = isEmpty ? Option.none<Claimed>() : yield* queue.claim
             vitals.lastLook = yield* Clock.currentTimeMillis
             if (Option.isSome(claimed)) return claimed
             yield* restore(Effect.raceFirst(queue.awaitMessage, Queue.peek(options.pauses)))
@@ -112,6 +123,7 @@ export const consumer =
         restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
       ) {
         vitals.full = true
+        intake.isOpen = false
         yield* self.doing("a worker died over the next task: it runs alone, when the others have ended")
         yield* restore(options.idle).pipe(
           Effect.onInterrupt(() => Effect.flatMap(options.jobOf(claimed), (job) => job.handBack({ crashed: false })))
@@ -119,6 +131,7 @@ export const consumer =
         yield* Queue.offer(options.jobs, yield* options.jobOf(claimed))
         yield* self.doing("a worker died over this task: it runs alone")
         yield* restore(options.idle)
+        intake.isOpen = true
       })
 
       const takeOne = Effect.uninterruptibleMask((restore) =>
@@ -137,6 +150,8 @@ export const consumer =
 
       yield* self.doing("waiting for the lease")
       yield* options.leased
+      yield* Effect.addFinalizer(() => Effect.sync(() => (intake.isOpen = false)))
+      intake.isOpen = true
       while (true) {
         const pause = yield* Queue.poll(options.pauses)
         if (Option.isSome(pause)) yield* rest(pause.value)
@@ -154,4 +169,4 @@ export const consumer =
           )
         )
       }
-    })
+    }).pipe(Effect.scoped)

@@ -1,11 +1,8 @@
-import { Deferred, Effect, Latch, Option, Queue, Schedule, Semaphore } from "effect"
-import { Journal } from "../../services/Journal.ts"
+import { Deferred, Effect, Latch, Option, Queue, Semaphore } from "effect"
 import { Lease } from "../../services/Lease.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
-import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
-import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Events from "../events/Events.ts"
 import { makeGossip } from "../events/gossip.ts"
@@ -17,20 +14,17 @@ import { makeDesk } from "../remote/makeDesk.ts"
 import { remoteControl } from "../remote/remoteControl.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import * as Tree from "../supervision/Tree.ts"
-import * as Carried from "../generation/Carried.ts"
-import { nothingKnown, type Program, type PutBack } from "../Task.ts"
+import type { Program, PutBack } from "../Task.ts"
 import { VERSION } from "../version.ts"
-import { consumer } from "./consumer.ts"
+import { consumer, type Intake } from "./consumer.ts"
 import { httpServer } from "./http.ts"
+import { makeJobs } from "./job.ts"
 import { makeMemoryLimit } from "./memory.ts"
-import { makePerform } from "./perform.ts"
+import { Outside, Policy } from "./Outside.ts"
+import type { Needs } from "./perform.ts"
 import { readiness } from "./readiness.ts"
-import { reserve } from "./reserve.ts"
 import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
 import { watch } from "./watch.ts"
-
-/** A broker that is away for a moment. Handed back, a message is next in line; left to its lease it counts as crashed. */
-const whileHandingBack = Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)])
 
 /**
  * A worker that runs these programs: a supervision tree, started from the top of the list and stopped from its end, so that a
@@ -48,9 +42,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     "SHUTDOWN_GRACE",
     "TIMEZONE"
   )
-  const queue = yield* TaskQueue
   const lease = yield* Lease
-  const journal = yield* Journal
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
   const { begin, hurry, whenAsked } = yield* Stop
@@ -63,57 +55,15 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const pauses = yield* Queue.sliding<PutBack>(1)
   const lamport = Lamport.make()
   const events = yield* Events.make(lamport)
-  const perform = yield* makePerform(registry, (reason) => Effect.asVoid(Queue.offer(pauses, reason)), events.emit)
-  const jobs = yield* Queue.unbounded<Pool.Job<R>>()
+  const jobs = yield* Queue.unbounded<Pool.Job<Needs<R>>>()
   const size = { max: settings.WORKER_CONCURRENCY, min: settings.WORKER_CONCURRENCY }
   const range = Option.getOrElse(settings.WORKER_AUTOSCALE, () => size)
   const slots = yield* Semaphore.make(range.max * settings.WORKER_PREFETCH_MULTIPLIER)
-  const vitals = yield* Vitals
   const memory = yield* makeMemoryLimit
-  /** Not counted by task id: a message may have come twice, or have none that can be read. */
-  const inHand = new Set<Claimed>()
-  const idle = Latch.makeUnsafe(true)
-  const jobOf = Effect.fnUntraced(function* (delivery: Claimed): Effect.fn.Return<Pool.Job<R>> {
-    // With no more messages than children none of them waits.
-    const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || scaler !== undefined
-    const reserved = waits ? yield* reserve(vitals, delivery, settings.TIMEZONE) : { release: Effect.void }
-    if (scaler !== undefined) yield* scaler.nudge
-    inHand.add(delivery)
-    idle.closeUnsafe()
-    const letGo = Effect.andThen(
-      reserved.release,
-      Effect.sync(() => {
-        inHand.delete(delivery)
-        if (inHand.size === 0) idle.openUnsafe()
-      })
-    )
-    let free = true
-    const knowledge = nothingKnown()
-    const run = Effect.gen(function* () {
-      const outcome = yield* perform(delivery, knowledge)
-      if (!(yield* memory.passed)) return outcome
-      free = false // the stop that begins now must not be overtaken by another claim
-      return "memory"
-    })
-    return {
-      name: `message ${delivery.tag}`,
-      run: run.pipe(Effect.ensuring(letGo), Effect.ensuring(Effect.suspend(() => (free ? slots.release(1) : Effect.void)))),
-      handBack: (options) =>
-        Effect.suspend(() => {
-          const given = { ...options, generation: Carried.of(knowledge.generation) }
-          // Our hold on the message may have been forgotten with the entry, so that the message cannot tell.
-          const { generation, id } = knowledge
-          const remind =
-            id === undefined || generation === undefined || generation === null || generation._tag === "Intended"
-              ? Effect.void
-              : Effect.ignore(Effect.timeout(journal.advance(id, generation), "1 second"))
-          return Effect.andThen(
-            Effect.andThen(remind, letGo),
-            Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack))
-          )
-        })
-    }
-  })
+  const intake: Intake = { isOpen: false, foundNothing: false }
+  // With no more messages than children none of them waits. One that does takes its turn in the mailbox.
+  const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || Option.isSome(settings.WORKER_AUTOSCALE)
+  const { held, idle, jobOf } = yield* makeJobs({ programs: registry, slots, jobs, intake, waits, mustEnd: memory.passed })
 
   const told = (reason: string) => Effect.ignore(events.tell(reason === "" ? "worker-resumed" : "worker-paused", { reason }))
   const { actor, supervisor } = Supervisor
@@ -126,7 +76,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       grace: patience(settings.SHUTDOWN_GRACE),
       hurry
     },
-    yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
+    yield* Queue.unbounded<Supervisor.Child<Needs<R>>>()
   )
   const resize = Effect.fnUntraced(function* (by: number) {
     yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
@@ -134,7 +84,6 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     yield* Effect.logInfo("the pool changes its size", { children: pool.size() })
   })
   const admit = (children: number) => Semaphore.resize(slots, children * settings.WORKER_PREFETCH_MULTIPLIER)
-  const held = () => inHand.size
   const scaler = Option.isSome(settings.WORKER_AUTOSCALE)
     ? yield* Autoscaler.make({ range, size: pool.size, held, resize, admit })
     : undefined
@@ -166,8 +115,12 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       consumer({
         slots,
         jobs,
-        jobOf,
-        idle: idle.await,
+        jobOf: (delivery) =>
+          scaler === undefined
+            ? jobOf(delivery)
+            : Effect.tap(jobOf(delivery), () => scaler.nudge),
+        intake,
+        idle,
         pauses,
         told,
         leased: Effect.all([leased.await, informed.await, ready.await], { discard: true })
@@ -190,7 +143,11 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     Deferred.await(memory.exceeded),
     whenAsked(sayAll),
     asked
-  ]).pipe(Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))))
+  ]).pipe(
+    Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))),
+    Effect.provideService(Outside, { pause: (reason) => Effect.asVoid(Queue.offer(pauses, reason)), emit: events.emit }),
+    Effect.provide(Policy.layer)
+  )
 })
 
 /** The worker with our own tasks. */

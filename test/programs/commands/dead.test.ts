@@ -1,10 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
-import * as TaskQueueRedis from "../../../src/layers/TaskQueueRedis.ts"
 import { describeWith, freshRedis } from "../../servers/index.ts"
 import { everyRole } from "../../roles.ts"
 import { identity, message, settings } from "../../support.ts"
 import { program } from "./program.ts"
+import { onRedis } from "../../layers/queues.ts"
 
 const { run } = program()
 
@@ -15,7 +15,7 @@ describeWith(["redis"], "dead letters", ({ redis }) => {
       Effect.gen(function* () {
         const { url } = yield* freshRedis(redis)
         const env = { CELERY_BROKER_URL: url, CELERY_RESULT_BACKEND: url }
-        const layer = TaskQueueRedis.layer.pipe(
+        const layer = onRedis.pipe(
           Layer.provide(identity()),
           Layer.provide(settings({ CELERY_BROKER_URL: url })),
           Layer.orDie

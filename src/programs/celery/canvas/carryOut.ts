@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
-import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
-import type { Once, Publisher } from "../../../services/Publisher.ts"
+import { ResultStore, type TaskResult } from "../../../services/ResultStore.ts"
+import { type Once, Publisher } from "../../../services/Publisher.ts"
 import * as Text from "../../../services/Text.ts"
 import * as Canvas from "../Canvas.ts"
 import { digest } from "../digest.ts"
@@ -12,7 +12,7 @@ import * as TaskFailure from "../TaskFailure.ts"
  * Does what a canvas asks for when a task has ended. Every step can be repeated: it is done once, however often the task is
  * delivered, and whoever waits for something that cannot come any more is told so.
  */
-export const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) => {
+const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) => {
   /** Sends a follow-up, once. */
   const send = Effect.fnUntraced(function* (once: Once, next: Canvas.FollowUp, sender: Canvas.Sender) {
     for (const group of next.groups) yield* results.saveGroupTree(group)
@@ -67,25 +67,34 @@ export const make = (publisher: Publisher["Service"], results: ResultStore["Serv
     chord: embed.chord ?? null
   })
 
+  const counted = (ended: Canvas.Ended, end: Pick<TaskResult, "status" | "result">, sender: Canvas.Sender): ReadonlyArray<Step> =>
+    ended.group === null || (ended.embed.chord ?? null) === null
+      ? []
+      : [{ _tag: "Run", what: "count it in its chord", run: Effect.suspend(() => part(partOf(ended), end, sender)) }]
+
   return {
     /** Callbacks and the next link of the chain; to be done before the result is stored, so that its children are complete. */
-    follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender): Step => ({
-      what: "send what follows",
-      run: send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender),
-      otherwise: {
-        what: "tell who waits for what was to follow",
-        run: Effect.suspend(() => {
-          const failure = TaskFailure.internalError("it was to follow a task that ended well, and could not be sent")
-          return strand(Canvas.followers(ended), (whose) => Reply.failure(whose, failure, sender.now), sender)
-        })
-      }
-    }),
+    follow: (ended: Canvas.Ended, next: Canvas.FollowUp, sender: Canvas.Sender): ReadonlyArray<Step> =>
+      isNothing(next)
+        ? []
+        : [
+            {
+              _tag: "Run",
+              what: "send what follows",
+              run: Effect.suspend(() => send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender)),
+              otherwise: {
+                _tag: "Run",
+                what: "tell who waits for what was to follow",
+                run: Effect.suspend(() => {
+                  const failure = TaskFailure.internalError("it was to follow a task that ended well, and could not be sent")
+                  return strand(Canvas.followers(ended), (whose) => Reply.failure(whose, failure, sender.now), sender)
+                })
+              }
+            }
+          ],
 
     /** The chord a task was a part of, after its result is stored. */
-    counted: (ended: Canvas.Ended, end: Pick<TaskResult, "status" | "result">, sender: Canvas.Sender): Step => ({
-      what: "count it in its chord",
-      run: Effect.suspend(() => part(partOf(ended), end, sender))
-    }),
+    counted,
 
     /**
      * Reports a task that did not end well: to the client that waits for its result, its chord, the rest of its chain, and, after
@@ -94,37 +103,51 @@ export const make = (publisher: Publisher["Service"], results: ResultStore["Serv
     fail: (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender): ReadonlyArray<Step> => {
       const alike = (whose: Reply.Whose, { call }: Canvas.Stranded) => document({ ...whose, extended: ended.extended && call })
       const errbacks = ended.embed.errbacks ?? []
-      const told = Effect.sync(() => document(ended))
-      return [
-        { what: "store a result", run: Effect.flatMap(told, results.store) },
-        { what: "count it in its chord", run: Effect.flatMap(told, (end) => part(partOf(ended), end, sender)) },
-        {
+      const told = document(ended)
+      const steps: Array<Step> = [stored(told), ...counted(ended, told, sender)]
+      if ((ended.embed.chain ?? []).length > 0)
+        steps.push({
+          _tag: "Run",
           what: "tell the rest of its chain",
           run: Effect.suspend(() => strand(Canvas.restOfChain(ended), alike, sender))
-        },
-        {
+        })
+      if (errbacks.length > 0 && told.status === "FAILURE")
+        steps.push({
+          _tag: "Run",
           what: "send its errbacks",
-          run: Effect.flatMap(told, ({ status }) =>
-            status === "FAILURE"
-              ? send(
-                  { key: `errbacks:${ended.id}`, digest: ended.digest },
-                  Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender),
-                  sender
-                )
-              : Effect.void
+          run: Effect.suspend(() =>
+            send(
+              { key: `errbacks:${ended.id}`, digest: ended.digest },
+              Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender),
+              sender
+            )
           )
-        }
-      ]
+        })
+      return steps
     }
   }
 }
 
-/** One thing to be done because a task has ended, which may be done again; and what is left to do when it cannot be done. */
-export interface Step {
-  readonly what: string
-  readonly run: Effect.Effect<void, Failure>
-  readonly otherwise?: Step
-}
+export const canvas = Effect.gen(function* () {
+  return make(yield* Publisher, yield* ResultStore)
+})
+
+/** One thing to be done because a task has ended, which may be done again. */
+export type Step =
+  /** The task's own result. */
+  | { readonly _tag: "Store"; readonly what: string; readonly result: TaskResult }
+  | {
+      readonly _tag: "Run"
+      readonly what: string
+      readonly run: Effect.Effect<void, Failure>
+      /** What is left to do when it cannot be done. */
+      readonly otherwise?: Step
+    }
+
+export const stored = (result: TaskResult): Step => ({ _tag: "Store", what: "store a result", result })
+
+const isNothing = ({ groups, impossible, messages, sizes }: Canvas.FollowUp) =>
+  groups.length === 0 && impossible.length === 0 && messages.length === 0 && sizes.length === 0
 
 type Failure =
   | Effect.Error<ReturnType<ResultStore["Service"]["store"]>>

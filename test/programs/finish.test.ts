@@ -1,9 +1,9 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import { makeEnding } from "../../src/programs/worker/ending.ts"
-import { Metrics } from "../../src/services/Metrics.ts"
+import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
+import { finish } from "../../src/programs/worker/finish.ts"
 import { QueueError } from "../../src/services/QueueError.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 
@@ -14,36 +14,34 @@ it.effect("whatever Redis was told of an end before it was away it is told again
   const tell = (what: string) => Effect.sync(() => void known.push(what))
   const acknowledge = () =>
     Effect.suspend(() => {
-      if (!isAway) return tell("acknowledged")
+      if (!isAway) return Effect.as(tell("acknowledged"), Option.none())
       known = []
       isAway = false
       return Effect.fail(new QueueError({ operation: "acknowledge", cause: "connection lost" }))
     })
   return Effect.gen(function* () {
-    const { end } = makeEnding(yield* TaskQueue, yield* Metrics)
-    const steps = ["follow-up sent", "result stored"].map((what) => ({ what, run: tell(what) }))
-    const ending = yield* Effect.forkChild(end({ tag: "t", queue: "q", raw: "" }, steps))
+    const steps = ["follow-up sent", "result stored"].map((what) => ({ _tag: "Run" as const, what, run: tell(what) }))
+    const ending = yield* Effect.forkChild(finish({ tag: "t", queue: "q", raw: "" }, steps))
     yield* TestClock.adjust("1 second")
     yield* Fiber.join(ending)
     assert.deepStrictEqual(known, ["follow-up sent", "result stored", "acknowledged"])
-  }).pipe(Effect.provide(Layer.merge(Layer.mock(TaskQueue, { acknowledge }), MetricsMemory.layer)))
+  }).pipe(Effect.provide(Layer.mergeAll(Layer.mock(TaskQueue, { acknowledge }), MetricsMemory.layer, ResultStoreMemory.layer)))
 })
 
 it.effect("a follow-up for a queue that this worker has no right to is given up, and the result is told all the same", () => {
   const known: Array<string> = []
   const tell = (what: string) => Effect.sync(() => void known.push(what))
   return Effect.gen(function* () {
-    const { end } = makeEnding(yield* TaskQueue, yield* Metrics)
     const cause = new Error("NOPERM No permissions to access a key")
     const follow = Effect.fail(new QueueError({ operation: "publishOnce", cause }))
     const ending = yield* Effect.forkChild(
-      end({ tag: "t", queue: "q", raw: "" }, [
-        { what: "send what follows", run: follow, otherwise: { what: "tell its waiters", run: tell("waiters told") } },
-        { what: "store a result", run: tell("result stored") }
+      finish({ tag: "t", queue: "q", raw: "" }, [
+        { _tag: "Run", what: "send what follows", run: follow, otherwise: { _tag: "Run", what: "tell its waiters", run: tell("waiters told") } },
+        { _tag: "Run", what: "store a result", run: tell("result stored") }
       ])
     )
     yield* TestClock.adjust("1 minute")
     assert.deepStrictEqual(known, ["buried", "waiters told", "result stored"])
     yield* Fiber.join(ending)
-  }).pipe(Effect.provide(Layer.merge(Layer.mock(TaskQueue, { bury: () => tell("buried") }), MetricsMemory.layer)))
+  }).pipe(Effect.provide(Layer.mergeAll(Layer.mock(TaskQueue, { bury: () => tell("buried") }), MetricsMemory.layer, ResultStoreMemory.layer)))
 })
