@@ -94,9 +94,7 @@ export const layer = Layer.effect(
 
     return ResultStore.of({
       store: (result) =>
-        Effect.asVoid(
-          attempt("store", () => run([keyOf(result.task_id)], [documentOf(result), expires, result.status]))
-        ),
+        Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [documentOf(result), expires, result.status]))),
       get,
       awaitFinal,
       saveGroup: (id, taskIds) =>

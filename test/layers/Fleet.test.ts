@@ -86,11 +86,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
   changingQueues(
     "the queues of a worker, on Redis",
     Effect.map(freshRedis(redis), ({ url }) =>
-      onRedis.pipe(
-        Layer.provide(identity()),
-        Layer.provide(settings({ CELERY_BROKER_URL: url })),
-        Layer.orDie
-      )
+      onRedis.pipe(Layer.provide(identity()), Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie)
     )
   )
 

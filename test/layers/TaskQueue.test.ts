@@ -34,10 +34,7 @@ it.effect("a hand-back that failed in this process too is made by a later pass, 
     const queue = yield* Effect.provideContext(
       everyRole,
       yield* Layer.build(
-        inMemory.pipe(
-          Layer.provide([identity(), TaskQueueMemory.MemoryBroker.layer, wire, settings({})]),
-          Layer.orDie
-        )
+        inMemory.pipe(Layer.provide([identity(), TaskQueueMemory.MemoryBroker.layer, wire, settings({})]), Layer.orDie)
       )
     )
     yield* queue.publish([message()])

@@ -30,11 +30,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
     "the task queue",
     Effect.map(on, ({ url }) => ({
       worker: (name, overrides) =>
-        onRedis.pipe(
-          Layer.provideMerge(identity(name, overrides)),
-          Layer.provide(prefixed(url, "app:")),
-          Layer.orDie
-        )
+        onRedis.pipe(Layer.provideMerge(identity(name, overrides)), Layer.provide(prefixed(url, "app:")), Layer.orDie)
     }))
   )
   for (const patterns of ["true", "false"])

@@ -17,7 +17,11 @@ import { everyRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"
 
 const layersAt = (broker: string, backend: string) =>
-  Layer.mergeAll(TaskQueueRedis.layer.pipe(Layer.provideMerge(ResultStoreRedis.layer)), JournalRedis.layer, FleetRedis.layer).pipe(
+  Layer.mergeAll(
+    TaskQueueRedis.layer.pipe(Layer.provideMerge(ResultStoreRedis.layer)),
+    JournalRedis.layer,
+    FleetRedis.layer
+  ).pipe(
     Layer.provideMerge(Layer.mergeAll(identity(), Layer.fresh(MetricsMemory.layer))),
     Layer.provide(settings({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: backend })),
     Layer.orDie

@@ -36,12 +36,21 @@ it.effect("a follow-up for a queue that this worker has no right to is given up,
     const follow = Effect.fail(new QueueError({ operation: "publishOnce", cause }))
     const ending = yield* Effect.forkChild(
       finish({ tag: "t", queue: "q", raw: "" }, [
-        { _tag: "Run", what: "send what follows", run: follow, otherwise: { _tag: "Run", what: "tell its waiters", run: tell("waiters told") } },
+        {
+          _tag: "Run",
+          what: "send what follows",
+          run: follow,
+          otherwise: { _tag: "Run", what: "tell its waiters", run: tell("waiters told") }
+        },
         { _tag: "Run", what: "store a result", run: tell("result stored") }
       ])
     )
     yield* TestClock.adjust("1 minute")
     assert.deepStrictEqual(known, ["buried", "waiters told", "result stored"])
     yield* Fiber.join(ending)
-  }).pipe(Effect.provide(Layer.mergeAll(Layer.mock(TaskQueue, { bury: () => tell("buried") }), MetricsMemory.layer, ResultStoreMemory.layer)))
+  }).pipe(
+    Effect.provide(
+      Layer.mergeAll(Layer.mock(TaskQueue, { bury: () => tell("buried") }), MetricsMemory.layer, ResultStoreMemory.layer)
+    )
+  )
 })

@@ -182,7 +182,14 @@ export class Cluster {
     this.journal = this.#journal()
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     const stored: Passage = (name, call, args) =>
-      name === "store" && this.unstorable.has((args[0] as TaskResult).task_id) ? Effect.die(new Error("cannot be stored")) : call // what `store` takes
+      Effect.suspend(() => {
+        if (name !== "store") return call
+        if (this.unstorable.has((args[0] as TaskResult).task_id)) return Effect.die(new Error("cannot be stored")) // what `store` takes
+        // A server that is full answers, and stores nothing; the next try finds room.
+        if (this.weather.calm || !this.dice.chance(0.01)) return call
+        this.count("results refused")
+        return Effect.fail(new ResultStoreError({ operation: "store", cause: "OOM" }) as never) // as the store's own
+      })
     this.#observed = {
       results: through(through(this.results, this.records.results), stored),
       library: through(Context.get(world, ModelLibrary), this.records.library),

@@ -42,6 +42,11 @@ interface Intent {
   forgottenAt: number
 }
 
+export interface Answer {
+  readonly by: Process
+  readonly at: number
+}
+
 /** What an observer at the world's side of every call has seen, beside what lies there at the end. */
 export class Records {
   /** Every document that was stored, by task id, in order. */
@@ -68,7 +73,7 @@ export class Records {
   /** Request ids whose submit was answered, and to whom. */
   readonly answered = new Map<string, { readonly by: Process; readonly at: number }>()
   /** Who has heard an answer to a submit of a task, and when, by its seed. */
-  readonly answers = new Map<number, Array<{ readonly by: Process; readonly at: number }>>()
+  readonly answers = new Map<number, Array<Answer>>()
   /** What a client has sent and Redis has forgotten: task ids, and groups whose size it was told. */
   readonly astray = new Set<string>()
   /** What a worker has sent and Redis has forgotten. Only a batch's children are not sent once more when the batch ends. */

@@ -4,7 +4,7 @@ import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
 import { type Cluster, QUEUES, settings } from "./Cluster.ts"
 import { isForgotten } from "./allowance.ts"
-import { idOf, type Records } from "./Records.ts"
+import { type Answer, idOf, type Records } from "./Records.ts"
 
 /** How long an intent without a request id must have rested before it is made again (milliseconds). */
 const GRACE = 60_000
@@ -260,8 +260,13 @@ const objection = (
       if (exc_message[0]?.includes("was lost 2 times") === true) {
         const intents = records.intents.get(sent.id) ?? []
         // Who dies or is cut off after the answer cannot write down what it was.
+        const isHindered = ({ at, by }: Answer) =>
+          !by.alive || by.hindrances.some(({ from, to }) => to >= at && from <= at + SETTLED)
+        // Nor can who stood still until another had made the request again.
+        const isSuperseded = ({ at, by }: Answer) =>
+          intents.some((other) => other.by !== by && other.at <= at && intents.some((own) => own.by === by && own.at < other.at))
         const answers = (records.answers.get(sent.seed ?? 0) ?? []).filter(
-          ({ at, by }) => by.alive && !by.hindrances.some(({ from, to }) => to >= at && from <= at + SETTLED)
+          (answer) => !isHindered(answer) && !isSuperseded(answer)
         )
         return intents.length - answers.length >= 2 ? undefined : `${reason}, though fal had answered`
       }

@@ -12,7 +12,7 @@ const settle = "src/programs/worker/settle.ts"
 const payOnce = "src/programs/generation/payOnce.ts"
 const submit = "src/programs/generation/submit.ts"
 const collect = "src/programs/generation/collect.ts"
-const ending = "src/programs/worker/ending.ts"
+const finish = "src/programs/worker/finish.ts"
 const queue = "src/layers/memory/taskQueue.ts"
 const lease = "src/layers/memory/lease.ts"
 
@@ -20,18 +20,18 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "acknowledge before the result is stored",
     file: settle,
-    from: `      const sender = yield* senderOf(message, delivery)
-      const after =`,
-    to: `      yield* insist("acknowledge", queue.acknowledge(delivery))
-      const sender = yield* senderOf(message, delivery)
-      const after =`
+    from: `  const about = yield* whose(message)
+  const now =`,
+    to: `  yield* Effect.flatMap(TaskQueue, (queue) => insist("acknowledge", queue.acknowledge(delivery)))
+  const about = yield* whose(message)
+  const now =`
   },
   {
     name: "acknowledge before a failure is told",
     file: settle,
-    from: `      yield* Effect.logWarning("task failed", {`,
-    to: `      yield* insist("acknowledge", queue.acknowledge(delivery))
-      yield* Effect.logWarning("task failed", {`
+    from: `  yield* Effect.logWarning("task failed", {`,
+    to: `  yield* Effect.flatMap(TaskQueue, (queue) => insist("acknowledge", queue.acknowledge(delivery)))
+  yield* Effect.logWarning("task failed", {`
   },
   {
     name: "submit before the intent is written",
@@ -215,8 +215,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "hold loses the message",
     file: queue,
-    from: `letGo("hold", delivery, (entry) => schedule(entry, at))`,
-    to: `letGo("hold", delivery, () => {})`
+    from: `settling("hold", delivery, next, (entry) => schedule(entry, at))`,
+    to: `settling("hold", delivery, next, () => {})`
   },
   {
     name: "retry loses the message",
@@ -239,13 +239,39 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "who was robbed may still acknowledge",
     file: queue,
-    from: `      const entry = broker.unacknowledged.get(delivery.tag)
-      if (entry?.boot !== me.boot) return
-      broker.unacknowledged.delete(delivery.tag)`,
-    to: `      const idOf = (raw: string) => /"id": ?"[^"]+"/.exec(raw)?.[0]
-      const entry = [...broker.unacknowledged.values()].find(({ raw }) => idOf(raw) === idOf(delivery.raw))
-      if (entry === undefined) return
-      broker.unacknowledged.delete(entry.tag)`
+    from: `    const entry = broker.unacknowledged.get(delivery.tag)
+    if (entry?.boot !== me.boot) return
+    broker.unacknowledged.delete(delivery.tag)`,
+    to: `    const idOf = (raw: string) => /"id": ?"[^"]+"/.exec(raw)?.[0]
+    const entry = [...broker.unacknowledged.values()].find(({ raw }) => idOf(raw) === idOf(delivery.raw))
+    if (entry === undefined) return
+    broker.unacknowledged.delete(entry.tag)`
+  },
+  {
+    name: "the claim of a lost answer is forgotten",
+    file: queue,
+    from: `if (Exit.isFailure(exit) || Option.isNone(exit.value) ||`,
+    to: `if (Exit.isFailure(exit)) return
+          if (Option.isNone(exit.value) ||`
+  },
+  {
+    name: "acknowledged though the store refused",
+    file: queue,
+    from: `        if (Result.isFailure(stored)) return Result.fail(stored.failure)\n`,
+    to: ``
+  },
+  {
+    name: "the next claim survives a stop",
+    file: "src/programs/pool/Pool.ts",
+    from: `return yield* (job.next?.()?.handBack({ crashed: false }) ?? Effect.void)`,
+    to: `return`,
+    breaks: "not handed back"
+  },
+  {
+    name: "a suspect comes with the end of another task",
+    file: queue,
+    from: `raw.length > MAX_MESSAGE || kombu.isSuspect(raw)`,
+    to: `raw.length > MAX_MESSAGE`
   },
   {
     name: "a stop does not hand back",
@@ -268,9 +294,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a task is run before its eta",
-    file: "src/programs/worker/perform.ts",
-    from: `message.eta.value > startedAt`,
-    to: `message.eta.value > startedAt + 10_000`
+    file: "src/programs/worker/admission.ts",
+    from: `message.eta.value > now)`,
+    to: `message.eta.value > now + 10_000)`
   },
   {
     name: "a poisonous task is run for ever",
@@ -288,8 +314,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "nothing is saved of a picture past the soft limit",
     file: "src/programs/worker/run.ts",
-    from: `{ ...limits, rescue }`,
-    to: `{ ...limits, rescue: Effect.succeedNone }`,
+    from: `rescue: Effect.map(salvaged, Option.map(done)),`,
+    to: `rescue: Effect.succeedNone,`,
     breaks: "wasted a picture"
   },
   {
@@ -303,9 +329,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "what cannot be read is thrown away",
-    file: settle,
+    file: "src/programs/worker/unreadable.ts",
     from: `return yield* bury(delivery, "unreadable", problem.problem)`,
-    to: `return yield* insist("acknowledge", queue.acknowledge(delivery))`
+    to: `return yield* finish(delivery, [])`
   },
   {
     name: "advance refuses when the entry is gone",
@@ -315,9 +341,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "the request id does not go along with a retry",
-    file: "src/programs/worker/perform.ts",
-    from: `name, failure, Carried.of(task.knowledge.generation))`,
-    to: `name, failure, undefined)`,
+    file: settle,
+    from: `    generation: Carried.of(task.knowledge.generation)
+  })
+  yield* Effect.logInfo("task will be retried"`,
+    to: `    generation: undefined
+  })
+  yield* Effect.logInfo("task will be retried"`,
     breaks: "paid twice"
   },
   {
@@ -329,17 +359,17 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "lost tells before it buries",
-    file: ending,
-    from: `      yield* bury(delivery, reason, error)
-      for (const { run, what } of yield* steps) yield* tried(what, run)`,
-    to: `      for (const { run, what } of yield* steps) yield* insist(what, run)
-      yield* bury(delivery, reason, error)`
+    file: finish,
+    from: `  yield* bury(delivery, reason, error)
+  const told = Effect.flatMap(steps, Effect.forEach((step) => tried(step.what, runOf(results, step)), { discard: true }))`,
+    to: `  yield* Effect.flatMap(steps, Effect.forEach((step) => insist(step.what, runOf(results, step)), { discard: true }))
+  const told = bury(delivery, reason, error)`
   },
   {
     name: "expired though paid",
-    file: "src/programs/worker/perform.ts",
-    from: `if (isExpired && !hasBegun) {`,
-    to: `if (isExpired) {`,
+    file: "src/programs/worker/admission.ts",
+    from: `if (isExpired(message, now) && !begun)`,
+    to: `if (isExpired(message, now))`,
     breaks: "expired though paid"
   },
   {
@@ -350,14 +380,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "an end is not told again when Redis was away in between",
-    file: ending,
-    from: `      for (at = 0; at < steps.length; at++) yield*`,
-    to: `      for (; at < steps.length; at++) yield*`
+    file: finish,
+    from: `for (at = 0; at < before; at++) yield*`,
+    to: `for (; at < before; at++) yield*`
   },
   {
     name: "a task is run beside itself",
     file: "src/programs/worker/perform.ts",
-    from: `if ((vitals.requests.get(message.id)?.startedAt ?? null) !== null) {`,
-    to: `if (startedAt < 0) {`
+    from: `isRunning: (vitals.requests.get(message.id)?.startedAt ?? null) !== null,`,
+    to: `isRunning: false,`
   }
 ]

@@ -98,7 +98,10 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
     acknowledge: (delivery, { next = false, result } = {}) => {
       const store = result === undefined ? Effect.void : (beside ?? results).store(result)
       return beside === undefined
-        ? Effect.andThen(store, settling("acknowledge", delivery, next, () => {}))
+        ? Effect.andThen(
+            store,
+            settling("acknowledge", delivery, next, () => {})
+          )
         : settling("acknowledge", delivery, next, () => {}, store)
     },
     handBack: (delivery, options) =>

@@ -72,7 +72,12 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
         settle(
           [...holding, scheduled, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
           [
-            ...[delivery.tag, due, visibility, me.boot, tag, MAX_MESSAGE],
+            delivery.tag,
+            due,
+            visibility,
+            me.boot,
+            tag,
+            MAX_MESSAGE,
             ...results.argumentsFor(result),
             ...lists.map(({ queue }) => queue)
           ]
@@ -97,17 +102,17 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
     }),
     acknowledge: (delivery, { next = false, result } = {}) => {
       const inTwo = Effect.suspend(() =>
-        Effect.andThen(
-          result === undefined ? Effect.void : results.store(result),
-          settling("acknowledge", delivery, "", next)
-        )
+        Effect.andThen(result === undefined ? Effect.void : results.store(result), settling("acknowledge", delivery, "", next))
       )
       if (result === undefined || !results.inOneStep) return inTwo
-      return Effect.catch(settling("acknowledge", delivery, "", next, result), (error) => {
+      return Effect.catchTag(settling("acknowledge", delivery, "", next, result), "QueueError", (error) => {
         if (!isSelectRefused(error)) return Effect.fail(unlessStored(error))
         // Nothing was done: SELECT comes first.
         results.inOneStep = false
-        return Effect.andThen(Effect.logWarning("Redis refuses SELECT in a script: results are stored in a step of their own"), inTwo)
+        return Effect.andThen(
+          Effect.logWarning("Redis refuses SELECT in a script: results are stored in a step of their own"),
+          inTwo
+        )
       })
     },
     handBack: (delivery, options) =>

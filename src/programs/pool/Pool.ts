@@ -41,7 +41,7 @@ const perform = Effect.fnUntraced(function* <R>(
   const fiber = yield* Effect.forkDetach(job.run, { startImmediately: true })
   const finishOrHandBack = Effect.gen(function* () {
     const ended = yield* within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)
-    if (Option.isSome(ended) && ended.value !== undefined) return yield* (job.next?.()?.handBack({ crashed: false }) ?? Effect.void)
+    if (Option.isSome(ended) && ended.value !== undefined) return yield* job.next?.()?.handBack({ crashed: false }) ?? Effect.void
     fiber.interruptUnsafe()
     const last = yield* within(Fiber.await(fiber), PATIENCE)
     // It may have ended well while it was being asked to stop.

@@ -34,7 +34,11 @@ export const withTimeLimits = Effect.fnUntraced(function* <A, E, R, R2>(
 
 const limit = <A, E, R>(
   working: Fiber.Fiber<A, E>,
-  limits: { readonly soft: Duration.Duration; readonly hard: Duration.Duration; readonly rescue: Effect.Effect<Option.Option<A>, E, R> }
+  limits: {
+    readonly soft: Duration.Duration
+    readonly hard: Duration.Duration
+    readonly rescue: Effect.Effect<Option.Option<A>, E, R>
+  }
 ) => {
   const fibers: Array<Fiber.Fiber<unknown, unknown>> = [working]
   return Effect.gen(function* () {

@@ -39,8 +39,7 @@ export interface Tries {
 }
 
 export const endingOf = (exit: Ended, tries: Tries): Ending => {
-  if (Exit.isSuccess(exit))
-    return exit.value._tag === "Done" ? { _tag: "Succeeded", result: exit.value.result } : exit.value
+  if (Exit.isSuccess(exit)) return exit.value._tag === "Done" ? { _tag: "Succeeded", result: exit.value.result } : exit.value
   if (Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Interrupted" }
   const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   switch (failure?._tag) {

@@ -45,7 +45,10 @@ export const buryAndTell = Effect.fnUntraced(function* <R>(
 ) {
   const results = yield* ResultStore
   yield* bury(delivery, reason, error)
-  const told = Effect.flatMap(steps, Effect.forEach((step) => tried(step.what, runOf(results, step)), { discard: true }))
+  const told = Effect.flatMap(
+    steps,
+    Effect.forEach((step) => tried(step.what, runOf(results, step)), { discard: true })
+  )
   yield* Effect.catchDefect(told, (defect) => Effect.logError("nobody can be told", defect))
 })
 

@@ -26,7 +26,7 @@ export const insistOnAll = <A, E extends { readonly _tag: string }, R>(
   what: () => string,
   call: Effect.Effect<A, E, R>
 ): Effect.Effect<A, never, R> =>
-  Effect.catch(call, (first) => again(what, call, first))
+  Effect.matchEffect(call, { onSuccess: Effect.succeed, onFailure: (first) => again(what, call, first) })
 
 const again = <A, E extends { readonly _tag: string }, R>(what: () => string, call: Effect.Effect<A, E, R>, first: E) =>
   Effect.flatMap(Effect.serviceOption(Vitals), (vitals) => {

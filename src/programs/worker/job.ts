@@ -60,7 +60,9 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ intake, jobs, mustEnd,
     const knowledge = nothingKnown()
     /** Asked once, when the task has ended. A process that must end takes nothing more. */
     let ends: boolean | undefined
-    const isLast = Effect.suspend(() => (ends === undefined ? Effect.tap(mustEnd, (must) => Effect.sync(() => (ends = must))) : Effect.succeed(ends)))
+    const isLast = Effect.suspend(() =>
+      ends === undefined ? Effect.tap(mustEnd, (must) => Effect.sync(() => (ends = must))) : Effect.succeed(ends)
+    )
     const next: NextClaim = {
       isWanted: Effect.flatMap(isLast, (must) => (must ? Effect.succeed(false) : isWanted)),
       delivery: undefined,

@@ -60,16 +60,7 @@ export const perform = <R>(
 }
 
 /** What a program of these needs, and the life of its task around it. */
-export type Needs<R> =
-  | R
-  | Metrics
-  | Outside
-  | Policy
-  | Publisher
-  | ResultStore
-  | TaskQueue
-  | Vitals
-  | WorkerIdentity
+export type Needs<R> = R | Metrics | Outside | Policy | Publisher | ResultStore | TaskQueue | Vitals | WorkerIdentity
 
 const live = Effect.fnUntraced(function* <R>(attempt: Attempt<R>) {
   const admitted = yield* admit(attempt)
@@ -94,7 +85,9 @@ const live = Effect.fnUntraced(function* <R>(attempt: Attempt<R>) {
 })
 
 /** Asks what admission depends on, no more than it needs. */
-const admit = Effect.fnUntraced(function* <R>(attempt: Attempt<R>): Effect.fn.Return<Admission<Program<R>>, never, R | Vitals | ResultStore> {
+const admit = Effect.fnUntraced(function* <R>(
+  attempt: Attempt<R>
+): Effect.fn.Return<Admission<Program<R>>, never, R | Vitals | ResultStore> {
   const vitals = yield* Vitals
   const { delivery, message, program, request, startedAt: now, task } = attempt
   // One that comes for the first time and in time has not begun.

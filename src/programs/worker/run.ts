@@ -16,10 +16,9 @@ export const run = Effect.fnUntraced(function* <R>(
   const over = Latch.makeUnsafe(false)
   const terminated = Deferred.makeUnsafe<End>()
   request.terminate = (signal) => Deferred.succeed(terminated, { _tag: "Terminated", signal })
-  const salvaged: Effect.Effect<Option.Option<Result>, Failure, R> =
-    program.salvage === undefined
-      ? Effect.succeedNone
-      : Effect.flatMap(program.salvage(task), (done) => (done ? Effect.asSome(program.run(task)) : Effect.succeedNone))
+  const salvaged: Effect.Effect<Option.Option<Result>, Failure, R> = program.salvage === undefined
+    ? Effect.succeedNone
+    : Effect.flatMap(program.salvage(task), (done) => (done ? Effect.asSome(program.run(task)) : Effect.succeedNone))
   return yield* withTimeLimits(Effect.map(Effect.ensuring(program.run(task), over.open), done), {
     ...limits,
     rescue: Effect.map(salvaged, Option.map(done)),

@@ -115,10 +115,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       consumer({
         slots,
         jobs,
-        jobOf: (delivery) =>
-          scaler === undefined
-            ? jobOf(delivery)
-            : Effect.tap(jobOf(delivery), () => scaler.nudge),
+        jobOf: (delivery) => (scaler === undefined ? jobOf(delivery) : Effect.tap(jobOf(delivery), () => scaler.nudge)),
         intake,
         idle,
         pauses,

@@ -15,11 +15,7 @@ describeWith(["redis"], "dead letters", ({ redis }) => {
       Effect.gen(function* () {
         const { url } = yield* freshRedis(redis)
         const env = { CELERY_BROKER_URL: url, CELERY_RESULT_BACKEND: url }
-        const layer = onRedis.pipe(
-          Layer.provide(identity()),
-          Layer.provide(settings({ CELERY_BROKER_URL: url })),
-          Layer.orDie
-        )
+        const layer = onRedis.pipe(Layer.provide(identity()), Layer.provide(settings({ CELERY_BROKER_URL: url })), Layer.orDie)
         yield* Effect.gen(function* () {
           const queue = yield* everyRole
           yield* queue.publish([message({ id: "poison" }), { tag: "", queue: "generator_queue", priority: 0, raw: "not json" }])
