@@ -113,6 +113,37 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       )
     )
 
+    it.live("the step that acknowledges takes the next message with it, and nothing when there is none", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "first" }), message({ id: "second" }), message({ id: "urgent", priority: 9 })])
+          const first = yield* claimed(queue)
+          const second = Option.getOrThrow(yield* queue.acknowledge(first, { next: true }))
+          assert.strictEqual(readable(second.raw).headers["id"], "second")
+          assert.strictEqual((yield* queue.status).unacknowledged, 1)
+          const urgent = Option.getOrThrow(yield* queue.hold(second, Date.now() + 60_000, { next: true }))
+          assert.strictEqual(readable(urgent.raw).headers["id"], "urgent")
+          assert.isTrue(Option.isNone(yield* queue.acknowledge(urgent, { next: true })))
+          assert.deepInclude(yield* queue.status, { unacknowledged: 1, scheduled: 1 })
+        })
+      )
+    )
+
+    it.live("the step that acknowledges leaves a message that a worker died over for a claim of its own", () =>
+      alone(
+        Effect.fnUntraced(function* (queue) {
+          yield* queue.publish([message({ id: "first" }), message({ id: "heavy" }), message({ id: "behind" })])
+          const first = yield* claimed(queue)
+          yield* queue.handBack(yield* claimed(queue), { crashed: true })
+          assert.isTrue(Option.isNone(yield* queue.acknowledge(first, { next: true })))
+          const heavy = yield* claimed(queue)
+          assert.isTrue(heavy.suspect)
+          assert.strictEqual(readable(heavy.raw).headers["id"], "heavy")
+          assert.strictEqual((yield* queue.status).unacknowledged, 1)
+        })
+      )
+    )
+
     it.live("a message handed back is next in line, flagged as redelivered, and counts a crash only when there was one", () =>
       alone(
         Effect.fnUntraced(function* (queue) {

@@ -175,6 +175,42 @@ describe("the pool", () => {
     }).pipe(Effect.provide(MetricsMemory.layer))
   )
 
+  it.effect("what comes with the end of a job is done next, by the same child, and counts for its quota", () =>
+    Effect.gen(function* () {
+      const { exposed, fiber, job, jobs } = yield* running({ quota: 2 })
+      const order: Array<string> = []
+      const does = (name: string) =>
+        Effect.as(
+          Effect.sync(() => void order.push(name)),
+          "reusable" as const
+        )
+      const last = yield* Deferred.make<void>()
+      const third = job(
+        "third",
+        Effect.tap(does("third"), () => Deferred.succeed(last, undefined))
+      )
+      const second = { ...job("second", does("second")), next: () => third }
+      yield* Queue.offer(jobs, { ...job("first", does("first")), next: () => second })
+      yield* Deferred.await(last)
+      assert.deepStrictEqual(order, ["first", "second", "third"])
+      assert.include(yield* exposed, `children_retired_total{reason="quota"} 1`)
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
+
+  it.effect("what comes with the end of a job while the pool stops is handed back", () =>
+    Effect.gen(function* () {
+      const { fiber, handedBack, job, jobs } = yield* running()
+      const next = job("next", Effect.die("it must not run"))
+      yield* Queue.offer(jobs, { ...job("picture", Effect.andThen(Effect.sleep("10 seconds"), done)), next: () => next })
+      yield* TestClock.adjust("1 second")
+      const stop = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("9 seconds")
+      yield* Fiber.join(stop)
+      assert.deepStrictEqual(yield* Ref.get(handedBack), ["next"])
+    }).pipe(Effect.provide(MetricsMemory.layer))
+  )
+
   it.effect("a stop in a hurry hands back at once", () =>
     Effect.gen(function* () {
       const { fiber, handedBack, hurry, job, jobs } = yield* running()
