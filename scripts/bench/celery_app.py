@@ -1,4 +1,4 @@
-"""A stock Celery worker with the two tasks the benchmark runs, as plain as they can be."""
+"""A stock Celery worker with the two tasks the bench runs, as plain as they can be."""
 
 import os
 

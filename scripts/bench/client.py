@@ -1,9 +1,10 @@
-"""The same Python client for both workers. Prints one JSON document."""
+"""The same Python client for all workers that speak Celery. Prints one JSON document."""
 
 import json
 import os
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 
 from celery import Celery
 
@@ -14,7 +15,11 @@ app = Celery(
 )
 app.conf.task_default_queue = "generator_queue"
 
-FIVE = dict(gender="female", age_range="25-35", body_type="average", pose="walking", style="casual")
+
+def model(n):
+    """Arguments of a picture: no two of the first 1,500 are of one template."""
+    age_range = f"{20 + n % 40}-{60 + n // 40 % 39}"
+    return dict(gender="female", age_range=age_range, body_type="average", pose="walking", style="casual", seed=n)
 
 
 def call(name, **kwargs):
@@ -29,15 +34,30 @@ def round_trips(count):
     return [call("health_check") for _ in range(count)]
 
 
-def enqueue(count):
-    with app.producer_pool.acquire(block=True) as producer:
-        for _ in range(count):
-            app.send_task("health_check", producer=producer)
-    return count
-
-
 def pictures(count):
-    return [call("generate_model", seed=n, **FIVE) for n in range(count)]
+    return [call("generate_model", **model(n)) for n in range(count)]
 
 
-print(json.dumps({"roundtrip": round_trips, "enqueue": enqueue, "pictures": pictures}[sys.argv[1]](int(sys.argv[2]))))
+def enqueue(count):
+    for _ in range(count):
+        app.send_task("health_check")
+
+
+def enqueue_for_tomorrow(count):
+    for _ in range(count):
+        app.send_task("health_check", eta=datetime.now(timezone.utc) + timedelta(days=1))
+
+
+def enqueue_pictures(count):
+    for n in range(count):
+        app.send_task("generate_model", kwargs=model(n))
+
+
+COMMANDS = {
+    "roundtrip": round_trips,
+    "pictures": pictures,
+    "enqueue": enqueue,
+    "enqueue-for-tomorrow": enqueue_for_tomorrow,
+    "enqueue-pictures": enqueue_pictures,
+}
+print(json.dumps(COMMANDS[sys.argv[1]](int(sys.argv[2]))))

@@ -1,12 +1,13 @@
 import { Effect, Exit, Scope } from "effect"
 import { simulate } from "../../src/programs/fal-simulator/simulate.ts"
 
-/** fal's simulator in this process, for code that is not Effect. */
-export const startSimulator = async (pictureSeconds: number) => {
+/** fal's simulator in this process, for code that is not Effect. It runs as many pictures at once as it is asked for. */
+export const startSimulator = async () => {
   const scope = Scope.makeUnsafe()
-  const simulator = await Effect.runPromise(Scope.provide(simulate({ pictureSeconds }), scope))
+  const simulator = await Effect.runPromise(Scope.provide(simulate({ concurrency: 1_000_000 }), scope))
   return {
     url: simulator.url,
+    pictureTakes: (seconds: number) => Effect.runPromise(simulator.configure({ pictureSeconds: seconds })),
     /** HTTP requests so far, downloads of pictures not counted. */
     calls: async () => {
       const { media: _, ...calls } = await Effect.runPromise(simulator.calls)
