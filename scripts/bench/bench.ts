@@ -19,7 +19,7 @@ import * as against from "./against.ts"
 import { bullmq, celery, type Contender, floor, ours } from "./contenders.ts"
 import { last } from "./last.ts"
 import { busyDuring } from "./processes.ts"
-import { comparison, markdown, type Report, type Round, remarks, section, table, withSection } from "./report.ts"
+import { comparison, type Report, type Round, section, shownWith, table, withSection } from "./report.ts"
 import { few, type Row, rowsOf, usual } from "./rows.ts"
 import { root, type Stage, setUp } from "./stage.ts"
 import type { Conditions } from "./statistics.ts"
@@ -162,7 +162,7 @@ if (flags.readme) {
 } else {
   const report = await run()
   const shown = flags.against === undefined ? table(report) : comparison(report)
-  process.stdout.write(`${[markdown(shown), ...remarks(report)].join("\n\n")}\n`)
+  process.stdout.write(`${shownWith(report, shown)}\n`)
   const whole = !flags.quick && flags.only === undefined && flags.against === undefined
   const file =
     flags.out ?? (whole ? join(root, "docs", "bench", `${report.date.slice(0, 19).replaceAll(":", "")}.json`) : undefined)

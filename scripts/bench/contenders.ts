@@ -14,6 +14,10 @@ export interface Options {
   readonly slots?: number
   /** Of several workers at once each has its own. */
   readonly name?: string
+  /** Rows that the library has before it starts. */
+  readonly library?: number
+  /** Where it shows its metrics. */
+  readonly metricsPort?: number
 }
 
 /** How work reaches a worker, and how it is known that it is done. */
@@ -43,26 +47,47 @@ const celeryWork = (stage: Stage): Work => ({
   roundTrips: (count) => stage.pythonClient("roundtrip", count)
 })
 
-/** A bundle of ours, with a database of its own. */
+/** As many different pictures as a library may have had for years. */
+const fill = (rows: number) => `
+  INSERT INTO model_library (template_id, version, image_url, thumbnail_url, gender, age_range, body_type, pose, style, prompt,
+    metadata, fal_request_id, processing_time_ms)
+  SELECT 'template.' || n / 4, n % 4 + 1, 'https://fal.media/files/' || md5(n::text) || '.jpeg',
+    'https://fal.media/files/' || md5(n::text) || '.jpeg', 'female', '20-30', 'average', 'walking', 'casual',
+    repeat('a fashion model, ', 8), '{"seed": 1}', gen_random_uuid()::text, 2000
+  FROM generate_series(0, ${rows - 1}) AS n`
+
+/** A bundle of ours, with databases of its own. */
 export const ours = (stage: Stage, bundle: string, id: string, name: string): Contender => {
-  const database = `bench_${id}`
   const env: Env = {
     ...stage.env,
-    DATABASE_URL: stage.databaseUrl(database),
     LOG_LEVEL: "error",
     MALLOC_ARENA_MAX: "1" // as in the image
   }
-  stage.createDatabase(database)
-  execFileSync(process.execPath, [bundle, "migrate"], { cwd: here, env: { ...process.env, ...env }, stdio: "ignore" })
+  const databases = new Map<number, string>()
+  const databaseOf = (rows: number) => {
+    const known = databases.get(rows)
+    if (known !== undefined) return known
+    const database = `bench_${id}_${rows}`
+    const sql = stage.createDatabase(database)
+    const url = stage.databaseUrl(database)
+    const more = { ...process.env, ...env, DATABASE_URL: url }
+    execFileSync(process.execPath, [bundle, "migrate"], { cwd: here, env: more, stdio: "ignore" })
+    if (rows > 0) sql(fill(rows))
+    sql("VACUUM ANALYZE model_library")
+    databases.set(rows, url)
+    return url
+  }
+  databaseOf(0)
   return {
     id,
     kind: "ours",
     name,
     work: celeryWork(stage),
-    start: async ({ name = "bench", slots = 1 } = {}) =>
+    start: async ({ library = 0, metricsPort, name = "bench", slots = 1 } = {}) =>
       start([stage.node, bundle, "worker"], here, {
         ...env,
-        METRICS_PORT: String(await freePort()),
+        DATABASE_URL: databaseOf(library),
+        METRICS_PORT: String(metricsPort ?? (await freePort())),
         WORKER_NAME: `celery@${name}`,
         WORKER_CONCURRENCY: String(slots)
       })

@@ -44,6 +44,9 @@ const range = (ratios: ReadonlyArray<number>) => `${times(Math.min(...ratios))} 
 const orNothing = (values: ReadonlyArray<number>, show: (values: ReadonlyArray<number>) => string) =>
   values.length === 0 ? "" : show(values)
 
+/** After a ratio to what is not steady itself. */
+const UNSTEADY = "?"
+
 export type Table = ReadonlyArray<ReadonlyArray<string>>
 
 /** Each figure with the ratio to Celery's of the same round: its median, and the smallest and the largest. */
@@ -52,7 +55,7 @@ export const table = (report: Report): Table => {
   if (ours === undefined || base === undefined) return []
   const unsteady = (figure: Figure) => {
     const stock = valuesOf(report, figure, base.id)
-    return stock.length > 0 && spread(stock) > MOST_STOCK_SPREAD ? " ?" : ""
+    return stock.length > 0 && spread(stock) > MOST_STOCK_SPREAD ? ` ${UNSTEADY}` : ""
   }
   const middle = (values: ReadonlyArray<number>) => digits(median(values))
   return [
@@ -100,21 +103,28 @@ export const markdown = (rows: Table): string => {
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n")
 }
 
-/** What has to be known beside the table. */
-export const remarks = (report: Report): ReadonlyArray<string> => {
+/** What has to be known beside a table of the report. */
+export const remarks = (report: Report, shown: Table): ReadonlyArray<string> => {
   const noisy = noise(report.rounds)
   const versions = Object.entries(report.versions).map(([what, version]) => `${what} ${version}`)
   return [
-    `Commit ${report.commit}, ${report.date.slice(0, 10)}, ${report.rounds.length} rounds on ${report.machine}; ${versions.join(", ")}.`,
+    `Commit ${report.commit}, ${report.date.slice(0, 10)}, rounds: ${report.rounds.length}, on ${report.machine}; ${versions.join(", ")}.`,
     noisy.length === 0 ? "The machine was quiet." : `**The machine was too noisy to judge by**: ${noisy.join("; ")}.`,
+    ...(shown.flat().some((cell) => cell.endsWith(UNSTEADY))
+      ? [
+          `${UNSTEADY} after a ratio: the other side's own figure varied by more than ${MOST_STOCK_SPREAD * 100} % between the rounds.`
+        ]
+      : []),
     ...(report.leftOut.length === 0 ? [] : [`Left out: ${report.leftOut.join("; ")}.`])
   ]
 }
 
+export const shownWith = (report: Report, shown: Table): string => [markdown(shown), ...remarks(report, shown)].join("\n\n")
+
 const [BEGIN, END] = ["<!-- bench: written by npm run bench -->", "<!-- bench: end -->"]
 
 /** README's part between the two markers. */
-export const section = (report: Report): string => [markdown(table(report)), ...remarks(report)].join("\n\n")
+export const section = (report: Report): string => shownWith(report, table(report))
 
 /** A text with what is between its markers replaced. */
 export const withSection = (readme: string, text: string): string => {

@@ -1,6 +1,7 @@
 /** What is measured, each on a worker of its own that has just started. */
 import type { ChildProcess } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
+import { freePort } from "../../test/servers/Process.ts"
 import type { Contender, Kind } from "./contenders.ts"
 import { end, family, processorSeconds, proportionalMemory, signal } from "./processes.ts"
 import type { Figure } from "./report.ts"
@@ -28,7 +29,7 @@ export interface Row {
   readonly measure: (stage: Stage, contender: Contender) => Promise<Readonly<Record<string, number>>>
 }
 
-const PATIENCE = 120_000
+const PATIENCE = 300_000
 
 /** Asks again until it is so, as often as can be without being seen in what is measured, and says how often it asked. */
 const until = async (child: ChildProcess, ask: () => Promise<boolean>): Promise<number> => {
@@ -146,7 +147,7 @@ const startRow: Row = {
   }
 }
 
-const SETTLE_SECONDS = 5
+const SETTLE_SECONDS = 3
 
 /** Requests a second at a Redis to which nobody brings work. */
 const restingRequests = async (stage: Stage, seconds: number) => {
@@ -173,15 +174,19 @@ const rest = ({ restSeconds }: Sizes): Row => ({
       const spent = processorSeconds(pids)
       const commands = await restingRequests(stage, restSeconds)
       const processor = processorSeconds(pids) - spent
-      const connections =
-        String(await stage.broker.client("LIST"))
-          .trim()
-          .split("\n").length - 2 // ours
-      return {
-        "idle memory": memory,
-        "idle processor": (processor / restSeconds) * 100,
-        "idle commands": commands,
-        connections
+      const connections = await stage.connections()
+      const second = await contender.start({ name: "bench2" })
+      try {
+        await sleep(SETTLE_SECONDS * 1000)
+        return {
+          "idle memory": memory,
+          "idle memory of two": proportionalMemory([...pids, ...family(second)]) / 2,
+          "idle processor": (processor / restSeconds) * 100,
+          "idle commands": commands,
+          connections
+        }
+      } finally {
+        await end(second)
       }
     })
 })
@@ -224,6 +229,7 @@ const slots = ({ waves }: Sizes, count: number, of: ReadonlyArray<Kind>, long: b
   measure: async (stage, contender) => {
     await stage.simulator.pictureTakes(LONG_PICTURE)
     return withWorker(contender, { slots: count }, async (child) => {
+      await stage.pythonClient("pictures", 1) // it learns and connects first
       const total = waves * count
       const pids = family(child)
       signal(pids, "SIGSTOP")
@@ -295,6 +301,34 @@ const eta: Row = {
     })
 }
 
+const SAVES = 200
+const LIBRARIES = [0, 1_000_000]
+
+/** By the worker's own metric: the rest of a picture has nothing to do with the library's size. */
+const library: Row = {
+  id: "library",
+  of: ["ours"],
+  long: true,
+  figures: LIBRARIES.map((size) => figure(`save into ${size}`, `a picture's save, ms, library of ${size} rows`)),
+  measure: async (stage, contender) => {
+    await stage.simulator.pictureTakes(0)
+    const found: Record<string, number> = {}
+    for (const size of LIBRARIES) {
+      await stage.clear()
+      const metricsPort = await freePort()
+      found[`save into ${size}`] = await withWorker(contender, { library: size, metricsPort }, async (child) => {
+        const before = await contender.work.done()
+        await stage.pythonClient("enqueue-pictures", SAVES)
+        await until(child, async () => (await contender.work.done()) - before >= SAVES)
+        const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+        const of = (what: string) => Number(new RegExp(`save_duration_seconds_${what} (\\S+)`).exec(metrics)?.[1])
+        return (of("sum") / of("count")) * 1000
+      })
+    }
+    return found
+  }
+}
+
 const FLEET = 10
 
 const fleet = ({ restSeconds }: Sizes): Row => ({
@@ -306,7 +340,7 @@ const fleet = ({ restSeconds }: Sizes): Row => ({
     const children: Array<ChildProcess> = []
     try {
       for (let n = 1; n <= FLEET; n++) children.push(await contender.start({ name: `bench${n}` }))
-      await sleep(2 * SETTLE_SECONDS * 1000)
+      await sleep(3 * SETTLE_SECONDS * 1000)
       return { "fleet commands": await restingRequests(stage, restSeconds) }
     } finally {
       for (const child of children) await end(child)
@@ -327,5 +361,6 @@ export const rowsOf = (sizes: Sizes): ReadonlyArray<Row> => [
   depth(3000, true),
   depth(300_000, true),
   eta,
+  library,
   fleet(sizes)
 ]

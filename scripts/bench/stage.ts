@@ -100,6 +100,8 @@ export const setUp = async () => {
       const lengths = await Promise.all(LISTS.map((list) => broker.llen(list)))
       return lengths.reduce((sum, length) => sum + length, 0)
     },
+    /** The workers', without ours. */
+    connections: async () => Number(/^connected_clients:(\d+)/m.exec(await broker.info("clients"))?.[1]) - 2,
     createDatabase: (name: string) => {
       const direct = `postgresql://${postgres.user}:${postgres.password}@${postgres.host}:${postgres.port}`
       execFileSync(pathOf("psql"), [`${direct}/postgres`, "-qc", `CREATE DATABASE ${name}`], {

@@ -1,4 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { last } from "../../scripts/bench/last.ts"
 import { comparison, markdown, type Report, remarks, section, table, withSection } from "../../scripts/bench/report.ts"
 import { changed, median, noise, quantile, spread } from "../../scripts/bench/statistics.ts"
 
@@ -82,6 +85,13 @@ describe("the bench's table", () => {
   it("marks a row in which Celery itself was not steady", () =>
     assert.deepStrictEqual(memory, ["MB", "70.0", "100", "0.80x ?", "0.70x to 0.90x", ""]))
 
+  it("says what the mark means where there is one", () => {
+    assert.include(remarks(report, table(report)).join("\n"), "? after a ratio")
+    const [steady] = report.figures
+    const without = { ...report, figures: [steady!] }
+    assert.notInclude(remarks(without, table(without)).join("\n"), "? after a ratio")
+  })
+
   it("leaves empty what was not measured", () => assert.deepStrictEqual(alone, ["only ours", "8.00", "", "", "", ""]))
 
   it("says of two commits whether the rounds show a difference", () => {
@@ -93,10 +103,10 @@ describe("the bench's table", () => {
   })
 
   it("says when nobody should judge by it, and what was left out", () => {
-    assert.include(remarks(report).join("\n"), "quiet")
+    assert.include(remarks(report, table(report)).join("\n"), "quiet")
     const noisy = { ...report, rounds: report.rounds.map((round) => ({ ...round, othersBusy: 0.5 })), leftOut: ["BullMQ (why)"] }
-    assert.include(remarks(noisy).join("\n"), "too noisy to judge by")
-    assert.include(remarks(noisy).join("\n"), "Left out: BullMQ (why).")
+    assert.include(remarks(noisy, table(noisy)).join("\n"), "too noisy to judge by")
+    assert.include(remarks(noisy, table(noisy)).join("\n"), "Left out: BullMQ (why).")
   })
 
   it("is written as the formatter writes it", () =>
@@ -117,6 +127,13 @@ describe("README's table", () => {
     assert.match(once, /^before\n<!-- bench: written by npm run bench -->\n\n\| [^]*\n\n<!-- bench: end -->\nafter\n$/)
     assert.notInclude(once, "old")
     assert.strictEqual(withSection(once, section(report)), once)
+  })
+
+  it("is what the last run found", () => {
+    const found = last()
+    assert.isDefined(found)
+    const readme = readFileSync(join(import.meta.dirname, "..", "..", "README.md"), "utf8")
+    assert.strictEqual(readme, withSection(readme, section(found)), "type: npm run bench -- --readme")
   })
 
   it("is not written where the markers are gone", () =>
