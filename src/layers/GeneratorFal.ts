@@ -1,7 +1,7 @@
 import { createFalClient, type FalClient } from "@fal-ai/client"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
 import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
-import { Metrics } from "../services/Metrics.ts"
+import { type FalOperation, Metrics } from "../services/Metrics.ts"
 import * as Settings from "../services/Settings.ts"
 import { type Answered, type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
 import * as Verdict from "./fal/verdict.ts"
@@ -31,9 +31,8 @@ const atPath = (url: URL, path: string) => {
 /** A request id, whatever is in it, as one part of a path. */
 const inPath = ({ requestId }: Ticket) => ({ requestId: encodeURIComponent(requestId) })
 
-type Operation = "submit" | "progress" | "result" | "cancel" | "probe"
 interface Call {
-  readonly operation: Operation
+  readonly operation: FalOperation
   readonly endpoint: string
   /** Where fal said that it is to be asked, in the place of what its client makes of the endpoint's name. */
   readonly path?: string | undefined

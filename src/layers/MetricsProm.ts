@@ -14,10 +14,10 @@ export const layer = Layer.sync(Metrics, () => {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 200 })
   // Gauges under a counter's name, which Prometheus's own check objects to; the same by type stay.
   for (const what of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${what}_total`)
-  const options = (name: string, of: { readonly help: string; readonly labels: ReadonlyArray<string> }) => ({
+  const options = (name: string, of: { readonly help: string; readonly labels: Readonly<Record<string, unknown>> }) => ({
     name: PREFIX + name,
     help: of.help,
-    labelNames: [...of.labels],
+    labelNames: Object.keys(of.labels),
     registers: [registry]
   })
   const counters = table(definitions.counters, (name) => new Counter(options(name, definitions.counters[name])))

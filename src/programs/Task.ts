@@ -1,13 +1,14 @@
 import { Context, type Duration, Effect, Schema } from "effect"
 import type { Generation } from "../services/Journal.ts"
+import { PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../services/Metrics.ts"
 import { TaskFailure } from "./celery/TaskFailure.ts"
 
 /** The reason of a task that was put off because nobody could read whether it is paid. */
-export const JOURNAL_AWAY = "journal"
+export const JOURNAL_AWAY = "journal" satisfies RetryReason
 
 /** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
 export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
-  reason: Schema.String,
+  reason: Schema.Literals(RETRY_REASONS),
   failure: TaskFailure,
   /** Whether it uses up one of the task's retries. A paid picture that only waits to be saved does not. */
   counted: Schema.Boolean,
@@ -16,10 +17,16 @@ export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
 }) {}
 
 /** No task of this kind can go well until a person acts: the task goes back as it was and the worker pauses. */
-export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", { reason: Schema.String, detail: Schema.String }) {}
+export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", {
+  reason: Schema.Literals(PAUSE_REASONS),
+  detail: Schema.String
+}) {}
 
 /** Nothing is wrong and nothing was done: it is put aside as it is, in nobody's hands, for so many seconds or a little more. */
-export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", { reason: Schema.String, after: Schema.Finite }) {}
+export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", {
+  reason: Schema.Literals(WAIT_REASONS),
+  after: Schema.Finite
+}) {}
 
 /**
  * What it needs takes nothing for now, and other tasks do not need it: parked as it is for so many seconds or longer, while the

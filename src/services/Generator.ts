@@ -72,6 +72,20 @@ export class GeneratorError extends Schema.TaggedError<GeneratorError>()("Genera
   }
 }
 
+/** All of them, by tag. */
+export const REASONS = [
+  "Busy",
+  "Uncertain",
+  "AcceptedWithoutId",
+  "AccountProblem",
+  "Refused",
+  "JobFailed",
+  "Unreadable",
+  "Cancelled",
+  "Unknown",
+  "Unreachable"
+] as const satisfies ReadonlyArray<GeneratorError["reason"]["_tag"]>
+
 /**
  * Where fal said that a request is to be asked about: paths and queries without a host, so that neither a stored ticket nor an
  * answer can send the key anywhere but to fal. One is absent where fal named none, or one on another host.

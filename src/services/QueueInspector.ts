@@ -3,10 +3,14 @@ import type { WorkerInfo } from "./Lease.ts"
 import type { QueueError } from "./QueueError.ts"
 import type { Delivery } from "./TaskQueue.ts"
 
+/** The priority steps, each a list of its own: 0 is taken first. */
+export const PRIORITIES = ["0", "3", "6", "9"] as const
+export type Priority = (typeof PRIORITIES)[number]
+
 export interface QueueDepth {
   readonly queue: string
-  /** Waiting messages by priority step: 0, 3, 6, 9. */
-  readonly ready: Readonly<Record<"0" | "3" | "6" | "9", number>>
+  /** Messages that wait. */
+  readonly ready: Readonly<Record<Priority, number>>
   readonly dead: number
   /** Seconds the oldest of them has been seen to wait: less than the truth by a beat at the most. */
   readonly oldestSeconds: Option.Option<number>

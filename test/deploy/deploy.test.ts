@@ -81,9 +81,31 @@ it("the image starts under an init, as a worker, with a health check and without
   assert.notMatch(dockerfile, /^# *syntax=/m)
 })
 
+/** The words that a label of a metric may hold; undefined where the label is open. */
+const wordsOf = (name: string, label: string): ReadonlyArray<string> | undefined => {
+  const all: Readonly<Record<string, { readonly labels: Readonly<Record<string, unknown>> }>> = {
+    ...definitions.counters,
+    ...definitions.gauges,
+    ...definitions.histograms
+  }
+  const words = all[name]?.labels[label]
+  return Array.isArray(words) ? words : undefined
+}
+/** What an expression asks a label to hold though no word of that label is it. Patterns are words between bars. */
+const misspelt = (expr: string) =>
+  [...expr.matchAll(/\bmodel_generator_(\w+)\{([^}]*)\}/g)].flatMap(([, name, matchers]) =>
+    [...matchers!.matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)].flatMap(([, label, operator, value]) => {
+      const known = wordsOf(name!, label!)
+      const asked = operator!.endsWith("~") ? value!.split("|") : [value!]
+      return known === undefined ? [] : asked.filter((word) => !known.includes(word))
+    })
+  )
+
 describe("alerts", () => {
   const rules = read("deploy/prometheus/rules.yml")
   const alerts = names(rules, /- alert: (\w+)/g)
+  const rulesAsked = names(rules, /expr: (?:\|\n)?((?:.+|\n {10})+)/g)
+  const series = names(read("deploy/prometheus/rules.test.yml"), /series: '(.*)'/g)
 
   it("each has its place in the runbook, a link to it, and a test", () => {
     assert.isAbove(alerts.length, 15)
@@ -104,10 +126,8 @@ describe("alerts", () => {
         labels.set(name!, new Set([...(labels.get(name!) ?? []), ...names(given, /(\w+)=/g)]))
       // What Prometheus and its configuration add.
       const everywhere = ["instance", "job", "host"]
-      const rules = names(read("deploy/prometheus/rules.yml"), /expr: (?:\|\n)?((?:.+|\n {10})+)/g)
-      const series = names(read("deploy/prometheus/rules.test.yml"), /series: '(.*)'/g)
-      assert.isAbove(rules.length, 20)
-      for (const expr of [...rules, ...series, ...expressions]) {
+      assert.isAbove(rulesAsked.length, 20)
+      for (const expr of [...rulesAsked, ...series, ...expressions]) {
         const metrics = [...expr.matchAll(/\b((?:model_generator|process|nodejs)_\w+)(?:\{([^}]*)\})?/g)]
         for (const [, name, matchers = ""] of metrics) {
           assert.isTrue(labels.has(name!), `${name} in ${expr}`)
@@ -123,6 +143,14 @@ describe("alerts", () => {
       }
     })
   )
+
+  it("rules, their tests and the dashboard ask for no word that a label never holds", () => {
+    for (const expr of [...rulesAsked, ...series, ...expressions]) assert.deepStrictEqual(misspelt(expr), [], expr)
+    const wrong = rules.replaceAll("|soft limit|", "|soft limits|").replace('use="wasted"', 'use="waste"')
+    assert.deepStrictEqual([...new Set(misspelt(wrong))], ["soft limits", "waste"])
+    assert.deepStrictEqual(misspelt('model_generator_fal_requests_total{operation="submit", outcome!~"ok|Busi"}'), ["Busi"])
+    assert.deepStrictEqual(misspelt('model_generator_tasks_total{task="anything", outcome="failed"}'), [])
+  })
 })
 
 it("the runbook's table has every metric, with its type, labels and meaning", () => {
@@ -140,7 +168,9 @@ it("the runbook's table has every metric, with its type, labels and meaning", ()
       assert.deepInclude(rows, [
         `\`${name}\``,
         kind.slice(0, -1),
-        [...labels].map((label: string) => `\`${label}\``).join(", "),
+        Object.keys(labels)
+          .map((label) => `\`${label}\``)
+          .join(", "),
         help
       ])
 })

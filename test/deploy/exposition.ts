@@ -3,7 +3,8 @@ import { Effect, Layer } from "effect"
 import * as MetricsProm from "../../src/layers/MetricsProm.ts"
 import { definitions, Metrics } from "../../src/services/Metrics.ts"
 
-const labelled = (labels: ReadonlyArray<string>) => Object.fromEntries(labels.map((label) => [label, "x"]))
+const labelled = (labels: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.keys(labels).map((label) => [label, "x"]))
 
 export const exposition = Effect.gen(function* () {
   const metrics = yield* Metrics

@@ -38,7 +38,18 @@ it.effect("a bucket counts all that took no longer than it", () =>
 it.effect("a label that holds quotes and lines does not break the page", () =>
   Effect.gen(function* () {
     const { count, expose } = yield* Metrics
-    yield* count("pauses_total", { reason: 'a "quoted"\nreason\\' })
-    assert.include((yield* expose).body, 'model_generator_pauses_total{reason="a \\"quoted\\"\\nreason\\\\"} 1')
+    yield* count("actor_restarts_total", { actor: 'a "quoted"\nreason\\' })
+    assert.include((yield* expose).body, 'model_generator_actor_restarts_total{actor="a \\"quoted\\"\\nreason\\\\"} 1')
   }).pipe(Effect.provide(Layer.fresh(MetricsProm.layer)))
+)
+
+it.effect("a word that a label never holds does not compile, and one of an open label does", () =>
+  Effect.gen(function* () {
+    const { count } = yield* Metrics
+    yield* count("tasks_total", { task: "any name", outcome: "soft limit" })
+    // @ts-expect-error: no task ends so.
+    yield* count("tasks_total", { task: "any name", outcome: "soft limits" })
+    // @ts-expect-error: a reason of another metric.
+    yield* count("pauses_total", { reason: "rate limit" })
+  }).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)))
 )

@@ -10,7 +10,7 @@ const number = (task: Task, name: string) => Number(task.kwargs[name])
 
 const again = (message: string, atLeast: number) =>
   new RetryLater({
-    reason: "flaky",
+    reason: "fal busy", // what the metrics call it
     failure: new TaskFailure.TaskFailure({ type: "Flaky", messages: [message], module: "model_generator.errors" }),
     counted: true,
     atLeast

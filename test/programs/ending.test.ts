@@ -7,7 +7,7 @@ import { type Ended, type Ending, endingOf, isAside } from "../../src/programs/w
 import { delaySeconds } from "../../src/programs/worker/retryPolicy.ts"
 
 const failure = TaskFailure.generationError("no picture")
-const retry = (counted: boolean) => new RetryLater({ reason: "fal", failure, counted, atLeast: 0 })
+const retry = (counted: boolean) => new RetryLater({ reason: "fal busy", failure, counted, atLeast: 0 })
 const putBack = new PutBack({ reason: "fal account", detail: "" })
 const notYet = new NotYet({ reason: "rate limit", after: 1 })
 const blocked = new Blocked({ by: "fal-ai/x", why: "403", after: 1, serious: true })

@@ -1,5 +1,6 @@
 import { Duration, Effect, Fiber, Predicate } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { DatabaseOperation } from "../../services/Metrics.ts"
 import { LibraryError } from "../../services/ModelLibrary.ts"
 import { counting } from "../counting.ts"
 
@@ -54,11 +55,11 @@ export const toLibraryError =
     return new LibraryError({ operation, detail: error instanceof Error ? error.message : String(error), retryable: false })
   }
 
-const count = (operation: string, error: string) =>
+const count = (operation: DatabaseOperation, error: string) =>
   Effect.flatMap(counting, (count) => count("database_errors_total", { operation, error }))
 
 /** Any failure, counted by its SQLSTATE or Node's code for it. */
-const failed = (operation: string) => (error: unknown) => {
+const failed = (operation: DatabaseOperation) => (error: unknown) => {
   const sql = sqlErrorOf(error)
   const kind = sql === undefined ? "other" : (textOf(sql.reason.cause, "code") ?? sql.reason._tag)
   return Effect.andThen(count(operation, kind), Effect.fail(toLibraryError(operation)(error)))
@@ -67,7 +68,7 @@ const failed = (operation: string) => (error: unknown) => {
 /** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect: so do migrations. */
 const lostMidway = (defect: unknown) => (sqlErrorOf(defect) === undefined ? Effect.die(defect) : Effect.fail(defect))
 
-const tooLate = (operation: string, limit: Duration.Duration) => () =>
+const tooLate = (operation: DatabaseOperation, limit: Duration.Duration) => () =>
   Effect.andThen(
     count(operation, "no answer"),
     Effect.fail(new LibraryError({ operation, detail: `no answer within ${Duration.format(limit)}`, retryable: true }))
@@ -78,7 +79,7 @@ const tooLate = (operation: string, limit: Duration.Duration) => () =>
  * nothing, and the BEGIN of a transaction cannot be interrupted.
  */
 export const guard =
-  (operation: string, limit: Duration.Duration) =>
+  (operation: DatabaseOperation, limit: Duration.Duration) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, LibraryError, R> =>
     Effect.flatMap(
       Effect.forkDetach(work.pipe(Effect.catchDefect(lostMidway), Effect.catch(failed(operation))), { startImmediately: true }),

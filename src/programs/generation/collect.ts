@@ -2,7 +2,7 @@ import { Effect, Schedule } from "effect"
 import type { Endpoints } from "../../services/Endpoints.ts"
 import { Generator, GeneratorError, type Ticket } from "../../services/Generator.ts"
 import type { Journal } from "../../services/Journal.ts"
-import { Metrics } from "../../services/Metrics.ts"
+import { Metrics, type Use } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../Task.ts"
 import { charged } from "./charged.ts"
@@ -13,7 +13,6 @@ import { grace, type Order, resubmit } from "./submit.ts"
 import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
 /** What a picture that was paid for is good for. */
-type Use = "used" | "wasted"
 
 const tag = ({ reason }: GeneratorError) => reason._tag
 const isOfTheJob = (reason: GeneratorError["reason"]) => reason._tag === "Unreachable" && reason.ofTheJob === true

@@ -2,6 +2,7 @@ import { Clock, Duration, Effect, Exit, Schedule } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
 import { CIRCUIT } from "../../services/Endpoints.ts"
 import { Generator, GeneratorError } from "../../services/Generator.ts"
+import type { WaitReason } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { NotYet } from "../Task.ts"
 
@@ -9,7 +10,7 @@ import { NotYet } from "../Task.ts"
 const FAL = "fal"
 const DOWN = "fal is down"
 
-const notYet = (reason: string, after: Duration.Duration) => new NotYet({ reason, after: Duration.toSeconds(after) })
+const notYet = (reason: WaitReason, after: Duration.Duration) => new NotYet({ reason, after: Duration.toSeconds(after) })
 const soon = Duration.seconds(1)
 export const brokerAway = notYet("the broker is away", soon)
 

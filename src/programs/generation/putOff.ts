@@ -1,9 +1,10 @@
 import type { AccountProblem } from "../../services/Generator.ts"
+import type { RetryReason } from "../../services/Metrics.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { PutBack, RetryLater } from "../Task.ts"
 
 /** The task is run again later: what for, and what it fails of when it may not be. */
-export const later = (reason: string, detail: string, options: { readonly counted: boolean; readonly atLeast?: number }) =>
+export const later = (reason: RetryReason, detail: string, options: { readonly counted: boolean; readonly atLeast?: number }) =>
   new RetryLater({
     reason,
     failure: TaskFailure.generationError(detail),

@@ -1,5 +1,5 @@
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
-import { Metrics } from "../../services/Metrics.ts"
+import { Metrics, type RetirementReason } from "../../services/Metrics.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import { within } from "../supervision/within.ts"
 
@@ -66,7 +66,7 @@ const life = <R>(jobs: Queue.Queue<Job<R>>, options: Options, self: Supervisor.S
   Effect.gen(function* () {
     const metrics = yield* Metrics
     yield* metrics.count("children_started_total", {})
-    let reason: string | undefined
+    let reason: RetirementReason | undefined
     let next: Job<R> | undefined
     const born = log.generation()
     const one = Effect.uninterruptibleMask((restore) =>

@@ -1,5 +1,5 @@
 import { Cause, Clock, Effect, Exit, Option } from "effect"
-import { Metrics } from "../../services/Metrics.ts"
+import { type BurialReason, Metrics } from "../../services/Metrics.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { type Claimed, type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
 import * as Text from "../../services/Text.ts"
@@ -19,7 +19,7 @@ export const defect = (cause: Cause.Cause<unknown>) => Text.line(Cause.prettyErr
 const AGAIN = 3_600_000
 
 /** Needs nothing of a message but its bytes, and nothing of Redis but the list of dead letters. */
-export const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: string, error: string) {
+export const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: BurialReason, error: string) {
   const queue = yield* TaskQueue
   const metrics = yield* Metrics
   yield* Effect.logError("message put aside as a dead letter", { reason, error: Text.cut(error, 500) })
@@ -39,7 +39,7 @@ export const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: str
 /** Puts a message aside that nobody is left to wait for, then tries each step: none of them can keep it from being put aside. */
 export const buryAndTell = Effect.fnUntraced(function* <R>(
   delivery: Delivery,
-  reason: string,
+  reason: BurialReason,
   error: string,
   steps: Effect.Effect<ReadonlyArray<Step>, never, R>
 ) {

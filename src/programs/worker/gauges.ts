@@ -1,8 +1,8 @@
 import { Clock, Effect, Option } from "effect"
 import { Endpoints } from "../../services/Endpoints.ts"
-import { Journal } from "../../services/Journal.ts"
+import { Journal, states } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
-import { QueueInspector } from "../../services/QueueInspector.ts"
+import { PRIORITIES, QueueInspector } from "../../services/QueueInspector.ts"
 import * as Settings from "../../services/Settings.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
@@ -42,8 +42,7 @@ const fromBroker = Effect.gen(function* () {
   const journal = yield* Journal
   const { clockAheadSeconds, queues, scheduled, unacknowledged, workers } = yield* inspector.status
   for (const { dead, oldestSeconds, queue: name, ready } of queues) {
-    for (const [priority, waiting] of Object.entries(ready))
-      yield* metrics.set("queue_messages", { queue: name, priority }, waiting)
+    for (const priority of PRIORITIES) yield* metrics.set("queue_messages", { queue: name, priority }, ready[priority])
     yield* metrics.set(
       "queue_oldest_seconds",
       { queue: name },
@@ -54,7 +53,8 @@ const fromBroker = Effect.gen(function* () {
   yield* metrics.set("messages_scheduled", {}, scheduled)
   yield* metrics.set("messages_unacknowledged", {}, unacknowledged)
   yield* metrics.set("messages_held", {}, workers.find(({ boot }) => boot === me.boot)?.holds ?? 0)
-  for (const [state, count] of Object.entries(yield* journal.counts)) yield* metrics.set("journal_generations", { state }, count)
+  const generations = yield* journal.counts
+  for (const state of states) yield* metrics.set("journal_generations", { state }, generations[state])
   yield* metrics.set("clock_ahead_seconds", {}, clockAheadSeconds)
   const alive = workers.filter((worker) => worker.alive).length
   yield* metrics.set("leases", { state: "running" }, alive)

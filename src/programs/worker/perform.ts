@@ -1,5 +1,5 @@
 import { Cause, Clock, Effect, Option, Result } from "effect"
-import { Metrics } from "../../services/Metrics.ts"
+import { Metrics, type TaskOutcome } from "../../services/Metrics.ts"
 import type { Publisher } from "../../services/Publisher.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import type { Claimed, TaskQueue } from "../../services/TaskQueue.ts"
@@ -190,7 +190,7 @@ const afterEnding = <R>(attempt: Attempt<R>, { _tag }: Exclude<Ending, { _tag: "
   return _tag === "Exhausted" || _tag === "Broken" ? Effect.andThen(abandon(attempt), counted) : counted
 }
 
-const count = Effect.fnUntraced(function* <R>({ name, startedAt }: Attempt<R>, outcome: string) {
+const count = Effect.fnUntraced(function* <R>({ name, startedAt }: Attempt<R>, outcome: TaskOutcome) {
   const vitals = yield* Vitals
   const metrics = yield* Metrics
   vitals.processed++
