@@ -15,19 +15,14 @@ export const build = (folder: string) => {
   return join(folder, "dist", "model-generator.mjs")
 }
 
-/** Builds `ref` in a worktree of its own, with our packages when it locks the same ones. */
+/** Builds `ref` in a worktree of its own, with our packages when it locks the same ones. It is gone when the process ends. */
 export const checkOut = (ref: string) => {
   const commit = git("rev-parse", "--short", "--verify", `${ref}^{commit}`)
   const folder = mkdtempSync(join(tmpdir(), "model-generator-bench-"))
-  const remove = () => git("worktree", "remove", "--force", folder)
+  process.on("exit", () => git("worktree", "remove", "--force", folder))
   git("worktree", "add", "--quiet", "--detach", folder, commit)
-  try {
-    const lock = (of: string) => readFileSync(join(of, "package-lock.json"), "utf8")
-    if (lock(folder) === lock(root)) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
-    else execFileSync("npm", ["ci"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
-    return { commit, bundle: build(folder), remove }
-  } catch (error) {
-    remove()
-    throw error
-  }
+  const lock = (of: string) => readFileSync(join(of, "package-lock.json"), "utf8")
+  if (lock(folder) === lock(root)) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+  else execFileSync("npm", ["ci"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
+  return { commit, bundle: build(folder) }
 }

@@ -115,45 +115,42 @@ const withBullmq = (stage: Stage) => {
 
 const run = async () => {
   const rows = rowsWanted()
-  const rounds = Number(flags.rounds ?? (flags.quick ? 1 : flags.against === undefined ? 3 : 5))
+  const rounds = Number(flags.rounds ?? (flags.against !== undefined ? 5 : flags.quick ? 1 : 3))
   const other = flags.against === undefined ? undefined : against.checkOut(flags.against)
+  const commit = against.here()
+  const bundle = against.build(root)
+  const stage = await setUp()
   try {
-    const commit = against.here()
-    const bundle = against.build(root)
-    const stage = await setUp()
-    try {
-      const contenders =
-        other === undefined
-          ? [
-              ours(stage, bundle, "ours", "model-generator"),
-              celery(stage, "early"),
-              celery(stage, "late"),
-              ...withBullmq(stage),
-              floor(stage)
-            ]
-          : [ours(stage, bundle, "new", commit), ours(stage, other.bundle, "old", other.commit)]
-      const played: Array<Round> = []
-      for (let number = 0; number < rounds; number++) {
-        say(`round ${number + 1} of ${rounds}`)
-        played.push(await playRound(stage, rows, contenders, number))
-      }
-      const measured = new Set(played.flatMap(({ values }) => Object.keys(values)))
-      const report: Report = {
-        date: new Date().toISOString(),
-        commit,
-        machine: machine(),
-        versions: await stage.versions(),
-        contenders: contenders.map(({ id, name }) => ({ id, name })),
-        figures: rows.flatMap(({ figures }) => figures).filter(({ id }) => measured.has(id)),
-        rounds: played,
-        leftOut: [...leftOut]
-      }
-      return report
-    } finally {
-      await stage.tearDown()
+    const contenders =
+      other === undefined
+        ? [
+            ours(stage, bundle, "ours", "model-generator"),
+            celery(stage, "early"),
+            celery(stage, "late"),
+            ...withBullmq(stage),
+            floor(stage)
+          ]
+        : [ours(stage, bundle, "new", commit), ours(stage, other.bundle, "old", other.commit)]
+    calibrate() // the first one is compiled on the way
+    const played: Array<Round> = []
+    for (let number = 0; number < rounds; number++) {
+      say(`round ${number + 1} of ${rounds}`)
+      played.push(await playRound(stage, rows, contenders, number))
     }
+    const measured = new Set(played.flatMap(({ values }) => Object.keys(values)))
+    const report: Report = {
+      date: new Date().toISOString(),
+      commit,
+      machine: machine(),
+      versions: await stage.versions(),
+      contenders: contenders.map(({ id, name }) => ({ id, name })),
+      figures: rows.flatMap(({ figures }) => figures).filter(({ id }) => measured.has(id)),
+      rounds: played,
+      leftOut: [...leftOut]
+    }
+    return report
   } finally {
-    other?.remove()
+    await stage.tearDown()
   }
 }
 

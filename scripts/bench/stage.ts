@@ -30,6 +30,7 @@ export const setUp = async () => {
   const { python } = environment
 
   const folder = temporaryFolder("bench")
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true })) // also when the run is broken off
   // Workers run on a copy of Node: pages that they shared with the bench's own process would be half off in their PSS.
   const node = join(folder, "node")
   copyFileSync(process.execPath, node)
@@ -126,7 +127,6 @@ export const setUp = async () => {
       await simulator.stop()
       await server.remove()
       await postgres.remove()
-      rmSync(folder, { recursive: true, force: true })
     }
   }
 }
