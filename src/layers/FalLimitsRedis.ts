@@ -2,19 +2,18 @@ import { Context, Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter, Redis } from "effect/persistence"
 import { Endpoints } from "../services/Endpoints.ts"
 import { limits } from "./fal/limits.ts"
-import { connect } from "./redis/connect.ts"
+import * as Connections from "./redis/Connections.ts"
 import { effectRedis } from "./redis/effectRedis.ts"
 import { make as endpoints } from "./redis/endpoints.ts"
 import * as kombu from "./redis/kombu.ts"
 import { broker } from "./redis/where.ts"
 
-/** One connection for all of it. */
 const redis = Layer.effectContext(
   Effect.gen(function* () {
-    const connection = yield* connect(yield* broker, "commands")
+    const connection = yield* (yield* Connections.Connections).commands(yield* broker)
     return Context.make(Redis.Redis, yield* effectRedis(connection)).pipe(Context.add(Endpoints, endpoints(connection)))
   })
-)
+).pipe(Layer.provide(Connections.layer))
 
 /** How often and whether at all the fleet submits, kept in the broker's Redis, so that all workers share it. */
 export const layer = limits.pipe(

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
 import { channelsOf } from "./redis/channels.ts"
+import * as Connections from "./redis/Connections.ts"
 import { connect, script } from "./redis/connect.ts"
 import * as envelope from "./redis/envelope.ts"
 import * as kombu from "./redis/kombu.ts"
@@ -28,7 +29,8 @@ const UNHEARD = 1000
 const make = Effect.gen(function* () {
   const me = yield* WorkerIdentity
   const where = yield* broker
-  const redis = yield* connect(where, "commands")
+  const connections = yield* Connections.Connections
+  const redis = yield* connections.commands(where)
   const { control, events } = yield* channelsOf(where)
   const reply = script(redis, "mgReply", writeReply)
 
@@ -40,7 +42,7 @@ const make = Effect.gen(function* () {
     )
 
   const hear = Effect.gen(function* () {
-    const line = yield* connect(where, "commands")
+    const line = yield* connections.own(where)
     const queue = yield* Queue.sliding<Heard>(UNHEARD)
     line.on("pmessage", (_pattern: string, channel: string, raw: string) => {
       const one = heard(channel, raw)
@@ -142,4 +144,4 @@ const make = Effect.gen(function* () {
   } satisfies Fleet
 })
 
-export const layer = Layer.effect(Fleet, make)
+export const layer = Layer.effect(Fleet, make).pipe(Layer.provide(Connections.layer))

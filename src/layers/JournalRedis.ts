@@ -1,10 +1,12 @@
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer, Schema, Scope } from "effect"
+import type { Redis } from "ioredis"
 import { GONE, Journal, JournalError, KEEP, PRESENT, states } from "../services/Journal.ts"
 import * as Settings from "../services/Settings.ts"
 import { make, type Write } from "./journal/entries.ts"
 import { replicas } from "./journal/replicas.ts"
 import * as scripts from "./journal/scripts.ts"
-import { connect, script } from "./redis/connect.ts"
+import * as Connections from "./redis/Connections.ts"
+import { script } from "./redis/connect.ts"
 import * as kombu from "./redis/kombu.ts"
 import { broker } from "./redis/where.ts"
 
@@ -37,11 +39,17 @@ export const layer = Layer.effect(
   Journal,
   Effect.gen(function* () {
     const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
-    const redis = yield* connect(yield* broker, "commands")
-    const replica = yield* replicas(redis)
+    const where = yield* broker
+    const { commands, own } = yield* Connections.Connections
+    const redis = yield* commands(where)
+    const replica = yield* replicas(
+      redis,
+      yield* Effect.cached(Effect.provideService(own(where), Scope.Scope, yield* Effect.scope))
+    )
+    const replaceOver = (connection: Redis) => script(connection, "mgReplace", scripts.replace)
     const run = {
       find: script(redis, "mgFind", scripts.find),
-      replace: script(redis, "mgReplace", scripts.replace),
+      replace: replaceOver(redis),
       intend: script(redis, "mgIntend", scripts.intend),
       close: script(redis, "mgClose", scripts.close),
       count: script(redis, "mgCount", scripts.count),
@@ -55,7 +63,10 @@ export const layer = Layer.effect(
             ([text, print, now]) => ({ text, print, now: now * 1000 })
           ),
         replace: (operation, taskId, write) =>
-          answered(operation, Replaced, () => run.replace(keysOf(taskId), argumentsOf(taskId, write))),
+          Effect.flatMap(operation === "advance" ? replica.writer : Effect.succeed(redis), (connection) => {
+            const replace = connection === redis ? run.replace : replaceOver(connection)
+            return answered(operation, Replaced, () => replace(keysOf(taskId), argumentsOf(taskId, write)))
+          }),
         intend: (taskId, write, ifEnded) =>
           answered("intend", Admitted, () =>
             run.intend(
@@ -84,4 +95,4 @@ export const layer = Layer.effect(
         )
     })
   })
-)
+).pipe(Layer.provide(Connections.layer))

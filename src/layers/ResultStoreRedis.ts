@@ -3,6 +3,7 @@ import type { Redis } from "ioredis"
 import * as PythonJson from "../services/PythonJson.ts"
 import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/ResultStore.ts"
 import * as Settings from "../services/Settings.ts"
+import * as Connections from "./redis/Connections.ts"
 import { connect, script } from "./redis/connect.ts"
 import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
 import { json } from "./redis/json.ts"
@@ -65,7 +66,7 @@ export const layer = Layer.effect(
     const where = yield* backend
     const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
     const expires = expiresIn(settings.RESULT_EXPIRES)
-    const redis = yield* connect(where, "commands")
+    const redis = yield* (yield* Connections.Connections).commands(where)
     const run = script(redis, "mgStore", store)
     const add = script(redis, "mgAddPart", addPart)
     const listen = yield* connect(where, "blocking").pipe(
@@ -128,4 +129,4 @@ export const layer = Layer.effect(
       ping: Effect.asVoid(attempt("ping", () => redis.ping()))
     })
   })
-)
+).pipe(Layer.provide(Connections.layer))

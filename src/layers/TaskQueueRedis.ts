@@ -7,7 +7,7 @@ import { ResultStore } from "../services/ResultStore.ts"
 import * as Settings from "../services/Settings.ts"
 import { TaskQueue } from "../services/TaskQueue.ts"
 import { WorkerIdentity } from "../services/WorkerIdentity.ts"
-import { connect } from "./redis/connect.ts"
+import * as Connections from "./redis/Connections.ts"
 import { deadLetters } from "./redis/deadLetters.ts"
 import { doorbells } from "./redis/doorbells.ts"
 import { inspector } from "./redis/inspector.ts"
@@ -22,7 +22,7 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT", "RESULT_EXPIRES")
   const me = yield* WorkerIdentity
   const where = yield* broker
-  const redis = yield* connect(where, "commands")
+  const redis = yield* (yield* Connections.Connections).commands(where)
   const bells = yield* doorbells(where)
   const shared: Shared = {
     redis,
@@ -44,4 +44,4 @@ const make = Effect.gen(function* () {
 })
 
 /** Every role of the task queue: what a worker holds is known to all of them. */
-export const layer = Layer.effectContext(make)
+export const layer = Layer.effectContext(make).pipe(Layer.provide(Connections.layer))

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as JournalMemory from "../../src/layers/JournalMemory.ts"
 import { make } from "../../src/layers/journal/entries.ts"
@@ -193,7 +193,8 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
     const unconfirmed = Effect.map(Context.get(context, Metrics).expose, ({ body }) =>
       valueOf(body, "journal_unreplicated_total")
     )
-    return { journal: Context.get(context, Journal), master, replica, atReplica, unconfirmed }
+    const blocked = Effect.promise(async () => Number(/blocked_clients:(\d+)/.exec(await atMaster.info("clients"))?.[1]))
+    return { journal: Context.get(context, Journal), master, replica, atReplica, blocked, unconfirmed }
   })
 
   it.live("a request id is there before it is told as written, so that a failover finds it", () =>
@@ -205,6 +206,20 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
       const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
       for (let n = 0; n < 50; n++) assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
       assert.isUndefined(yield* unconfirmed)
+    })
+  )
+
+  it.live("whoever waits for it holds up nothing else", () =>
+    Effect.gen(function* () {
+      const { blocked, journal, replica } = yield* pair
+      yield* journal.advance("first", submitted)
+      process.kill(replica.pid()!, "SIGSTOP")
+      const advancing = yield* Effect.forkChild(journal.advance("second", submitted))
+      yield* eventually("it waits", blocked, (count) => count === 1)
+      yield* journal.inFlight
+      assert.isUndefined(advancing.pollUnsafe())
+      process.kill(replica.pid()!, "SIGCONT")
+      assert.strictEqual(yield* Fiber.join(advancing), "written")
     })
   )
 

@@ -37,6 +37,7 @@ const fine = {
   "broker on disk": "ok",
   "broker replicas": "ok",
   "broker rights": "ok",
+  "broker wake-up": "ok",
   "results rights": "ok"
 }
 
@@ -77,14 +78,16 @@ describeWith(["redis"], "what is looked at of Redis", () => {
       assert.deepStrictEqual(states(told), {
         "broker server": "ok",
         "broker rights": "ok",
+        "broker wake-up": "ok",
         "results server": "ok",
         "results rights": "ok"
       })
       assert.match(says(told, "broker server"), /does not tell/)
 
-      yield* user("~*", "&*", ...managed, "-blmove", "-zadd", "-psubscribe")
+      yield* user("~*", "&*", ...managed, "-exists", "-zadd", "-psubscribe", "-client|tracking")
       const commands = yield* look(url)
-      assert.match(says(commands, "broker rights"), /user app lacks the commands BLMOVE ZADD PSUBSCRIBE$/)
+      assert.match(says(commands, "broker rights"), /user app lacks the commands EXISTS ZADD PSUBSCRIBE$/)
+      assert.match(says(commands, "broker wake-up"), /asks for messages ten times a second$/)
       assert.match(says(commands, "results rights"), /user app lacks the commands ZADD$/)
 
       yield* user("~generator_queue*", "&celery-task-meta-*", ...managed)

@@ -52,13 +52,11 @@ describe("a worker", () => {
   it.effect("takes nothing while something it rests on is known to be wrong, and begins when it is mended", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
-      let findings: ReadonlyArray<Finding> = [
-        bad("broker rights", "user app lacks the commands BLMOVE", "ACL SETUSER app +blmove")
-      ]
+      let findings: ReadonlyArray<Finding> = [bad("broker rights", "user app lacks the commands ZADD", "ACL SETUSER app +zadd")]
       const { vitals } = yield* Effect.provideService(world.start(), Preconditions, { look: Effect.sync(() => findings) })
       const id = yield* world.send()
       yield* world.seconds(60)
-      assert.strictEqual(yield* why(vitals), "not ready: broker rights: user app lacks the commands BLMOVE")
+      assert.strictEqual(yield* why(vitals), "not ready: broker rights: user app lacks the commands ZADD")
       assert.strictEqual((yield* world.ledger).length, 0)
       findings = [ok("broker rights", "user app has all that is needed")]
       yield* world.seconds(30)

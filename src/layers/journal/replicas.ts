@@ -8,10 +8,11 @@ const PATIENCE = 500
 const MEMORY = 10_000
 
 /**
- * Waits until a replica has what this connection wrote last, so that a failover does not forget it. Where there is no replica, or the
- * server does not say, nothing is waited for; where none confirms in time, that is counted and the work goes on.
+ * Waits until a replica has what a connection wrote last, so that a failover does not forget it. Where there is no replica, or the
+ * server does not say, nothing is waited for; where none confirms in time, that is counted and the work goes on. A wait holds up
+ * every command behind it, so where there is a replica such a write goes over a connection of its `own`, and not over the `shared` one.
  */
-export const replicas = Effect.fnUntraced(function* (redis: Redis) {
+export const replicas = Effect.fnUntraced(function* (shared: Redis, own: Effect.Effect<Redis>) {
   const count = yield* counting
   let connected = 0
   let askedAt = Number.NEGATIVE_INFINITY
@@ -20,15 +21,17 @@ export const replicas = Effect.fnUntraced(function* (redis: Redis) {
   const haveThem = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     if (now - askedAt >= MEMORY) {
-      const said = yield* Effect.promise(() => redis.info("replication").catch(() => ""))
+      const said = yield* Effect.promise(() => shared.info("replication").catch(() => ""))
       connected = Number(/^connected_slaves:(\d+)/m.exec(said)?.[1] ?? 0)
       askedAt = now
     }
     return connected > 0
   })
 
+  const writer = Effect.flatMap(haveThem, (some) => (some ? own : Effect.succeed(shared)))
   const wait = Effect.gen(function* () {
     if (!(yield* haveThem)) return
+    const redis = yield* own
     const before = yield* Clock.currentTimeMillis
     // One that is behind must not hold up every purchase.
     const confirmed = before - slowSince < MEMORY ? 0 : yield* Effect.promise(() => redis.wait(1, PATIENCE).catch(() => 0))
@@ -36,5 +39,10 @@ export const replicas = Effect.fnUntraced(function* (redis: Redis) {
     if (before - slowSince >= MEMORY) slowSince = before
     yield* count("journal_unreplicated_total", {})
   })
-  return { wait }
+  return {
+    /** The connection for a write that a replica must have. */
+    writer,
+    /** Until a replica has what was written last over that connection. */
+    wait
+  }
 })

@@ -45,8 +45,17 @@ export class Connection extends Redis {
   silence = SILENCE
   /** Hears of every command that failed at the server or on its way. */
   onFailed: (error: Error) => void = () => {}
+  /** When it last heard anything of its server (milliseconds, `performance.now`). */
+  heardAt = 0
+  /** Hears everything that the server sends, once the driver has read it. */
+  onHeard: (chunk: Buffer) => void = () => {}
   /** Whether the server has put this connection into its database; where that is 0 there is nothing to be put into. */
   private inDatabase = true
+
+  hear(chunk: Buffer) {
+    this.heardAt = performance.now()
+    this.onHeard(chunk)
+  }
 
   override sendCommand(...[command, stream]: Parameters<Redis["sendCommand"]>): unknown {
     this.options.socketTimeout = this.status === "ready" ? this.silence : SILENCE

@@ -1,4 +1,4 @@
-import { Effect, Schedule } from "effect"
+import { Effect } from "effect"
 import type { Redis } from "ioredis"
 import { counting } from "../counting.ts"
 import { Connection, GIVEN_UP, isExpected, kindOf, SILENCE } from "./Connection.ts"
@@ -7,9 +7,7 @@ import { inWords, unanswered } from "./trouble.ts"
 import type { Where } from "./where.ts"
 
 /** How long a wait at the server lasts before it is asked again (seconds); it is silent all the while. */
-export const WAIT = 2
-/** How often something is asked where nobody else asks, so that silence is noticed before an answer is needed (milliseconds). */
-const PULSE = 1000
+const WAIT = 2
 
 /** The same trouble is met by every connection, and is said once for all of them in so long (milliseconds). */
 const AGAIN = 30_000
@@ -23,15 +21,15 @@ const isNews = (trouble: string) => {
 
 /**
  * A connection that reconnects by itself for as long as its scope lives. One that hears nothing for `silence` after a command
- * (milliseconds) is made anew, also while it greets: its other end may be gone, or no longer be the master. One for commands is
- * asked something each second, so it is never found dead when it is needed; a `blocking` one waits for its own time-out instead.
+ * (milliseconds) is made anew, also while it greets: its other end may be gone, or no longer be the master. A `blocking` one waits
+ * for its own time-out first.
  */
 export const connect = Effect.fnUntraced(function* (
   where: Where,
   kind: "commands" | "blocking",
   silence = kind === "commands" ? SILENCE : WAIT * 1000 + SILENCE
 ) {
-  const redis = yield* Effect.acquireRelease(
+  return yield* Effect.acquireRelease(
     Effect.gen(function* () {
       const run = yield* Effect.context<never>()
       const count = yield* counting
@@ -65,6 +63,7 @@ export const connect = Effect.fnUntraced(function* (
         if (!isExpected(error)) Effect.runSyncWith(run)(count("redis_errors_total", { server, error: kindOf(error) }))
       }
       redis.onFailed = failed
+      redis.on("connect", () => redis.stream.on("data", (chunk: Buffer) => redis.hear(chunk)))
       let reported = false
       let times = 0
       redis.on("ready", () => {
@@ -92,11 +91,6 @@ export const connect = Effect.fnUntraced(function* (
     }),
     (redis) => Effect.sync(() => redis.disconnect())
   )
-  if (kind === "commands") {
-    const ask = Effect.promise(async () => redis.status === "ready" && redis.ping().catch(() => {}))
-    yield* Effect.forkScoped(Effect.repeat(ask, Schedule.spaced(PULSE)))
-  }
-  return redis
 })
 
 type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number | Buffer>) => Promise<unknown>

@@ -1,83 +1,99 @@
-import { Effect, Exit, Scope } from "effect"
-import { connect, WAIT } from "./connect.ts"
+import { Deferred, Effect, Option, Scope } from "effect"
+import { QueueError } from "../../services/QueueError.ts"
+import type { Connection } from "./Connection.ts"
+import { connect } from "./connect.ts"
 import type { Where } from "./where.ts"
 
-/**
- * `BLMOVE` answers with the message. Of a reply longer than this the beginning is enough, and the rest ends with its connection:
- * the claim reads the message, or puts one aside that is too large to be read.
- */
-const LOUD = 256 * 1024
+/** Lists that are silent are looked at again after so long: what the server wanted to say may have been lost (milliseconds). */
+const AGAIN = 2000
+/** How often they are looked at where the server will not say that one has changed (milliseconds). */
+const POLL = 100
+/** So many looks make one wait, so that whoever waits is seen to live: 14 s. */
+const LOOKS = 7
 
-interface Line {
-  readonly redis: Effect.Success<ReturnType<typeof connect>>
-  readonly scope: Scope.Closeable
-  /** Its connection was ended by a long reply. */
-  spent: boolean
+/** The command itself is refused, to this user or by what stands before the server. */
+const isRefusal = (error: unknown): error is Error => error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)
+
+/**
+ * Looks whether anything lies in one of the lists. A key that is read is tracked: the server says `invalidate`, once, when it
+ * changes. The driver reads that and tells nobody, but nothing else comes on this connection that was not asked for.
+ */
+const watching = (redis: Connection, changed: () => void) => {
+  let asking = 0
+  let asked: unknown
+  let refused: Error | undefined
+  redis.onHeard = (chunk) => {
+    if (redis.status === "ready" && (asking === 0 || chunk.includes("invalidate"))) changed()
+  }
+  redis.on("ready", changed) // what came meanwhile was not said
+  const track = () =>
+    redis.client("TRACKING", "ON").then(
+      () => (refused = undefined),
+      (error: unknown) => {
+        if (!isRefusal(error)) throw error
+        refused = error
+      }
+    )
+  return async (keys: ReadonlyArray<string>) => {
+    asking++
+    try {
+      if (asked !== redis.stream && redis.status === "ready") {
+        asked = redis.stream
+        await track()
+      }
+      return { some: keys.length > 0 && (await redis.exists(...keys)) > 0, refused }
+    } finally {
+      asking--
+    }
+  }
 }
 
 /**
- * One waiting connection per list: `BLMOVE` of a list onto itself wakes when something is pushed and takes nothing. They are
- * opened by the first wait, because a program that only sends has no use for them, and follow the lists asked for.
+ * Waits for a change of any of some lists, on one connection, without taking anything. It is opened by the first wait, because a
+ * program that only sends has no use for it.
  */
 export const doorbells = Effect.fnUntraced(function* (where: Where) {
   const scope = yield* Effect.scope
-  const lines = new Map<string, Line>()
-  const ringing = new Map<string, Promise<unknown>>()
-  /** One per wait, and gone with it: what a race leaves at a promise that lives on is never freed. */
-  const waits = new Set<() => void>()
-
-  const ring = (key: string, line: Line) => {
-    const known = ringing.get(key)
-    if (known !== undefined) return known
-    const { redis } = line
-    const { stream } = redis
-    const loud = Promise.withResolvers<void>()
-    let bytes = 0
-    const heard = (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= LOUD || line.spent) return
-      line.spent = true
-      redis.onFailed = () => {} // it is we who end it
-      redis.disconnect()
-      loud.resolve()
-    }
-    const asked = redis.blmove(key, key, "RIGHT", "RIGHT", WAIT).catch((error: unknown) => {
-      if (!line.spent) throw error
-    })
-    stream?.on("data", heard)
-    const waiting = Promise.race([asked, loud.promise]).finally(() => {
-      stream?.off("data", heard)
-      ringing.delete(key)
-    })
-    ringing.set(key, waiting)
-    return waiting
+  const waits = new Set<Deferred.Deferred<void>>()
+  const wake = () => {
+    for (const wait of waits) Deferred.doneUnsafe(wait, Effect.void)
   }
+  const watch = yield* Effect.cached(
+    Effect.map(Effect.provideService(connect(where, "commands"), Scope.Scope, scope), (redis) => watching(redis, wake))
+  )
+  let said = false
+  const sayOnce = Effect.fnUntraced(function* (refused: Error) {
+    if (said) return
+    said = true
+    yield* Effect.logWarning(`Redis does not say when a message comes, so it is asked every ${POLL} ms: ${refused.message}`)
+  })
 
-  return {
-    /** Gives a wait for a message in any of these lists, or for a change of the lists. */
-    at: Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
-      for (const [key, line] of lines) {
-        if (keys.includes(key) && !line.spent) continue
-        lines.delete(key)
-        ringing.get(key)?.catch(() => {}) // ends with its connection, and nobody waits for it
-        yield* Scope.close(line.scope, Exit.void)
-      }
-      for (const key of keys) {
-        if (lines.has(key)) continue
-        const own = yield* Scope.fork(scope)
-        const redis = yield* Effect.provideService(connect(where, "blocking"), Scope.Scope, own)
-        lines.set(key, { redis, scope: own, spent: false })
-      }
-      return () => {
-        const change = Promise.withResolvers<void>()
-        waits.add(change.resolve)
-        const rings = [...lines].map(([key, line]) => ring(key, line))
-        return Promise.race([change.promise, ...rings]).finally(() => waits.delete(change.resolve))
-      }
-    }, Effect.uninterruptible),
-    /** The lists are others now: whoever waits must ask again. */
-    changed: () => {
-      for (const wake of waits) wake()
+  const until = Effect.fnUntraced(function* (woken: Deferred.Deferred<void>, keys: ReadonlyArray<string>) {
+    const look = yield* watch
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const { refused, some } = yield* Effect.tryPromise({
+        try: () => look(keys),
+        catch: (cause) => new QueueError({ operation: "awaitMessage", cause })
+      })
+      if (some) return
+      if (refused !== undefined) yield* sayOnce(refused)
+      const wait = Effect.timeoutOption(Deferred.await(woken), refused === undefined ? AGAIN : POLL)
+      if (Option.isSome(yield* wait)) return
     }
+  })
+  return {
+    /** Until one of the lists may have something, or for some seconds. */
+    wait: (keys: ReadonlyArray<string>) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const woken = Deferred.makeUnsafe<void>()
+          waits.add(woken)
+          return woken
+        }),
+        (woken) => until(woken, keys),
+        (woken) => Effect.sync(() => waits.delete(woken))
+      ),
+    /** The lists are others now: whoever waits must ask again. */
+    changed: wake
   }
 })

@@ -13,7 +13,15 @@ interface Server {
   readonly told: boolean
   /** This user may wait for a replica. */
   readonly waits: boolean
+  /** The server says when a key changes that this user has read. */
+  readonly tracks: boolean
 }
+
+const allowed = (command: Promise<unknown>) =>
+  command.then(
+    () => true,
+    () => false
+  )
 
 const askServer = async (redis: Redis): Promise<Server> => {
   const text = await redis.info().catch(() => "")
@@ -28,12 +36,9 @@ const askServer = async (redis: Redis): Promise<Server> => {
     const [, value] = Array.isArray(found) ? found : Object.entries(found as object).flat() // by its protocol
     if (typeof value === "string") config.set(name, value)
   }
-  const waits = await redis.wait(0, 1).then(
-    () => true,
-    () => false
-  )
   return {
-    waits,
+    waits: await allowed(redis.wait(0, 1)),
+    tracks: await allowed(redis.client("TRACKING", "ON")),
     info: (name) => values.get(name) ?? "",
     config: (name) => config.get(name) ?? "",
     told: text !== ""
@@ -78,6 +83,15 @@ const replicas = (what: string, { config, info, waits }: Server): Finding => {
     return note(name, `${count}, and this user may not WAIT for them: a failover may forget a purchase`, "ACL SETUSER … +wait")
   return ok(name, count === 0 ? "none" : `${count}; the request id of a purchase waits for one of them`)
 }
+
+const wakes = ({ tracks }: Server): Finding =>
+  tracks
+    ? ok("broker wake-up", "Redis says when a message comes")
+    : note(
+        "broker wake-up",
+        "this user may not CLIENT TRACKING: a worker at rest asks for messages ten times a second",
+        "ACL SETUSER … +client|tracking"
+      )
 
 /** What this Redis is like, over a connection of its own that is never made again. `seen`: the servers looked at before. */
 export const redisFindings = (where: Where, needs: Needs, seen: Set<string>) => {
@@ -126,6 +140,7 @@ export const redisFindings = (where: Where, needs: Needs, seen: Set<string>) => 
                   )
                 ]),
           rights,
+          ...(what === "broker" ? [wakes(server)] : []),
           ...(verified === undefined
             ? []
             : [

@@ -7,10 +7,10 @@ const SHA = "0".repeat(40)
 
 /** Every command that a worker sends or its scripts call, with arguments of the right number. */
 const brokerCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
-  BLMOVE: [PROBE, PROBE, "RIGHT", "RIGHT", "1"],
   DEL: [PROBE],
   EVAL: ["return 1", "0"],
   EVALSHA: [SHA, "0"],
+  EXISTS: [PROBE],
   EXPIRE: [PROBE, "1"],
   GET: [PROBE],
   HDEL: [PROBE, "field"],

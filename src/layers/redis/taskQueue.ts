@@ -87,10 +87,7 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
   }
 
   return TaskQueue.of({
-    awaitMessage: Effect.flatMap(
-      Effect.suspend(() => bells.at(kombu.lists(shared.queues).map(({ key }) => key))),
-      (wait) => attempt("awaitMessage", wait)
-    ).pipe(Effect.asVoid),
+    awaitMessage: Effect.suspend(() => bells.wait(kombu.lists(shared.queues).map(({ key }) => key))),
     claim: claiming((tag) => {
       const lists = kombu.lists(shared.queues)
       return attempt("claim", () =>
