@@ -1,9 +1,10 @@
 import { createFalClient, type FalClient } from "@fal-ai/client"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
-import { AccountProblem, Generator, GeneratorError, type Ticket } from "../services/Generator.ts"
+import { AccountProblem, Generator, GeneratorError, type SaidEnded, type Ticket } from "../services/Generator.ts"
 import { type FalOperation, Metrics } from "../services/Metrics.ts"
 import * as Settings from "../services/Settings.ts"
 import { type Answered, type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
+import { listen } from "./fal/stream.ts"
 import * as Verdict from "./fal/verdict.ts"
 
 /** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
@@ -26,6 +27,13 @@ const atPath = (url: URL, path: string) => {
   found.pathname = pathname ?? ""
   if (search.length > 0) found.search = search.join("?")
   return found
+}
+
+/** The stream of a status is found below it. */
+const streamOf = ({ headers, url, ...rest }: Sending): Sending => {
+  const stream = new URL(url)
+  stream.pathname += "/stream"
+  return { ...rest, url: stream.href, headers: { ...headers, accept: "text/event-stream" } }
 }
 
 /** A request id, whatever is in it, as one part of a path. */
@@ -89,6 +97,19 @@ export const layer = Layer.effect(
       })
     }
 
+    /** Has fal's client build a request, which is then sent in our own way. What the client throws, it throws before that. */
+    const inPlace = (
+      ask: (fal: FalClient) => Promise<unknown>,
+      path: string | undefined,
+      send: (sending: () => Sending) => Promise<void>
+    ) => {
+      const ours: typeof fetch = async (input, init) => {
+        await send(() => sendingOf(input, init, path))
+        return Response.json({})
+      }
+      return ask(createFalClient({ credentials, fetch: ours })).catch(() => undefined)
+    }
+
     const call = Effect.fnUntraced(function* <A>(
       { endpoint, operation, path }: Call,
       ask: (fal: FalClient) => Promise<unknown>,
@@ -103,12 +124,9 @@ export const layer = Layer.effect(
       let seen: Exchange | undefined
       yield* Effect.promise((interrupted) => {
         const signal = AbortSignal.any([interrupted, deadline.signal])
-        const once: typeof fetch = async (input, init) => {
-          seen = withoutKey(await exchange(connections, () => sendingOf(input, init, path), signal))
-          return Response.json({})
-        }
-        // What the client throws, it throws before it sends: `seen` tells.
-        return ask(createFalClient({ credentials, fetch: once })).catch(() => undefined)
+        return inPlace(ask, path, async (sending) => {
+          seen = withoutKey(await exchange(connections, sending, signal))
+        })
       }).pipe(
         Effect.onInterrupt(() => metrics.count("fal_requests_total", { operation, outcome: "Interrupted" })),
         Effect.ensuring(Fiber.interrupt(alarm))
@@ -130,6 +148,26 @@ export const layer = Layer.effect(
       return yield* Effect.mapError(Effect.fromResult(outcome), (reason) => new GeneratorError({ reason }))
     })
 
+    /** The status, as a stream of events. How it went is counted; why it did not go well makes no difference to anybody. */
+    const awaitEnd = Effect.fnUntraced(function* (ticket: Ticket) {
+      let told: SaidEnded | undefined
+      yield* Effect.promise((interrupted) =>
+        inPlace(
+          (fal) => fal.queue.status(ticket.endpoint, inPath(ticket)),
+          ticket.paths?.status,
+          async (sending) => {
+            told = await listen(connections, () => streamOf(sending()), interrupted, Verdict.told)
+          }
+        )
+      ).pipe(Effect.onInterrupt(() => metrics.count("fal_requests_total", { operation: "stream", outcome: "Interrupted" })))
+      lastUse = yield* Clock.currentTimeMillis
+      yield* metrics.count("fal_requests_total", {
+        operation: "stream",
+        outcome: told === undefined ? "Unreachable" : "ok"
+      })
+      return Option.fromUndefinedOr(told)
+    })
+
     return Generator.of({
       submit: (endpoint, input) =>
         call({ operation: "submit", endpoint }, (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
@@ -141,6 +179,7 @@ export const layer = Layer.effect(
           (fal) => fal.queue.status(ticket.endpoint, inPath(ticket)),
           Verdict.progress
         ).pipe(Effect.withSpan("Generator.progress", about(ticket))),
+      awaitEnd: (ticket) => awaitEnd(ticket).pipe(Effect.withSpan("Generator.awaitEnd", about(ticket))),
       result: (ticket) =>
         call(
           { operation: "result", endpoint: ticket.endpoint, path: ticket.paths?.result },

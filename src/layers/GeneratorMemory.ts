@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Layer, type Schema } from "effect"
+import { Clock, Context, Effect, Latch, Layer, Option, type Schema } from "effect"
 import {
   AcceptedWithoutId,
   AccountProblem,
@@ -11,7 +11,7 @@ import {
   Unknown,
   Unreachable
 } from "../services/Generator.ts"
-import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf } from "./fal/Execution.ts"
+import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf, untilOver } from "./fal/Execution.ts"
 
 /**
  * How a submit goes: `"lost"`, `"silent"` (never an answer) and `"unnamed"` (no request id in the answer) are accepted and executed
@@ -32,6 +32,10 @@ export type Submission =
   | { readonly refused: string; readonly after?: number }
 /** What a look (progress, result) meets with instead of an answer. */
 export type Trouble = "unreachable" | "unknown" | "locked"
+/** A stream that says nothing for ever, one that is refused, and one that says at once that the request has ended. */
+export type Streaming = "silent" | "refused" | "lies"
+
+type Operation = "submit" | "progress" | "awaitEnd" | "result" | "cancel" | "probe"
 
 /** The other side of the in-process generator: what will happen, and what has. What is not scripted goes well. */
 export class GeneratorScript extends Context.Service<
@@ -40,17 +44,20 @@ export class GeneratorScript extends Context.Service<
     readonly submits: (...next: ReadonlyArray<Submission>) => Effect.Effect<void>
     readonly jobs: (...next: ReadonlyArray<Job>) => Effect.Effect<void>
     readonly looks: (...next: ReadonlyArray<Trouble>) => Effect.Effect<void>
+    readonly streams: (...next: ReadonlyArray<Streaming>) => Effect.Effect<void>
     /** Cancels that come later are ignored: the job goes on to its end. */
     readonly ignoreCancels: Effect.Effect<void>
     /** From now on no request id is known any more. */
     readonly forget: Effect.Effect<void>
     /** One execution for each accepted submit, whatever its caller was told. */
     readonly ledger: Effect.Effect<ReadonlyArray<LedgerRow>>
-    readonly calls: Effect.Effect<Readonly<Record<"submit" | "progress" | "result" | "cancel" | "probe", number>>>
+    readonly calls: Effect.Effect<Readonly<Record<Operation, number>>>
+    /** Streams that somebody listens to. */
+    readonly listening: Effect.Effect<number>
   }
 >()("model-generator/layers/GeneratorScript") {}
 
-const USUAL: Job = { ends: "picture", after: 1000 }
+const USUAL: Job = { ends: "picture", after: 1800 }
 const fail = (reason: GeneratorError["reason"]) => Effect.fail(new GeneratorError({ reason }))
 const locked = (endpoint: string) =>
   fail(new AccountProblem({ status: 403, detail: "User is locked. Reason: Exhausted balance.", scope: "account", endpoint }))
@@ -64,14 +71,24 @@ export const layer = Layer.effectContext(
     const submissions: Array<Submission> = []
     const jobs: Array<Job> = []
     const troubles: Array<Trouble> = []
-    const calls = { submit: 0, progress: 0, result: 0, cancel: 0, probe: 0 }
+    const streams: Array<Streaming> = []
+    const calls = { submit: 0, progress: 0, awaitEnd: 0, result: 0, cancel: 0, probe: 0 }
+    let listening = 0
     let ignoring = false
     let known = true
 
     const accept = Effect.fnUntraced(function* (endpoint: string, input: Schema.JsonObject) {
       const requestId = `00000000-0000-4000-8000-${String(executions.size + 1).padStart(12, "0")}`
       const acceptedAt = yield* Clock.currentTimeMillis
-      executions.set(requestId, { requestId, endpoint, input, acceptedAt, job: jobs.shift() ?? USUAL, cancelledAt: undefined })
+      executions.set(requestId, {
+        requestId,
+        endpoint,
+        input,
+        acceptedAt,
+        job: jobs.shift() ?? USUAL,
+        cancelledAt: undefined,
+        cancelled: Latch.makeUnsafe()
+      })
       return { endpoint, requestId }
     })
 
@@ -109,6 +126,20 @@ export const layer = Layer.effectContext(
         if (isOver(execution, yield* Clock.currentTimeMillis)) return { _tag: "Ended", inferenceSeconds: null } as const
         return execution.job.ends === "never" ? ({ _tag: "Queued", position: 0 } as const) : ({ _tag: "Running" } as const)
       }),
+      awaitEnd: Effect.fn("Generator.awaitEnd")(function* ({ requestId }) {
+        calls.awaitEnd++
+        const streaming = streams.shift()
+        const execution = known ? executions.get(requestId) : undefined
+        if (streaming === "refused" || execution === undefined) return Option.none()
+        if (streaming === "lies") return Option.some({ inferenceSeconds: 0 })
+        listening++
+        const end = streaming === "silent" ? Effect.never : untilOver(execution)
+        yield* Effect.ensuring(
+          end,
+          Effect.sync(() => listening--)
+        )
+        return Option.some({ inferenceSeconds: null })
+      }),
       result: Effect.fn("Generator.result")(function* (ticket) {
         return yield* resultOf(yield* look("result", ticket), yield* Clock.currentTimeMillis)
       }),
@@ -118,7 +149,9 @@ export const layer = Layer.effectContext(
         const execution = known ? executions.get(requestId) : undefined
         if (execution === undefined) return "unknown"
         if (isOver(execution, now)) return "ended"
-        if (!ignoring) execution.cancelledAt = now
+        if (ignoring) return "asked"
+        execution.cancelledAt = now
+        execution.cancelled.openUnsafe()
         return "asked"
       }),
       probe: Effect.suspend(() => {
@@ -139,12 +172,14 @@ export const layer = Layer.effectContext(
           submits: (...next) => Effect.sync(() => void submissions.push(...next)),
           jobs: (...next) => Effect.sync(() => void jobs.push(...next)),
           looks: (...next) => Effect.sync(() => void troubles.push(...next)),
+          streams: (...next) => Effect.sync(() => void streams.push(...next)),
           ignoreCancels: Effect.sync(() => void (ignoring = true)),
           forget: Effect.sync(() => void (known = false)),
           ledger: Effect.map(Clock.currentTimeMillis, (now) =>
             [...executions.values()].map((execution) => rowOf(execution, now))
           ),
-          calls: Effect.sync(() => ({ ...calls }))
+          calls: Effect.sync(() => ({ ...calls })),
+          listening: Effect.sync(() => listening)
         })
       )
     )

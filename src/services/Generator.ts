@@ -1,4 +1,4 @@
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Effect, type Option, Schema } from "effect"
 
 /** fal refused before it took the work: the same request may be sent again, no sooner than `retryAfter` seconds where fal named a time. */
 export class Busy extends Schema.TaggedError<Busy>()("Busy", {
@@ -131,6 +131,11 @@ export const Picture = Schema.Struct({
 })
 export interface Picture extends Schema.Schema.Type<typeof Picture> {}
 
+/** What a status stream tells of a request's end. */
+export interface SaidEnded {
+  readonly inferenceSeconds: number | null
+}
+
 /** fal's queue API, one HTTP request per call and no retries inside: repeating is the caller's decision. */
 export class Generator extends Context.Service<
   Generator,
@@ -138,6 +143,11 @@ export class Generator extends Context.Service<
     /** Exactly one POST, whatever happens. Each success is a generation that will be billed. */
     readonly submit: (endpoint: string, input: Schema.JsonObject) => Effect.Effect<Ticket, GeneratorError>
     readonly progress: (ticket: Ticket) => Effect.Effect<Progress, GeneratorError>
+    /**
+     * Waits until fal's status stream says that the request has ended. That is a hint and no proof: status and result decide. `None`
+     * when the stream was refused, broke or ended without saying so; a silent one says nothing for ever. An interruption ends it.
+     */
+    readonly awaitEnd: (ticket: Ticket) => Effect.Effect<Option.Option<SaidEnded>>
     /** The picture of a request that has ended. Fails `Unreachable` when it has not. */
     readonly result: (ticket: Ticket) => Effect.Effect<Picture, GeneratorError>
     /** Asks fal to stop. `"asked"` promises nothing: it may complete and bill all the same. */

@@ -64,8 +64,12 @@ export const RETIREMENT_REASONS = ["quota", "renewed", "spent", "memory", "last"
 export type RetirementReason = (typeof RETIREMENT_REASONS)[number]
 
 /** What fal is asked. */
-export const FAL_OPERATIONS = ["submit", "progress", "result", "cancel", "probe"] as const
+export const FAL_OPERATIONS = ["submit", "progress", "stream", "result", "cancel", "probe"] as const
 export type FalOperation = (typeof FAL_OPERATIONS)[number]
+
+/** What notices that fal has ended a request. */
+export const NOTICERS = ["stream", "poll"] as const
+export type Noticer = (typeof NOTICERS)[number]
 
 /** What the database is asked. */
 export const DATABASE_OPERATIONS = ["save", "find", "having", "rehearse", "ping", "migrate", "preconditions"] as const
@@ -88,6 +92,10 @@ export const definitions = {
     fal_requests_total: {
       help: "HTTP requests to fal, by operation and outcome",
       labels: { operation: FAL_OPERATIONS, outcome: ["ok", "Interrupted", ...REASONS] }
+    },
+    fal_ends_noticed_total: {
+      help: "Requests seen to have ended, by what noticed it first: fal's status stream, or a look at the status",
+      labels: { by: NOTICERS }
     },
     generations_total: { help: "Generations ended, by outcome", labels: { outcome: ["picture", "flagged", ...REASONS] } },
     generations_reattached_total: { help: "Generations found in the journal with a request id and not bought again", labels: {} },

@@ -60,6 +60,8 @@ const all = {
   FAL_EDIT_MODEL: setting(forms.falModel, "fal-ai/flux/dev/image-to-image"),
   /** When set, every request meant for fal's queue host goes to this base with the same path. */
   FAL_BASE_URL: optional(forms.baseUrl),
+  /** How the end of a request is noticed: by fal's status stream, with looks as the net under it, or by looks alone. */
+  FAL_WAIT: setting(Form.oneOf<"stream" | "poll">({ stream: "stream", poll: "poll" }), "stream"),
   /** What becomes of a submit whose answer was lost, after its grace: made again at most once, or failed. */
   FAL_UNCERTAIN: setting(Form.oneOf<"resubmit" | "fail">({ resubmit: "resubmit", fail: "fail" }), "resubmit"),
   /** That grace: longer than fal needs to show a request that it has taken. */

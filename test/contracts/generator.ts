@@ -1,5 +1,5 @@
-import { assert, layer } from "@effect/vitest"
-import { Context, Effect, type Layer } from "effect"
+import { assert, describe, layer } from "@effect/vitest"
+import { Context, Effect, Fiber, type Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Generator } from "../../src/services/Generator.ts"
 
@@ -21,9 +21,14 @@ export class Ground extends Context.Service<
         | "content refused"
         | "stuck"
         | "cancel ignored"
+        | "stream refused"
+        | "stream silent"
+        | "stream lies"
     ) => Effect.Effect<void>
     /** Executions begun so far, which is what fal bills by. */
     readonly executions: Effect.Effect<number>
+    /** Status streams that are open: who asks waits until so many are, or for ever. */
+    readonly streaming: (count: number) => Effect.Effect<void>
   }
 >()("test/contracts/Ground") {}
 
@@ -168,6 +173,73 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
         assert.strictEqual(yield* generator.cancel(ticket), "ended")
       })
     )
+
+    describe("a status stream", () => {
+      const listening = Effect.fnUntraced(function* (what?: "stream silent") {
+        const generator = yield* Generator
+        const { next, streaming } = yield* Ground
+        if (what !== undefined) yield* next(what)
+        const ticket = yield* generator.submit(endpoint, input)
+        const stream = yield* Effect.forkChild(generator.awaitEnd(ticket))
+        yield* streaming(1)
+        return { generator, streaming, stream, ticket }
+      })
+
+      it.effect("tells of the end when it has come, and then is gone", () =>
+        Effect.gen(function* () {
+          const { generator, stream, streaming, ticket } = yield* listening()
+          yield* TestClock.adjust("900 millis")
+          assert.isUndefined(stream.pollUnsafe())
+          yield* jobTime
+          assert.isTrue(Option.isSome(yield* Fiber.join(stream)))
+          yield* streaming(0)
+          assert.isTrue(Option.isSome(yield* generator.awaitEnd(ticket)), "of one that has ended already, too")
+        })
+      )
+
+      it.effect("tells of the end of what was cancelled", () =>
+        Effect.gen(function* () {
+          const { generator, stream, ticket } = yield* listening()
+          yield* generator.cancel(ticket)
+          yield* TestClock.adjust("300 millis")
+          assert.isTrue(Option.isSome(yield* Fiber.join(stream)))
+        })
+      )
+
+      it.effect("that is silent says nothing for ever, and ends with whoever listens", () =>
+        Effect.gen(function* () {
+          const { generator, stream, streaming, ticket } = yield* listening("stream silent")
+          yield* TestClock.adjust("10 minutes")
+          assert.isUndefined(stream.pollUnsafe())
+          assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended", "a look knows better")
+          yield* Fiber.interrupt(stream)
+          yield* streaming(0)
+        })
+      )
+
+      it.effect("that is refused, or of a request nobody made, says that it will say nothing", () =>
+        Effect.gen(function* () {
+          const generator = yield* Generator
+          const ticket = yield* generator.submit(endpoint, input)
+          yield* (yield* Ground).next("stream refused")
+          assert.isTrue(Option.isNone(yield* generator.awaitEnd(ticket)))
+          const nobodys = { endpoint, requestId: "11111111-1111-4111-8111-111111111111" }
+          assert.isTrue(Option.isNone(yield* generator.awaitEnd(nobodys)))
+          yield* jobTime
+        })
+      )
+
+      it.effect("may say so of one that has not ended: a result is none before it is there", () =>
+        Effect.gen(function* () {
+          const generator = yield* Generator
+          const ticket = yield* generator.submit(endpoint, input)
+          yield* (yield* Ground).next("stream lies")
+          assert.isTrue(Option.isSome(yield* generator.awaitEnd(ticket)))
+          assert.strictEqual(yield* whyNot(generator.result(ticket)), "Unreachable")
+          yield* jobTime
+        })
+      )
+    })
 
     it.effect("what was asked to cancel may complete all the same", () =>
       Effect.gen(function* () {

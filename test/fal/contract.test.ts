@@ -424,6 +424,146 @@ describe.concurrent("while it runs", () => {
   )
 })
 
+/** A picture of 2 s whose worker listens to its stream. */
+const streamed = Effect.fnUntraced(function* (faults: ReadonlyArray<Fault>, seconds: number) {
+  const there = yield* stage({}, { FAL_WAIT: "stream" })
+  yield* there.simulator.setFaults(...faults)
+  yield* there.start()
+  const id = yield* there.send()
+  yield* there.pass(seconds, 0.1)
+  const noticed = (by: "stream" | "poll") => there.metric(`fal_ends_noticed_total{by="${by}"}`)
+  return { ...there, id, noticed, calls: there.simulator.calls }
+})
+
+describe.concurrent("a status stream", () => {
+  it.effect("E1 COMPLETED: the result is read, and the status is not asked", () =>
+    Effect.gen(function* () {
+      const { calls, counts, id, noticed, outcomes, success } = yield* streamed([], 2.5)
+      yield* success(id)
+      assert.deepInclude(yield* calls, { submit: 1, stream: 1, status: 0, result: 1, cancel: 0 })
+      assert.deepStrictEqual([yield* noticed("stream"), yield* noticed("poll")], [1, undefined])
+      assert.deepStrictEqual([yield* outcomes, yield* counts], [["picture"], empty])
+    })
+  )
+
+  it.effect("E1 what the work took is taken from it", () =>
+    Effect.gen(function* () {
+      const { metric } = yield* streamed([], 2.5)
+      assert.strictEqual(yield* metric(`fal_inference_seconds_sum{endpoint="${flux}"}`), 2)
+    })
+  )
+
+  it.effect("E1 it is found where fal says, and its key goes to fal alone", () =>
+    Effect.gen(function* () {
+      const { calls, id, noticed, success } = yield* streamed([{ route: "submit", kind: "job-elsewhere" }], 2.5)
+      yield* success(id)
+      assert.deepStrictEqual([(yield* calls).stream, yield* noticed("stream")], [1, 1])
+    })
+  )
+
+  it.effect("E2 stream-lies: a picture that is not there is not believed in, and the looks find the end", () =>
+    Effect.gen(function* () {
+      const { calls, id, noticed, outcomes, success } = yield* streamed([{ route: "stream", kind: "stream-lies" }], 2.5)
+      yield* success(id)
+      const { result, status, submit } = yield* calls
+      assert.deepStrictEqual([submit, result, status > 1], [1, 2, true])
+      assert.deepStrictEqual([yield* noticed("poll"), yield* outcomes], [1, ["picture"]])
+    })
+  )
+  it.effect("E2 a result that says nothing yet: the status is asked, and the stream has noticed it", () =>
+    Effect.gen(function* () {
+      const { calls, id, noticed, outcomes, success } = yield* streamed([{ route: "result", kind: "early" }], 2.5)
+      yield* success(id)
+      assert.deepInclude(yield* calls, { submit: 1, status: 1, result: 2 })
+      assert.deepStrictEqual([yield* noticed("stream"), yield* outcomes], [1, ["picture"]])
+    })
+  )
+
+  it.effect("E3 COMPLETED with an error: the result says which, without a look at the status", () =>
+    Effect.gen(function* () {
+      const faults = [{ route: "submit", kind: "job-error", type: "content_policy_violation" }] as const
+      const { calls, failure, id, noticed } = yield* streamed(faults, 2.5)
+      assert.strictEqual((yield* failure(id)).type, "ContentRefused")
+      assert.deepInclude(yield* calls, { submit: 1, status: 0, result: 1 })
+      assert.strictEqual(yield* noticed("stream"), 1)
+    })
+  )
+  it.effect("E3 COMPLETED with an error of which fal keeps no result: the status says which", () =>
+    Effect.gen(function* () {
+      const faults = [{ route: "submit", kind: "job-forgotten", type: "runner_disconnected" }] as const
+      const { id, outcomes, pass, success } = yield* streamed(faults, 2.5)
+      yield* pass(40)
+      yield* success(id)
+      assert.deepStrictEqual(yield* outcomes, ["runner_disconnected", "picture"])
+    })
+  )
+
+  const mute: ReadonlyArray<Omit<Fault, "route">> = [
+    { kind: "stream-silent" },
+    { kind: "stream-trickle", ms: 100 },
+    { kind: "stream-slow", ms: 60_000 },
+    { kind: "hang" }
+  ]
+  for (const fault of mute)
+    it.effect(`E4 ${fault.kind}: a look finds the end within a second of the usual one, and the stream is given up`, () =>
+      Effect.gen(function* () {
+        const { calls, id, noticed, outcomes, simulator, success } = yield* streamed([{ ...fault, route: "stream" }], 3.1)
+        yield* success(id)
+        assert.deepInclude(yield* calls, { submit: 1, stream: 1 })
+        assert.deepStrictEqual([yield* noticed("poll"), yield* outcomes], [1, ["picture"]])
+        for (let n = 0; n < 100 && (yield* simulator.streams) > 0; n++) yield* TestClock.withLive(Effect.sleep("10 millis"))
+        assert.strictEqual(yield* simulator.streams, 0)
+      })
+    )
+
+  const none: ReadonlyArray<readonly ["E5" | "E6", Omit<Fault, "route">]> = [
+    ["E5", { kind: "not-found" }],
+    ["E5", { kind: "error", status: 405 }],
+    ["E5", { kind: "error", status: 401 }],
+    ["E5", { kind: "busy", ms: 60_000 }],
+    ["E5", { kind: "error", status: 503 }],
+    ["E5", { kind: "gateway" }],
+    ["E5", { kind: "html" }],
+    ["E5", { kind: "redirect" }],
+    ["E5", { kind: "reset" }],
+    ["E5", { kind: "stream-untyped" }],
+    ["E6", { kind: "stream-ends" }],
+    ["E6", { kind: "stream-cut" }],
+    ["E6", { kind: "stream-huge" }],
+    ["E6", { kind: "stream-endless" }]
+  ]
+  for (const [row, fault] of none)
+    it.effect(`${row} ${fault.kind} ${fault.status ?? ""}: the looks come when they would without a stream`, () =>
+      Effect.gen(function* () {
+        const { calls, id, noticed, outcomes, pass, success } = yield* streamed([{ ...fault, route: "stream" }], 2.4)
+        yield* pass(1, 0.1) // a machine that is busy may hear of it late
+        yield* success(id)
+        assert.deepInclude(yield* calls, { submit: 1, stream: 1 })
+        assert.deepStrictEqual([yield* noticed("poll"), yield* outcomes], [1, ["picture"]])
+      })
+    )
+
+  it.effect("E7 stream-rubbish: what cannot be read is passed over, and the end is heard", () =>
+    Effect.gen(function* () {
+      const { calls, id, noticed, success } = yield* streamed([{ route: "stream", kind: "stream-rubbish" }], 2.5)
+      yield* success(id)
+      assert.deepInclude(yield* calls, { status: 0, result: 1 })
+      assert.strictEqual(yield* noticed("stream"), 1)
+    })
+  )
+
+  it.effect("E8 FAL_WAIT=poll: none is opened", () =>
+    Effect.gen(function* () {
+      const { pass, send, simulator, start, success } = yield* stage({}, { FAL_WAIT: "poll" })
+      yield* start()
+      const id = yield* send()
+      yield* pass(4)
+      yield* success(id)
+      assert.strictEqual((yield* simulator.calls).stream, 0)
+    })
+  )
+})
+
 describe.concurrent("a result", () => {
   const good = { width: 768, height: 1024, contentType: "image/jpeg", seed: 3, flagged: false, billableUnits: 1 }
   /** What of the picture is other than in the usual form, or why there is none. Forms of other answers have rows of their own. */

@@ -26,6 +26,8 @@ const watched = (generator: Generator["Service"]) => {
     generator: Generator.of({
       submit: (endpoint, input) => watch(generator.submit(endpoint, input)),
       progress: (ticket) => watch(generator.progress(ticket)),
+      // On its way for as long as the request runs: nothing waits for it.
+      awaitEnd: generator.awaitEnd,
       result: (ticket) => watch(generator.result(ticket)),
       cancel: (ticket) => watch(generator.cancel(ticket)),
       probe: watch(generator.probe)
@@ -35,7 +37,7 @@ const watched = (generator: Generator["Service"]) => {
 
 const worldOver = Effect.fnUntraced(function* (real: Generator["Service"], env: Readonly<Record<string, string>>) {
   const { generator, travelling } = watched(real)
-  const world = yield* makeWorldWith({ env, generator })
+  const world = yield* makeWorldWith({ env: { FAL_WAIT: "poll", ...env }, generator })
   /** Until nothing travels, or for 100 ms: what hangs is not waited for. */
   const arrived = TestClock.withLive(
     Effect.gen(function* () {
@@ -56,7 +58,7 @@ const worldOver = Effect.fnUntraced(function* (real: Generator["Service"], env: 
   return { ...world, pass }
 })
 
-/** A world before a simulator of its own. */
+/** A world before a simulator of its own. It looks at each status itself, unless `env` says otherwise. */
 export const stage = Effect.fnUntraced(function* (options: Options = {}, env: Readonly<Record<string, string>> = {}) {
   const { generator, simulator } = yield* falOver(options)
   const world = yield* worldOver(generator, env)

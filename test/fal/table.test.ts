@@ -7,15 +7,15 @@ const files = ["contract", "errors"]
 
 /** The rows that a file's tests have in their titles. */
 const tested = (file: string): ReadonlySet<string> => {
-  const titles = [...here(`./${file}.test.ts`).matchAll(/["'`](?:[SWRCPM]\d+ and )*[SWRCPM]\d+[ "'`]/g)]
-  return new Set(titles.flatMap(([title]) => title.match(/[SWRCPM]\d+/g) ?? []))
+  const titles = [...here(`./${file}.test.ts`).matchAll(/["'`](?:[SWERCPM]\d+ and )*[SWERCPM]\d+[ "'`]/g)]
+  return new Set(titles.flatMap(([title]) => title.match(/[SWERCPM]\d+/g) ?? []))
 }
 const table = here("../../docs/fal.md")
   .split("\n")
   .flatMap((line) => {
     const cells = line.split("|").map((cell) => cell.trim())
     const row = cells[1] ?? ""
-    return /^[SWRCPM]\d+$/.test(row) ? [{ row, files: (cells.at(-2) ?? "").split(", "), cells: cells.slice(2, -2) }] : []
+    return /^[SWERCPM]\d+$/.test(row) ? [{ row, files: (cells.at(-2) ?? "").split(", "), cells: cells.slice(2, -2) }] : []
   })
 
 for (const file of files)

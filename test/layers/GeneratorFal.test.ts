@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
+import { exchange, openConnections } from "../../src/layers/fal/exchange.ts"
 import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
 import * as JobErrors from "../../src/programs/fal-simulator/jobErrors.ts"
 import type { Simulator } from "../../src/programs/fal-simulator/simulate.ts"
@@ -26,7 +27,10 @@ const faultFor: Record<Parameters<Ground["Service"]["next"]>[0], Fault> = {
   "job fails": { route: "submit", kind: "job-error", type: "runner_disconnected" },
   "content refused": { route: "submit", kind: "job-error", type: "content_policy_violation" },
   stuck: { route: "submit", kind: "job-stuck" },
-  "cancel ignored": { route: "submit", kind: "job-ignores-cancel" }
+  "cancel ignored": { route: "submit", kind: "job-ignores-cancel" },
+  "stream refused": { route: "stream", kind: "not-found" },
+  "stream silent": { route: "stream", kind: "stream-silent" },
+  "stream lies": { route: "stream", kind: "stream-lies" }
 }
 generatorContract(
   "GeneratorFal over the simulator",
@@ -35,7 +39,8 @@ generatorContract(
       Context.make(Generator, generator).pipe(
         Context.add(Ground, {
           next: (what) => simulator.setFaults(faultFor[what]),
-          executions: Effect.map(simulator.ledger, (rows) => rows.length)
+          executions: Effect.map(simulator.ledger, (rows) => rows.length),
+          streaming: untilStreaming(simulator)
         })
       )
     )
@@ -283,6 +288,68 @@ describe("how a job may end", () => {
   )
 })
 
+describe("status streams", () => {
+  const each = { concurrency: "unbounded" } as const
+  const submitted = Effect.fnUntraced(function* (kind?: Fault["kind"]) {
+    const there = yield* falOver({ concurrency: 1000 })
+    if (kind !== undefined) yield* there.simulator.setFaults({ kind, route: "stream", times: 1000 })
+    const submits = Array.from({ length: 64 }, (_, seed) => there.generator.submit(endpoint, { ...input, seed }))
+    return { ...there, tickets: yield* Effect.all(submits, each) }
+  })
+  const streaming = Effect.fnUntraced(function* (kind?: Fault["kind"]) {
+    const { generator, metrics, simulator, tickets } = yield* submitted(kind)
+    const streams = yield* Effect.forEach(tickets, (ticket) => Effect.forkChild(generator.awaitEnd(ticket)))
+    yield* untilStreaming(simulator)(64)
+    return { generator, metrics, simulator, tickets, streams }
+  })
+  const untilConnected = Effect.fnUntraced(function* (simulator: Simulator, most: number) {
+    while ((yield* simulator.connections) > most) yield* pause
+  })
+
+  it.effect("64 at once take a connection each, those of the submits, and their results take the same ones", () =>
+    Effect.gen(function* () {
+      const { generator, simulator, streams, tickets } = yield* streaming()
+      assert.isAtMost(yield* simulator.connections, 64)
+      yield* Effect.forEach(tickets, generator.progress, each)
+      assert.isAtMost(yield* simulator.connections, 128, "with a look for each")
+      yield* jobTime
+      const told = yield* Effect.forEach(streams, Fiber.join)
+      assert.isTrue(told.every((one) => Option.isSome(one) && one.value.inferenceSeconds === 2))
+      yield* Effect.forEach(tickets, generator.result, each)
+      assert.isAtMost(yield* simulator.connections, 128)
+    })
+  )
+
+  it.effect("that are interrupted leave no connection behind", () =>
+    Effect.gen(function* () {
+      const { metrics, simulator, streams } = yield* streaming("stream-silent")
+      yield* Fiber.interruptAll(streams)
+      yield* untilStreaming(simulator)(0)
+      yield* untilConnected(simulator, 0)
+      assert.include((yield* metrics.expose).body, `fal_requests_total{operation="stream",outcome="Interrupted"} 64`)
+    })
+  )
+
+  it.effect("take up no connection once they have been read too far", () =>
+    Effect.gen(function* () {
+      const { generator, simulator, tickets } = yield* submitted("stream-endless")
+      assert.isTrue((yield* Effect.forEach(tickets, generator.awaitEnd, each)).every(Option.isNone))
+      yield* untilConnected(simulator, 0)
+    })
+  )
+
+  it.effect("a connection that rests is closed after a while", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* falOver()
+      const connections = openConnections({ keepAlive: 60, connectPatience: 1000 })
+      const get = { method: "GET", url: `${simulator.url}/_sim/ledger`, headers: {}, body: null }
+      yield* Effect.promise((signal) => Promise.all([1, 2, 3].map(() => exchange(connections, () => get, signal))))
+      assert.strictEqual(yield* simulator.connections, 3)
+      yield* untilConnected(simulator, 0)
+    })
+  )
+})
+
 it.effect("every HTTP request is counted with its outcome", () =>
   Effect.gen(function* () {
     const { generator, metrics, simulator } = yield* falOver()
@@ -309,6 +376,10 @@ const pause = TestClock.withLive(Effect.sleep("15 millis"))
 const untilCalled = Effect.fnUntraced(function* (simulator: Simulator, route: "submit" | "status" | "media") {
   while ((yield* simulator.calls)[route] === 0) yield* pause
 })
+const untilStreaming = (simulator: Simulator) =>
+  Effect.fnUntraced(function* (count: number) {
+    while ((yield* simulator.streams) !== count) yield* pause
+  })
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer().listen(0, "127.0.0.1", () => {
     const address = server.address()

@@ -31,9 +31,19 @@ const ground = Layer.effect(
             return script.jobs({ ends: "never" })
           case "cancel ignored":
             return script.ignoreCancels
+          case "stream refused":
+            return script.streams("refused")
+          case "stream silent":
+            return script.streams("silent")
+          case "stream lies":
+            return script.streams("lies")
         }
       },
-      executions: Effect.map(script.ledger, (rows) => rows.length)
+      executions: Effect.map(script.ledger, (rows) => rows.length),
+      streaming: (count) =>
+        Effect.gen(function* () {
+          while ((yield* script.listening) !== count) yield* Effect.yieldNow
+        })
     })
   })
 )

@@ -53,7 +53,7 @@ describe("a worker that dies", () => {
       const id = yield* send()
       const pauses: Array<number> = []
       for (let n = 0; n < 5; n++) {
-        const at = n < 2 ? "progress" : "save"
+        const at = ["awaitEnd", "progress"][n] ?? "save"
         const worker = yield* start({ death: { at, when: "before" } })
         for (let waited = 0; waited < 120 && !worker.plug.pulled; waited++) {
           yield* seconds(1)
@@ -131,7 +131,7 @@ describe("a worker that dies", () => {
   it.effect("a message it held begins when the others in hand have ended, and nothing is taken until it has ended too", () =>
     Effect.gen(function* () {
       const { counts, pushRaw, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.jobs({ ends: "picture", after: 20_000 })
+      yield* script.jobs(...[20_000, 10_000, 25_000].map((after) => ({ ends: "picture", after }) as const))
       const worker = yield* start({ env: { WORKER_CONCURRENCY: "3" } })
       const running = () => [...worker.vitals.requests.keys()]
       const before = yield* send()
@@ -217,7 +217,7 @@ describe("a worker that dies", () => {
           }
         }
         // So that the boundaries that matter were among them.
-        assert.includeMembers([...seen], ["claim", "advance", "submit", "progress", "result", "save", "store", "acknowledge"])
+        assert.includeMembers([...seen], ["claim", "advance", "submit", "awaitEnd", "result", "save", "store", "acknowledge"])
       }),
     60_000
   )

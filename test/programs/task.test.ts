@@ -426,7 +426,7 @@ describe("fal's answer to a submit is lost", () => {
   it.effect("one that fal does not know then either is made again, once", () =>
     Effect.gen(function* () {
       const { ledger, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.looks(...Array.from({ length: 10 }, () => "unknown" as const)) // its status and its result
+      yield* script.looks(...Array.from({ length: 11 }, () => "unknown" as const)) // its status and its result
       yield* start()
       const id = yield* send()
       yield* seconds(50)
@@ -480,7 +480,7 @@ describe("the account is locked or the key is wrong", () => {
   it.effect("found out in the middle of a picture, the request id is kept and the picture not bought again", () =>
     Effect.gen(function* () {
       const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld
-      yield* script.looks("locked")
+      yield* script.looks("locked", "locked")
       yield* start()
       const id = yield* send()
       yield* seconds(5)

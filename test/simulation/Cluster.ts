@@ -75,20 +75,24 @@ const LOOKS = new Set(["awaitMessage", "scheduled", "list dead letters", "status
 const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))
 
 const providers = new Map<string, ConfigProvider.ConfigProvider>()
-const providerOf = (size: { readonly children: number; readonly prefetch: number; readonly queues: string }) => {
-  const { children, prefetch, queues } = size
-  const key = `${children} ${prefetch} ${queues}`
+const providerOf = (size: Cluster["size"]) => {
+  const { children, prefetch, queues, wait } = size
+  const key = `${children} ${prefetch} ${queues} ${wait}`
   const known = providers.get(key)
   if (known !== undefined) return known
   const made = ConfigProvider.fromUnknown({
     ...settings,
     WORKER_CONCURRENCY: String(children),
     WORKER_PREFETCH_MULTIPLIER: String(prefetch),
-    WORKER_QUEUES: queues
+    WORKER_QUEUES: queues,
+    FAL_WAIT: wait
   })
   providers.set(key, made)
   return made
 }
+
+/** What says that a worker looks after a request. */
+const LOOKS_AT_FAL: ReadonlySet<string> = new Set(["progress", "awaitEnd"])
 
 /** What a stop has: in all, until nothing is waited for any more, and from then on. */
 const GRACE = Duration.seconds(Number(settings.SHUTDOWN_GRACE))
@@ -112,8 +116,8 @@ export class Cluster {
   readonly events = new Map<string, number>()
   /** Whether every other worker is of an older version. */
   readonly isMixed: boolean
-  /** How messages are taken: by so many children of a worker, so many for each, from these queues. */
-  readonly size
+  /** How messages are taken: by so many children of a worker, so many for each, from these queues; and how ends are noticed. */
+  readonly size: { readonly children: number; readonly prefetch: number; readonly queues: string; readonly wait: string }
   /** Whether results lie on the broker's server, so that the step that ends a task stores its result too. */
   readonly oneServer: boolean
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
@@ -149,7 +153,8 @@ export class Cluster {
     this.size = {
       children: this.dice.pick([1, 1, 1, 2, 3, 4]),
       prefetch: this.dice.pick([1, 1, 1, 2]),
-      queues: this.dice.chance(0.2) ? `${QUEUES[0]},${QUEUES[1]}` : QUEUES[0]
+      queues: this.dice.chance(0.2) ? `${QUEUES[0]},${QUEUES[1]}` : QUEUES[0],
+      wait: this.dice.pick(["stream", "stream", "stream", "poll"])
     }
     this.oneServer = this.dice.chance(0.7)
     this.trace = traced ? [] : undefined
@@ -548,7 +553,9 @@ export class Cluster {
   /** Everything a process asks of the world goes through here. `arrived` false: it is certain that nothing was sent. */
   passage(process: Process, link: Link, failure: (operation: string, arrived?: boolean) => unknown): Passage {
     // The error is of the service's own kind, which a passage for all services cannot say.
-    const fail = (operation: string, arrived?: boolean) => Effect.fail(failure(operation, arrived) as never)
+    // A stream that is lost says nothing, and never fails.
+    const fail = (operation: string, arrived?: boolean) =>
+      operation === "awaitEnd" ? (Effect.succeedNone as never) : Effect.fail(failure(operation, arrived) as never)
     const pause = (millis: number) => (millis === 0 ? Effect.void : Effect.sleep(millis))
     const trouble = (millis: number) => {
       if (link === "redis") process.troubledAt = this.time.now
@@ -581,7 +588,7 @@ export class Cluster {
           this.note(`${what}: ${process.links[link]}`, process.boot)
           return alive(away(name, call))
         }
-        if (name === "progress") this.records.looks(process, args[0] as Ticket) // what `progress` takes
+        if (LOOKS_AT_FAL.has(name)) this.records.looks(process, args[0] as Ticket) // what each of them takes
         const fate = this.weather.fate(name)
         const { delay, stops } = fate
         const master = this.#masters
@@ -642,7 +649,7 @@ export class Cluster {
 
   #isPoison(name: string, args: ReadonlyArray<unknown>) {
     if (name === "intend") return this.heavy.has(args[0] as string) // its first argument is the task
-    if (name !== "progress" || this.poison.size === 0) return false
+    if (!LOOKS_AT_FAL.has(name) || this.poison.size === 0) return false
     // A look at a request: its first argument is the ticket.
     const { requestId } = args[0] as { readonly requestId: string }
     const row = this.run(this.script.ledger).find((row) => row.requestId === requestId)

@@ -1,4 +1,4 @@
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Option } from "effect"
 import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import { Busy, GeneratorError, type Picture, type Ticket, Unknown } from "../../src/services/Generator.ts"
 import type { Dice } from "./Dice.ts"
@@ -8,9 +8,16 @@ import type { VirtualTime } from "./VirtualTime.ts"
 /** A request that is older than this no longer takes up the account (milliseconds). */
 const FORGOTTEN = 120_000
 
-/** fal's own ways, which no network has a part in: an account of few requests at once, and requests it is slow to know of. */
+/** How a status stream goes: it tells of the end when it has come, never says anything, is over early, or says so too early. */
+const STREAMS = ["honest", "silent", "over", "lying"] as const
+
+/**
+ * fal's own ways, which no network has a part in: an account of few requests at once, requests it is slow to know of, and status
+ * streams that are not to be relied on.
+ */
 export class Fal {
   readonly limit: number
+  readonly #streams: ReadonlyArray<(typeof STREAMS)[number]>
   readonly #slowToKnow: number
   readonly #unknownUntil = new Map<string, number>()
   readonly #dice: Dice
@@ -21,6 +28,7 @@ export class Fal {
   constructor(dice: Dice, time: VirtualTime, ledger: Effect.Effect<ReadonlyArray<LedgerRow>>) {
     this.limit = dice.pick([1, 2, Infinity, Infinity, Infinity, Infinity])
     this.#slowToKnow = dice.pick([0, 0, 0, 0.5])
+    this.#streams = dice.pick([...STREAMS.map((one) => [one]), STREAMS])
     this.#dice = dice
     this.#time = time
     this.#ledger = ledger
@@ -28,7 +36,7 @@ export class Fal {
   }
 
   get text() {
-    return `fal: ${this.limit} requests at once, unknown at first: ${this.#slowToKnow * 1000} of 1000`
+    return `fal: ${this.limit} requests at once, unknown at first: ${this.#slowToKnow * 1000} of 1000, streams: ${this.#streams.join(" or ")}`
   }
 
   /** fal's clock is right. */
@@ -45,6 +53,8 @@ export class Fal {
           if (running.length >= this.limit) return fail(new Busy({ detail: "Concurrent requests limit reached" }))
           return Effect.tap(call, (ticket) => Effect.sync(() => this.#accepted(ticket as unknown as Ticket)))
         })
+      case "awaitEnd":
+        return Effect.suspend(() => this.#stream(call))
       case "progress":
       case "result":
       case "cancel":
@@ -56,6 +66,19 @@ export class Fal {
         })
       default:
         return call
+    }
+  }
+
+  #stream<A, E>(honest: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    switch (this.#dice.pick(this.#streams)) {
+      case "honest":
+        return honest
+      case "silent":
+        return Effect.never
+      case "over":
+        return Effect.delay(Effect.succeedNone as never, this.#dice.between(0, 3000)) // what `awaitEnd` gives
+      case "lying":
+        return Effect.delay(Effect.succeed(Option.some({ inferenceSeconds: 0.1 }) as never), this.#dice.between(0, 3000)) // as above
     }
   }
 

@@ -70,7 +70,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
     case "robbery": {
       // Whoever takes this picture stands still for longer than its lease, and goes on while another has it in hand.
       cluster.run(script.jobs({ ends: "picture", after: 52_000 }))
-      const call = dice.pick(["intend", "late intend", "late intend", "late intend", "advance", "progress", "progress"])
+      const call = dice.pick(["intend", "late intend", "late intend", "late intend", "advance", "progress", "awaitEnd"])
       // Or for almost as long, and dies of its submit.
       if (call === "late intend") cluster.ambushes.push({ call: "intend", does: 28_000 }, { call: "submit", does: "death" })
       else cluster.ambushes.push({ call, does: 46_000 })
@@ -104,6 +104,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
       clients.send("outlived")
       const [call, does] = dice.pick([
         ["progress", "death"],
+        ["awaitEnd", "death"],
         ["advance", "death"],
         ["save", "request"],
         ["save", "death"]

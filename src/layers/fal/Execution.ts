@@ -1,4 +1,4 @@
-import { Effect, type Schema } from "effect"
+import { Clock, Effect, type Latch, type Schema } from "effect"
 import { Cancelled, GeneratorError, JobFailed, type Picture, Refused, Unreachable, Unreadable } from "../../services/Generator.ts"
 
 /** How a job ends, `after` so many milliseconds by the `Clock`. */
@@ -15,10 +15,12 @@ export interface Execution {
   readonly acceptedAt: number
   readonly job: Job
   cancelledAt: number | undefined
+  /** Open once it was cancelled. */
+  readonly cancelled: Latch.Latch
 }
 
 /** An execution as its ledger has it. */
-export interface LedgerRow extends Omit<Execution, "job" | "cancelledAt"> {
+export interface LedgerRow extends Omit<Execution, "job" | "cancelledAt" | "cancelled"> {
   /** Infinite for what never ends. */
   readonly endedAt: number
   readonly outcome: "running" | "picture" | "flagged" | "unreadable" | "refused" | "failed" | "cancelled"
@@ -37,10 +39,16 @@ const outcomeOf = (execution: Execution, now: number): LedgerRow["outcome"] => {
 
 export const isOver = (execution: Execution, now: number) => outcomeOf(execution, now) !== "running"
 
+/** Waits until it has ended, in whatever way. */
+export const untilOver = Effect.fnUntraced(function* (execution: Execution) {
+  const left = Math.max(0, endOf(execution) - (yield* Clock.currentTimeMillis))
+  yield* Effect.race(Number.isFinite(left) ? Effect.sleep(left) : Effect.never, execution.cancelled.await)
+})
+
 const billed: ReadonlySet<string> = new Set(["picture", "flagged", "unreadable"])
 
 export const rowOf = (execution: Execution, now: number): LedgerRow => {
-  const { cancelledAt: _, job: __, ...about } = execution
+  const { cancelled: _, cancelledAt: __, job: ___, ...about } = execution
   const outcome = outcomeOf(execution, now)
   return { ...about, endedAt: endOf(execution), outcome, units: billed.has(outcome) ? 1 : 0 }
 }

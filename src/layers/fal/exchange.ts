@@ -85,17 +85,48 @@ export const openConnections = (options: { readonly keepAlive: number; readonly 
 }
 export type Connections = ReturnType<typeof openConnections>
 
-const answered = ({ headersDistinct, statusCode }: http.IncomingMessage, content: Content): Answered => ({
+export const answered = ({ headersDistinct, statusCode }: http.IncomingMessage, content: Content): Answered => ({
   _tag: "Answered",
   status: statusCode ?? 0,
   header: (name) => headersDistinct[name]?.[0],
   ...content
 })
 
-const send = (connections: Connections, { body, headers, method, url }: Sending, signal: AbortSignal): Promise<Exchange> =>
+/** Sends one request, with `connectPatience` to connect, and gives its answer as soon as the headers are there. */
+export const open = (
+  connections: Connections,
+  { body, headers, method, url }: Sending,
+  signal: AbortSignal,
+  onAnswer: (answer: http.IncomingMessage) => void
+): http.ClientRequest => {
+  const { protocol } = new URL(url)
+  const { request } = protocol === "http:" ? http : https
+  const sending = request(
+    url,
+    {
+      method,
+      signal,
+      agent: connections.of(protocol),
+      maxHeaderSize: LONGEST_HEAD,
+      headers: body === null ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) }
+    },
+    onAnswer
+  )
+  sending.on("socket", (socket) => {
+    if (!socket.connecting) return
+    const late = setTimeout(
+      () => sending.destroy(Object.assign(new Error("connect timeout"), { code: "CONNECT_TIMEOUT" })),
+      connections.connectPatience
+    )
+    socket.once(protocol === "http:" ? "connect" : "secureConnect", () => clearTimeout(late))
+    socket.once("close", () => clearTimeout(late))
+  })
+  sending.end(body ?? undefined)
+  return sending
+}
+
+const send = (connections: Connections, sending: Sending, signal: AbortSignal): Promise<Exchange> =>
   new Promise((resolve) => {
-    const { protocol } = new URL(url)
-    const { request } = protocol === "http:" ? http : https
     const chunks: Array<Buffer> = []
     let read = 0
     let begun: http.IncomingMessage | undefined
@@ -108,46 +139,25 @@ const send = (connections: Connections, { body, headers, method, url }: Sending,
           : failed(error, came)
       )
     }
-    const sending = request(
-      url,
-      {
-        method,
-        signal,
-        agent: connections.of(protocol),
-        maxHeaderSize: LONGEST_HEAD,
-        headers: body === null ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) }
-      },
-      (answer) => {
-        begun = answer
-        answer.on("data", (chunk: Buffer) => {
-          chunks.push(chunk)
-          read += chunk.length
-          if (read <= LONGEST_ANSWER) return
-          resolve(answered(answer, beginning()))
-          answer.destroy()
-        })
-        answer.on("error", broke)
-        answer.on("end", () => {
-          // An answer cut short ends too, without being complete.
-          if (!answer.complete) return broke(Object.assign(new Error("cut short"), { code: "ECONNRESET" }))
-          contentOf(Buffer.concat(chunks), answer.headers["content-encoding"] ?? "").then(
-            (content) => resolve(answered(answer, content)),
-            broke
-          )
-        })
-      }
-    )
-    sending.on("error", broke)
-    sending.on("socket", (socket) => {
-      if (!socket.connecting) return
-      const late = setTimeout(
-        () => sending.destroy(Object.assign(new Error("connect timeout"), { code: "CONNECT_TIMEOUT" })),
-        connections.connectPatience
-      )
-      socket.once(protocol === "http:" ? "connect" : "secureConnect", () => clearTimeout(late))
-      socket.once("close", () => clearTimeout(late))
-    })
-    sending.end(body ?? undefined)
+    open(connections, sending, signal, (answer) => {
+      begun = answer
+      answer.on("data", (chunk: Buffer) => {
+        chunks.push(chunk)
+        read += chunk.length
+        if (read <= LONGEST_ANSWER) return
+        resolve(answered(answer, beginning()))
+        answer.destroy()
+      })
+      answer.on("error", broke)
+      answer.on("end", () => {
+        // An answer cut short ends too, without being complete.
+        if (!answer.complete) return broke(Object.assign(new Error("cut short"), { code: "ECONNRESET" }))
+        contentOf(Buffer.concat(chunks), answer.headers["content-encoding"] ?? "").then(
+          (content) => resolve(answered(answer, content)),
+          broke
+        )
+      })
+    }).on("error", broke)
   })
 
 /**

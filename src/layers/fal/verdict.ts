@@ -9,6 +9,7 @@ import {
   type Picture,
   type Progress,
   Refused,
+  type SaidEnded,
   type Ticket,
   Uncertain,
   Unknown,
@@ -137,7 +138,7 @@ export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress
     return Result.succeed(ended(null))
   }
   if (!Body.isOfFal(exchange)) return fail(new Unreachable({ detail: "the status cannot be read" }))
-  const { metrics, queue_position } = Body.fieldsOf(exchange) ?? {}
+  const { queue_position } = Body.fieldsOf(exchange) ?? {}
   switch (said.status) {
     case "IN_QUEUE":
       return Result.succeed({ _tag: "Queued", position: Body.numberOf(queue_position) ?? null })
@@ -146,16 +147,20 @@ export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress
     default: {
       // A word of fal's that we do not know: it answers 202 while a request goes on. Taken for ended too early, its result says so.
       if (said.status !== "COMPLETED" && exchange.status === 202) return Result.succeed({ _tag: "Running" })
-      const inference = Body.numberOf(Body.isFields(metrics) ? metrics["inference_time"] : undefined)
-      return Result.succeed(
-        ended(
-          inference !== undefined && inference >= 0 ? inference : null,
-          said.type === "" ? undefined : jobEnded(exchange, said)
-        )
-      )
+      return Result.succeed(ended(inferenceOf(exchange), said.type === "" ? undefined : jobEnded(exchange, said)))
     }
   }
 }
+
+const inferenceOf = (answer: Answered): number | null => {
+  const { metrics } = Body.fieldsOf(answer) ?? {}
+  const seconds = Body.numberOf(Body.isFields(metrics) ? metrics["inference_time"] : undefined)
+  return seconds !== undefined && seconds >= 0 ? seconds : null
+}
+
+/** Whether an event of a status stream says that the request has ended. Any other, and what cannot be read, says nothing. */
+export const told = (event: Answered): SaidEnded | undefined =>
+  Body.said(event).status === "COMPLETED" ? { inferenceSeconds: inferenceOf(event) } : undefined
 
 /** Why a job ended without a picture. */
 const jobEnded = (answer: Answered, said: Body.Said): GeneratorError["reason"] => {

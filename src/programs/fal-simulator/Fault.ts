@@ -48,6 +48,19 @@ export const answerFaults = {
   endless: "begins the answer and goes on for ever, as fast as it is read",
   trickle: "begins the answer and goes on for ever, a byte every `ms`"
 } as const
+/** What is wrong with a status stream that is opened. */
+export const streamFaults = {
+  "stream-silent": "says nothing, for ever",
+  "stream-lies": "says at once that the request has ended, and ends",
+  "stream-ends": "ends in order after its first event",
+  "stream-cut": "cuts the connection after its first event",
+  "stream-slow": "tells each event `ms` late",
+  "stream-rubbish": "sends events that are no statuses before those that are",
+  "stream-huge": "begins with an event of 3 MB",
+  "stream-endless": "sends comments for ever, as fast as they are read, and nothing else",
+  "stream-trickle": "sends a byte of a comment every `ms`, for ever, and nothing else",
+  "stream-untyped": "has the content type of JSON"
+} as const
 /** What happens to the job of a submit that was accepted. */
 export const jobFaults = {
   "job-error": "ends with the error `type`, under another `status` if one is given",
@@ -62,11 +75,11 @@ export const jobFaults = {
   "job-named": "has the request id `type`"
 } as const
 type JobKind = keyof typeof jobFaults
-const kinds = [...keysOf(requestFaults), ...keysOf(answerFaults), ...keysOf(jobFaults)]
+const kinds = [...keysOf(requestFaults), ...keysOf(answerFaults), ...keysOf(streamFaults), ...keysOf(jobFaults)]
 
 /**
  * One thing that goes wrong `times` times, after `skip` requests of its route went well; with `endpoint`, for requests of that
- * endpoint alone. Job faults belong to `submit`.
+ * endpoint alone. Job faults belong to `submit`, and those of streams to `stream`.
  */
 export const Fault = Schema.Struct({
   route: Route,

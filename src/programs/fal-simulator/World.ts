@@ -37,6 +37,8 @@ export class World {
   readonly faults = new Faults()
   readonly media = new Map<string, Media>()
   readonly calls: Record<Route, number> = { submit: 0, status: 0, stream: 0, result: 0, cancel: 0, media: 0, platform: 0 }
+  /** Status streams that are open. */
+  streams = 0
   readonly queue = new Queue(() => this.settings)
   readonly key: string | undefined
   /** Runs something for as long as the simulator is there. */

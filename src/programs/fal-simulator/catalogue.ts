@@ -1,4 +1,4 @@
-import { answerFaults, jobFaults, requestFaults, Route } from "./Fault.ts"
+import { answerFaults, jobFaults, requestFaults, Route, streamFaults } from "./Fault.ts"
 import * as JobErrors from "./jobErrors.ts"
 import { odd } from "./odd.ts"
 
@@ -19,6 +19,9 @@ export const catalogue = [
   "",
   "  With the request taken, and billed where it is a submit, spoiling its answer alone:",
   ...lines(answerFaults),
+  "",
+  "  To a status stream that is opened (route `stream`):",
+  ...lines(streamFaults),
   "",
   "  To the job of a submit that was accepted (route `submit`):",
   ...lines(jobFaults),

@@ -37,11 +37,13 @@ export const status = Effect.fnUntraced(function* (world: World, app: string, re
   return json(code, statusBody(world, execution, asked), { "x-fal-request-id": encodeURIComponent(requestId) })
 })
 
-/** The next event of a status stream, and whether it is the last. */
+/** What a status stream says now, whether that is the last of it, and in how many milliseconds the request is due to end. */
 export const event = Effect.fnUntraced(function* (world: World, app: string, requestId: string, asked: Asked) {
   const execution = yield* find(world, app, requestId)
   if (execution === undefined) return undefined
-  return { text: `data: ${JSON.stringify(statusBody(world, execution, asked))}\n\n`, last: execution.ending !== null }
+  const { ending, ready, startedAt, takes } = execution
+  const dueIn = ready && startedAt !== null ? Math.max(0, startedAt + takes - (yield* world.now)) : Infinity
+  return { status: statusBody(world, execution, asked), last: ending !== null, dueIn }
 })
 
 export const result = Effect.fnUntraced(function* (world: World, app: string, requestId: string): Effect.fn.Return<Reply> {

@@ -1,67 +1,18 @@
 import { Effect } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { isJobFault } from "./Fault.ts"
-import { type Asked, detail, html, json, type Reply } from "./Reply.ts"
-import * as Requests from "./requests.ts"
+import { type Asked, detail, html, json } from "./Reply.ts"
 import { targetOf, unauthorized } from "./routes.ts"
+import { begin, cut, pour, send, sendTwice } from "./send.ts"
 import { spoil } from "./spoil.ts"
+import { stream } from "./stream.ts"
 import type { World } from "./World.ts"
-
-/** Between two looks of a status stream (milliseconds). */
-const STREAM_GAP = 50
 
 const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
   const parts: Array<Buffer> = []
   for await (const part of request) parts.push(part)
   return Buffer.concat(parts)
 }
-
-const send = (response: ServerResponse, { body, headers, status }: Reply) => {
-  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) })
-  response.end(body)
-}
-const sendTwice = (response: ServerResponse, { body, headers, status }: Reply) => {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, [value, value])
-  response.writeHead(status, { "content-length": Buffer.byteLength(body) })
-  response.end(body)
-}
-/** Begins with half of the body, and never ends it. */
-const begin = (response: ServerResponse, { body, headers, status }: Reply) => {
-  response.writeHead(status, { ...headers })
-  response.write(body.slice(0, Math.floor(body.length / 2)))
-}
-const BLANKS = Buffer.alloc(64 * 1024, " ")
-const pour = (response: ServerResponse) => {
-  while (!response.destroyed && response.write(BLANKS));
-  if (!response.destroyed) response.once("drain", () => pour(response))
-}
-/** RST rather than FIN, with headers and half of the body before it where asked for. */
-const cut = (response: ServerResponse, reply?: Reply) => {
-  if (reply === undefined) return response.socket?.resetAndDestroy()
-  response.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(reply.body) })
-  response.write(reply.body.slice(0, Math.floor(reply.body.length / 2)), () =>
-    setTimeout(() => response.socket?.resetAndDestroy(), 20)
-  )
-}
-
-const stream = Effect.fnUntraced(function* (
-  world: World,
-  response: ServerResponse,
-  asked: Asked,
-  app: string,
-  requestId: string
-) {
-  let told = ""
-  for (;;) {
-    const next = yield* Requests.event(world, app, requestId, asked)
-    if (next === undefined) return response.headersSent ? response.end() : send(response, detail(404, "Request not found"))
-    if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream", "x-fal-request-id": requestId })
-    if (next.text !== told) response.write(next.text)
-    told = next.text
-    if (next.last || response.destroyed) return response.end()
-    yield* Effect.sleep(STREAM_GAP)
-  }
-})
 
 const signature = ({ url }: Asked) => ({ "x-fal-request-id": url.pathname.split("/requests/")[1]?.split("/")[0] ?? "none" })
 
@@ -121,7 +72,7 @@ const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMes
     default:
   }
   const refusal = unauthorized(world, asked, route)
-  if (refusal === undefined && target.stream !== undefined) return yield* stream(world, response, asked, ...target.stream)
+  if (refusal === undefined && target.stream !== undefined) return yield* stream(world, response, asked, target.stream, fault)
   const good = refusal ?? (yield* answer(world, asked))
   const reply = fault === undefined ? good : spoil(fault, good)
   switch (fault?.kind) {
@@ -143,7 +94,7 @@ const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMes
       return send(response, reply)
     case "endless":
       begin(response, reply)
-      return pour(response)
+      return pour(response, " ")
     case "trickle":
       begin(response, reply)
       while (!response.destroyed) {

@@ -26,6 +26,10 @@ export interface Simulator {
   readonly ledger: Effect.Effect<ReadonlyArray<LedgerRow>>
   /** HTTP requests so far, whatever became of them. */
   readonly calls: Effect.Effect<Readonly<Record<Route, number>>>
+  /** Connections that are open. */
+  readonly connections: Effect.Effect<number>
+  /** Status streams that are open. */
+  readonly streams: Effect.Effect<number>
   /** Adds faults to those still to come. */
   readonly setFaults: (...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
   readonly clearFaults: Effect.Effect<void>
@@ -61,6 +65,10 @@ export const simulate = Effect.fn("fal.simulate")(function* (options: Options = 
     url: `http://${host.includes(":") ? `[${host}]` : host}:${typeof address === "object" && address !== null ? address.port : port}`,
     ledger: ledger(world),
     calls: Effect.sync(() => ({ ...world.calls })),
+    connections: Effect.callback((resume) => {
+      server.getConnections((_, count) => resume(Effect.succeed(count)))
+    }),
+    streams: Effect.sync(() => world.streams),
     setFaults: (...faults) => Effect.sync(() => world.faults.add(faults)),
     clearFaults: Effect.sync(() => world.faults.clear()),
     settings: Effect.sync(() => world.settings),

@@ -3,6 +3,7 @@ import type { Endpoints } from "../../services/Endpoints.ts"
 import { Generator, GeneratorError, type Ticket } from "../../services/Generator.ts"
 import type { Journal } from "../../services/Journal.ts"
 import { Metrics, type Use } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../Task.ts"
 import { charged } from "./charged.ts"
@@ -10,24 +11,22 @@ import { refused } from "./endpoint.ts"
 import * as Entry from "./Entry.ts"
 import { later } from "./putOff.ts"
 import { grace, type Order, resubmit } from "./submit.ts"
-import { type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
-
-/** What a picture that was paid for is good for. */
+import { untold, type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
 const tag = ({ reason }: GeneratorError) => reason._tag
 const isOfTheJob = (reason: GeneratorError["reason"]) => reason._tag === "Unreachable" && reason.ofTheJob === true
 /** A success that cannot be read is looked at once more: what stands between us and fal may have spoilt it (seconds). */
 const SECOND_LOOK = "5 seconds"
 
-/** The result, read again while it may be had: a moment's trouble must not pass for a picture that is gone. */
-const read = Effect.fnUntraced(function* (ticket: Ticket) {
+/** The result, read again while it may be had: a moment's trouble must not pass for a picture that is gone. `known` was the first look. */
+const read = Effect.fnUntraced(function* (ticket: Ticket, known: Waited["result"]) {
   const generator = yield* Generator
   const looks = Effect.retry(generator.result(ticket), {
     while: ({ reason }) => (reason._tag === "Unreachable" && reason.retryAfter === undefined) || reason._tag === "Unknown",
     schedule: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
   })
   return yield* Effect.catchIf(
-    looks,
+    known === undefined ? looks : Effect.fromResult(known),
     (error) => tag(error) === "Unreadable",
     () => Effect.andThen(Effect.sleep(SECOND_LOOK), looks)
   )
@@ -37,11 +36,11 @@ const read = Effect.fnUntraced(function* (ticket: Ticket) {
 const bring = Effect.fn("generation.collect")(function* (
   payer: Entry.Payer,
   submitted: Entry.Submitted,
-  { failure, tookMs }: Waited,
+  { failure, result, tookMs }: Waited,
   use: Use
 ) {
   const metrics = yield* Metrics
-  const picture = yield* read(Entry.ticketOf(submitted)).pipe(
+  const picture = yield* read(Entry.ticketOf(submitted), result).pipe(
     // fal keeps no result of some that failed, or gives no reason there, but the status has said why.
     Effect.mapError((error) =>
       failure !== undefined && (tag(error) === "Unknown" || isOfTheJob(error.reason))
@@ -124,12 +123,14 @@ const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
     }
   })
 
-const observeWait = Effect.fnUntraced(function* (endpoint: string, took: number, inference: number | null) {
+const observeWait = Effect.fnUntraced(function* (endpoint: string, { inferenceSeconds, noticedBy, tookMs }: Waited) {
   const metrics = yield* Metrics
+  const took = tookMs / 1000
+  yield* metrics.count("fal_ends_noticed_total", { by: noticedBy })
   yield* metrics.observe("fal_wait_seconds", { endpoint }, took)
-  if (inference === null) return
-  yield* metrics.observe("fal_inference_seconds", { endpoint }, inference)
-  yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inference))
+  if (inferenceSeconds === null) return
+  yield* metrics.observe("fal_inference_seconds", { endpoint }, inferenceSeconds)
+  yield* metrics.observe("fal_queue_seconds", { endpoint }, Math.max(0, took - inferenceSeconds))
 })
 
 /** When it was made, by the clock of this machine. */
@@ -169,8 +170,12 @@ export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, k
 /** Waits for what was bought, until it has ended one way or the other. With a request at fal the task has begun. */
 export const collect = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted) {
   yield* yield* Begin
-  return yield* waitUntilEnded(Entry.ticketOf(submitted), yield* UsualTimes, madeAt(payer, submitted)).pipe(
-    Effect.tap(({ inferenceSeconds, tookMs }) => observeWait(submitted.endpoint, tookMs / 1000, inferenceSeconds)),
+  const generator = yield* Generator
+  const { FAL_WAIT } = yield* Settings.of("FAL_WAIT").pipe(Effect.orDie)
+  const ticket = Entry.ticketOf(submitted)
+  const hint = FAL_WAIT === "stream" ? generator.awaitEnd(ticket) : untold
+  return yield* waitUntilEnded(ticket, yield* UsualTimes, madeAt(payer, submitted), hint).pipe(
+    Effect.tap((waited) => observeWait(submitted.endpoint, waited)),
     Effect.flatMap((waited) => bring(payer, submitted, waited, "used")),
     Effect.catchTag("GeneratorError", endedBadly(payer, submitted))
   )
@@ -183,7 +188,7 @@ const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
 export const recall = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
-  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, madeAt(payer, submitted)).pipe(
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, madeAt(payer, submitted), untold).pipe(
     Effect.flatMap((waited) => bring(payer, submitted, waited, use)),
     // Nobody else will look: a pause that fal asks for is waited for here, within the hard limit.
     Effect.retry({

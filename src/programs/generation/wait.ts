@@ -1,5 +1,6 @@
-import { Clock, Context, Effect, Random } from "effect"
-import { Generator, type GeneratorError, type Ticket } from "../../services/Generator.ts"
+import { Clock, Context, Effect, Fiber, Option, Random, Result } from "effect"
+import { Generator, type GeneratorError, type Picture, type SaidEnded, type Ticket } from "../../services/Generator.ts"
+import type { Noticer } from "../../services/Metrics.ts"
 
 /** How long requests of an endpoint have been taking, seen from here (milliseconds). Shared by the tasks of a process. */
 export interface Usual {
@@ -66,40 +67,91 @@ export interface Waited {
   readonly inferenceSeconds: number | null
   /** What fal says it failed of. */
   readonly failure: GeneratorError["reason"] | undefined
+  /** What its result has been found to be already. */
+  readonly result: Result.Result<Picture, GeneratorError> | undefined
+  readonly noticedBy: Noticer
 }
 
 /**
- * Waits until fal has ended the request, well or badly; the result tells which. `known` says when it was submitted, so that
- * a request found again after a crash is looked at at once when its time has passed. There is no limit of its own.
+ * How much later the looks come while a stream may still tell (milliseconds): most pictures then need none, and the end of one
+ * whose stream is silent is noticed within a second of the time at which it would have been.
+ */
+const LAG = 500
+
+/** The hint of a wait that has none. */
+export const untold: Effect.Effect<Option.Option<SaidEnded>> = Effect.succeedNone
+
+/**
+ * Waits until fal has ended the request, well or badly; the result tells which. `submittedAt` lets a request found again after a
+ * crash be looked at at once when its time has passed. `hint` may tell of the end before a look does. It is believed only where the
+ * result bears it out, and what it does not say the looks find out. There is no limit of its own.
  */
 export const waitUntilEnded = Effect.fn("generation.wait")(function* (
   ticket: Ticket,
   usual: Usual,
-  submittedAt: number
-): Effect.fn.Return<Waited, GeneratorError, Generator> {
+  submittedAt: number,
+  hint: Effect.Effect<Option.Option<SaidEnded>>
+) {
   const generator = yield* Generator
   let startedAt = submittedAt
   // Found again after its time: when it ended nobody saw, so it says nothing about how long one takes.
   const late = (yield* Clock.currentTimeMillis) - submittedAt > usual.of(ticket.endpoint)
+  const hinted = yield* Effect.forkScoped(late ? untold : hint, { startImmediately: true })
+  let lag = hinted.pollUnsafe() === undefined ? LAG : 0
+  let lookNow = late
+  let noticedBy: Noticer = "poll"
   let troubles = 0
   let pause = 0
   let queuedLooks = 0
-  for (let looks = 0; ; looks++) {
-    const now = yield* Clock.currentTimeMillis
-    const expected = usual.of(ticket.endpoint)
-    const gap =
-      looks === 0 && now - startedAt > expected
-        ? 0
-        : troubles > 0
-          ? Math.max(pause, TROUBLE_GAP * 2 ** troubles * (0.5 + (yield* Random.next) / 2))
-          : queuedLooks > 0
-            ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
-            : nextLook(now - startedAt, expected, usual.sure(ticket.endpoint)) - (now - startedAt)
+  const ended = (at: number, more: Partial<Waited> = {}): Waited => ({
+    tookMs: at - submittedAt,
+    inferenceSeconds: null,
+    failure: undefined,
+    result: undefined,
+    noticedBy,
+    ...more
+  })
+  const learn = (at: number, inferenceSeconds: number | null) => {
+    if (!late) usual.saw(ticket.endpoint, at - startedAt, inferenceSeconds === null ? null : inferenceSeconds * 1000)
+  }
+
+  for (;;) {
+    const elapsed = (yield* Clock.currentTimeMillis) - startedAt - lag
+    const gap = lookNow
+      ? 0
+      : troubles > 0
+        ? Math.max(pause, TROUBLE_GAP * 2 ** troubles * (0.5 + (yield* Random.next) / 2))
+        : queuedLooks > 0
+          ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
+          : nextLook(elapsed, usual.of(ticket.endpoint), usual.sure(ticket.endpoint)) - elapsed
     // Whole milliseconds, as clocks count them: a fraction would be slept off at once, and looked at again and again.
-    yield* Effect.sleep(Math.ceil(gap))
-    const progress = yield* Effect.result(generator.progress(ticket))
-    if (progress._tag === "Failure") {
-      const { reason } = progress.failure
+    const look = Effect.delay(Effect.result(generator.progress(ticket)), Math.ceil(gap))
+    const seen = yield* lag === 0 ? look : Effect.raceFirst(look, Fiber.join(hinted))
+    const at = yield* Clock.currentTimeMillis
+
+    if (Option.isOption(seen)) {
+      lag = 0
+      if (Option.isNone(seen)) continue
+      noticedBy = "stream"
+      const { inferenceSeconds } = seen.value
+      const result = yield* Effect.result(generator.result(ticket))
+      if (Result.isSuccess(result) || !saysNothing(result.failure)) {
+        learn(at, inferenceSeconds)
+        return ended(at, { inferenceSeconds, result })
+      }
+      lookNow = true
+      continue
+    }
+
+    lookNow = false
+    if (Result.isSuccess(seen) && seen.success._tag === "Ended") {
+      const { failure, inferenceSeconds } = seen.success
+      learn(at, inferenceSeconds)
+      return ended(at, { inferenceSeconds, failure })
+    }
+    noticedBy = "poll"
+    if (Result.isFailure(seen)) {
+      const { reason } = seen.failure
       pause = reason._tag === "Unreachable" ? (reason.retryAfter ?? 0) * 1000 : 0
       // Believed once it is said again and again: fal has been seen not to know a request that it had just accepted, and taking
       // one for lost may pay twice.
@@ -107,20 +159,13 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
       if (passing && ++troubles <= TROUBLES) continue
       // A result that is there tells more than a status that is not.
       const result = reason._tag === "Unknown" ? yield* Effect.result(generator.result(ticket)) : undefined
-      if (result === undefined || (result._tag === "Failure" && saysNothing(result.failure))) return yield* progress.failure
-      return { tookMs: (yield* Clock.currentTimeMillis) - submittedAt, inferenceSeconds: null, failure: undefined }
+      if (result === undefined || (Result.isFailure(result) && saysNothing(result.failure))) return yield* seen.failure
+      return ended(yield* Clock.currentTimeMillis)
     }
     troubles = 0
-    const at = yield* Clock.currentTimeMillis
-    if (progress.success._tag === "Ended") {
-      const tookMs = at - startedAt
-      const { failure, inferenceSeconds } = progress.success
-      if (!late) usual.saw(ticket.endpoint, tookMs, inferenceSeconds === null ? null : inferenceSeconds * 1000)
-      return { tookMs: at - submittedAt, inferenceSeconds, failure }
-    }
-    if (progress.success._tag === "Queued") {
+    if (seen.success._tag === "Queued") {
       queuedLooks++
       startedAt = at
     } else queuedLooks = 0
   }
-})
+}, Effect.scoped)

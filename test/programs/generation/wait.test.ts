@@ -1,8 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Layer, type Option } from "effect"
 import { TestClock } from "effect/testing"
-import { makeUsual, nextLook, waitUntilEnded } from "../../../src/programs/generation/wait.ts"
-import { Generator, GeneratorError, JobFailed, Unknown, Unreachable } from "../../../src/services/Generator.ts"
+import { makeUsual, nextLook, untold, waitUntilEnded } from "../../../src/programs/generation/wait.ts"
+import {
+  Generator,
+  GeneratorError,
+  JobFailed,
+  type Picture,
+  Refused,
+  type SaidEnded,
+  Unknown,
+  Unreachable
+} from "../../../src/services/Generator.ts"
 
 const ticket = { endpoint: "fal-ai/flux/dev", requestId: "r" }
 
@@ -32,7 +41,7 @@ const request = (times: {
 const noticed = (times: Parameters<typeof request>[0], usual = makeUsual()) =>
   Effect.gen(function* () {
     const { layer, looks } = request(times)
-    const fiber = yield* Effect.forkChild(Effect.exit(Effect.provide(waitUntilEnded(ticket, usual, 0), layer)))
+    const fiber = yield* Effect.forkChild(Effect.exit(Effect.provide(waitUntilEnded(ticket, usual, 0, untold), layer)))
     yield* TestClock.adjust("10 minutes")
     const exit = yield* Fiber.join(fiber)
     return { late: exit._tag === "Success" ? exit.value.tookMs - times.ends : Number.NaN, looks: looks(), exit }
@@ -160,8 +169,160 @@ describe("waiting for a picture", () => {
     Effect.gen(function* () {
       const { layer } = request({ ends: 2000 })
       yield* TestClock.adjust("1 minute")
-      const { tookMs } = yield* Effect.provide(waitUntilEnded(ticket, makeUsual(), 0), layer) // no time passes
+      const { tookMs } = yield* Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, untold), layer) // no time passes
       assert.strictEqual(tookMs, 60_000)
+    })
+  )
+})
+
+const picture: Picture = { url: "u", width: 1, height: 1, contentType: null, seed: 1, flagged: false, billableUnits: 1 }
+type Hint = Effect.Effect<Option.Option<SaidEnded>>
+const tells = (after: number, inferenceSeconds: number | null = null): Hint =>
+  Effect.delay(Effect.succeedSome({ inferenceSeconds }), after)
+const givesUp = (after: number): Hint => Effect.delay(Effect.succeedNone, after)
+
+/** A wait for a request that ends at `ends`, with a stream; what it asked of fal, in this order. */
+const waited = Effect.fnUntraced(
+  function* (
+    ends: number,
+    hint: Hint,
+    {
+      failure,
+      hangs = false,
+      usual = makeUsual()
+    }: {
+      readonly failure?: GeneratorError["reason"]
+      readonly hangs?: boolean
+      readonly usual?: ReturnType<typeof makeUsual>
+    } = {}
+  ) {
+    const asked: Array<string> = []
+    const over = Effect.map(Clock.currentTimeMillis, (now) => now >= ends)
+    const layer = Layer.mock(Generator, {
+      progress: () =>
+        Effect.gen(function* () {
+          asked.push("status")
+          if (hangs) return yield* Effect.never
+          return (yield* over) ? ({ _tag: "Ended", inferenceSeconds: 7 } as const) : ({ _tag: "Running" } as const)
+        }),
+      result: () =>
+        Effect.gen(function* () {
+          asked.push("result")
+          if (!(yield* over)) return yield* new GeneratorError({ reason: new Unreachable({ detail: "in progress" }) })
+          return failure === undefined ? picture : yield* new GeneratorError({ reason: failure })
+        })
+    })
+    let listening = 0
+    const stream = Effect.suspend(() => {
+      listening++
+      return Effect.ensuring(
+        hint,
+        Effect.sync(() => listening--)
+      )
+    })
+    const fiber = yield* Effect.forkChild(Effect.provide(waitUntilEnded(ticket, usual, 0, stream), layer))
+    yield* TestClock.adjust("10 minutes")
+    const seen = yield* Fiber.join(fiber)
+    return { ...seen, late: seen.tookMs - ends, asked, listening }
+  },
+  (test) => Effect.provide(test, TestClock.layer())
+)
+
+describe("waiting for a picture with a stream", () => {
+  it.effect("that tells of the end: it is noticed at once, and nothing but the result is asked", () =>
+    Effect.gen(function* () {
+      for (const ends of [50, 700, 2000, 2400, 20_000]) {
+        const usual = makeUsual()
+        for (let n = 0; n < 9; n++) usual.saw(ticket.endpoint, ends, ends)
+        const { asked, inferenceSeconds, late, noticedBy, result } = yield* waited(ends, tells(ends, 0.5), { usual })
+        assert.deepStrictEqual([late, noticedBy, inferenceSeconds], [0, "stream", 0.5])
+        assert.deepStrictEqual(asked, ["result"])
+        assert.strictEqual(result?._tag, "Success")
+      }
+    })
+  )
+
+  it.effect("that is silent: it is noticed within a second of when it would be without one", () =>
+    Effect.gen(function* () {
+      for (const ends of [100, 1850, 1950, 2050, 2200, 3000, 5000, 20_000, 100_000]) {
+        const alone = yield* waited(ends, untold)
+        const beside = yield* waited(ends, Effect.never)
+        assert.isAtMost(beside.late - alone.late, 1000, `${ends}`)
+        assert.deepStrictEqual([beside.noticedBy, alone.noticedBy], ["poll", "poll"])
+        assert.strictEqual(beside.listening, 0, "the stream ends with the wait")
+      }
+    })
+  )
+
+  it.effect("that gives up, at whatever time: it is noticed as it would be without one", () =>
+    Effect.gen(function* () {
+      for (const after of [0, 1, 500, 1500, 1879, 1995]) {
+        const { late, noticedBy } = yield* waited(2000, givesUp(after))
+        assert.isAtMost(late, 80, `${after}`)
+        assert.strictEqual(noticedBy, "poll")
+      }
+    })
+  )
+
+  it.effect("that says so too early: the result says no, the status too, and the looks find out", () =>
+    Effect.gen(function* () {
+      const { asked, late, noticedBy } = yield* waited(2000, tells(300))
+      assert.isAtMost(late, 80)
+      assert.strictEqual(noticedBy, "poll")
+      assert.deepStrictEqual(asked.slice(0, 2), ["result", "status"])
+      assert.strictEqual(asked.filter((what) => what === "result").length, 1)
+    })
+  )
+
+  it.effect("that tells of a failure: the result says which, and the status is not asked", () =>
+    Effect.gen(function* () {
+      const failure = new Refused({ status: 422, detail: "no", billableUnits: 0 })
+      const { asked, noticedBy, result } = yield* waited(2000, tells(2000), { failure })
+      assert.deepStrictEqual([asked, noticedBy, result?._tag], [["result"], "stream", "Failure"])
+    })
+  )
+
+  it.effect("that tells of the end of one whose result says nothing: the status decides, and the stream has noticed it", () =>
+    Effect.gen(function* () {
+      for (const failure of [new Unknown({ detail: "404" }), new Unreachable({ detail: "502" })]) {
+        const { asked, inferenceSeconds, late, noticedBy, result } = yield* waited(2000, tells(2000), { failure })
+        assert.deepStrictEqual([asked, noticedBy, late], [["result", "status"], "stream", 0])
+        assert.deepStrictEqual([result, inferenceSeconds], [undefined, 7])
+      }
+    })
+  )
+
+  it.effect("is heard while a look hangs", () =>
+    Effect.gen(function* () {
+      const { asked, late } = yield* waited(3000, tells(3000), { hangs: true })
+      assert.deepStrictEqual([asked, late], [["status", "result"], 0])
+    })
+  )
+
+  it.effect("is not opened for a request found again after its time", () =>
+    Effect.gen(function* () {
+      const { layer } = request({ ends: 2000 })
+      yield* TestClock.adjust("1 minute")
+      const opened = Effect.die(new Error("opened"))
+      yield* Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, opened), layer)
+    })
+  )
+
+  it.effect("is given up at once by a wait that is interrupted", () =>
+    Effect.gen(function* () {
+      let open = false
+      const stream = Effect.acquireUseRelease(
+        Effect.sync(() => (open = true)),
+        () => Effect.never,
+        () => Effect.sync(() => (open = false))
+      )
+      const { layer } = request({ ends: 2000 })
+      const fiber = yield* Effect.forkChild(Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, stream), layer), {
+        startImmediately: true
+      })
+      assert.isTrue(open)
+      yield* Fiber.interrupt(fiber)
+      assert.isFalse(open)
     })
   )
 })
