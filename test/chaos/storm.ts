@@ -20,6 +20,9 @@ const troubles: ReadonlyArray<Fault> = [
   { route: "status", kind: "error", status: 503 },
   { route: "status", kind: "gateway" },
   { route: "status", kind: "accept-then-reset" },
+  { route: "stream", kind: "stream-silent" },
+  { route: "stream", kind: "stream-cut" },
+  { route: "stream", kind: "stream-lies" },
   { route: "result", kind: "error", status: 500 },
   { route: "result", kind: "accept-then-truncate" }
 ]

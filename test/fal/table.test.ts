@@ -1,6 +1,7 @@
 /** docs/fal.md and the tests of this folder name each other's rows. */
 import { assert, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
+import { streamFaults } from "../../src/programs/fal-simulator/Fault.ts"
 
 const here = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8")
 const files = ["contract", "errors"]
@@ -31,4 +32,8 @@ it("each row stands once, says all that a row says, and has a test", () => {
     assert.strictEqual(cells.filter((cell) => cell !== "").length, 4, row)
     for (const file of named) assert.include(files, file, row)
   }
+})
+
+it("each fault of a stream is set by a test of a row", () => {
+  for (const kind of Object.keys(streamFaults)) assert.match(here("./contract.test.ts"), new RegExp(`kind: "${kind}"`))
 })

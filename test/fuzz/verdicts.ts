@@ -161,6 +161,9 @@ const wrongs = (answer: Answered): ReadonlyArray<string> => {
     !["Busy", "Uncertain", "AcceptedWithoutId"].includes(reasonOf("progress", Verdict.progress(answer, endpoint))),
     "progress"
   )
+  const told = Verdict.told(answer)
+  expect(told === undefined || /completed/i.test(answer.text), "a stream is heard to say what it does not say")
+  expect((told?.inferenceSeconds ?? 0) >= 0, "a time before its beginning")
   reasonOf("cancel", Verdict.cancelled(answer, endpoint))
   reasonOf("probe", Verdict.probed(answer, endpoint))
   return wrong

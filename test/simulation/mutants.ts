@@ -12,6 +12,7 @@ const settle = "src/programs/worker/settle.ts"
 const payOnce = "src/programs/generation/payOnce.ts"
 const submit = "src/programs/generation/submit.ts"
 const collect = "src/programs/generation/collect.ts"
+const wait = "src/programs/generation/wait.ts"
 const finish = "src/programs/worker/finish.ts"
 const queue = "src/layers/memory/taskQueue.ts"
 const lease = "src/layers/memory/lease.ts"
@@ -389,5 +390,11 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "src/programs/worker/perform.ts",
     from: `isRunning: (vitals.requests.get(message.id)?.startedAt ?? null) !== null,`,
     to: `isRunning: false,`
+  },
+  {
+    name: "a stream that is silent is waited for",
+    file: wait,
+    from: `lag === 0 ? look : Effect.raceFirst(look, Fiber.join(hinted))`,
+    to: `lag === 0 ? look : Fiber.join(hinted)`
   }
 ]
