@@ -19,7 +19,12 @@ export const layer = Layer.effect(
     const redis = Effect.gen(function* () {
       const seen = new Set<string>()
       const one = yield* Effect.option(
-        redisFindings(atBroker, brokerNeeds(WORKER_QUEUES, channels.control, channels.events("worker.heartbeat")), seen)
+        redisFindings(
+          atBroker,
+          brokerNeeds(WORKER_QUEUES, channels.control, channels.events("worker.heartbeat")),
+          seen,
+          atBackend
+        )
       )
       const other = yield* Effect.option(redisFindings(atBackend, resultNeeds(atBackend.keyPrefix), seen))
       return [...Option.getOrElse(one, () => []), ...Option.getOrElse(other, () => [])]

@@ -26,7 +26,10 @@ const look = Effect.fnUntraced(function* (url: (db: number) => string) {
   const [atBroker, atBackend] = yield* Effect.all([broker, backend]).pipe(Effect.provide(urls))
   const seen = new Set<string>()
   const needs = brokerNeeds(["generator_queue"], "/4.celery.pidbox", "/4.celeryev/worker.heartbeat")
-  return [...(yield* redisFindings(atBroker, needs, seen)), ...(yield* redisFindings(atBackend, resultNeeds(""), seen))]
+  return [
+    ...(yield* redisFindings(atBroker, needs, seen, atBackend)),
+    ...(yield* redisFindings(atBackend, resultNeeds(""), seen))
+  ]
 })
 const states = (findings: ReadonlyArray<Finding>): Record<string, string> =>
   Object.fromEntries(findings.map(({ state, what }) => [what, state]))
@@ -37,7 +40,11 @@ const fine = {
   "broker on disk": "ok",
   "broker replicas": "ok",
   "broker rights": "ok",
+<<<<<<< HEAD
   "broker wake-up": "ok",
+=======
+  "results step": "ok",
+>>>>>>> ff28777 (Show in health whether one step stores a result and acknowledges)
   "results rights": "ok"
 }
 
@@ -78,7 +85,11 @@ describeWith(["redis"], "what is looked at of Redis", () => {
       assert.deepStrictEqual(states(told), {
         "broker server": "ok",
         "broker rights": "ok",
+<<<<<<< HEAD
         "broker wake-up": "ok",
+=======
+        "results step": "ok",
+>>>>>>> ff28777 (Show in health whether one step stores a result and acknowledges)
         "results server": "ok",
         "results rights": "ok"
       })
@@ -102,6 +113,21 @@ describeWith(["redis"], "what is looked at of Redis", () => {
     })
   )
 
+  it.live("tells whether one step stores a result and acknowledges, or two do", () =>
+    Effect.gen(function* () {
+      const server = yield* ownRedisWith({})
+      const findings = (results: string) =>
+        Effect.gen(function* () {
+          const urls = settings({ CELERY_BROKER_URL: server.url(4), CELERY_RESULT_BACKEND: results })
+          const [atBroker, atBackend] = yield* Effect.all([broker, backend]).pipe(Effect.provide(urls))
+          return says(yield* redisFindings(atBroker, brokerNeeds([], "", ""), new Set(), atBackend), "results step")
+        })
+      assert.strictEqual(yield* findings(server.url(5)), "stored in the step that acknowledges")
+      assert.match(yield* findings(server.url(5).replace("127.0.0.1", "localhost")), /^stored before a task is acknowledged/)
+      assert.match(yield* findings(server.url(99)), /^a script may not SELECT here/) // there are 16
+    })
+  )
+
   it.live("is a replica that takes no writes", () =>
     Effect.gen(function* () {
       const master = yield* ownRedisWith({})
@@ -122,7 +148,7 @@ describe("the rights that are looked at", () => {
     assert.isAbove(called.length, 20)
     assert.deepStrictEqual(
       [...new Set(called)].filter((name) => !commands.includes(name)),
-      []
+      ["SELECT"] // looked at beside: where a script may not, two steps do what one does
     )
   })
 })

@@ -4,7 +4,7 @@ import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import { Connection } from "./Connection.ts"
 import { optionsOf } from "./options.ts"
 import { missingRights, type Needs } from "./rights.ts"
-import type { Where } from "./where.ts"
+import { isSameServer, type Where } from "./where.ts"
 
 /** What one server says of itself; "" where it does not. */
 interface Server {
@@ -93,8 +93,32 @@ const wakes = ({ tracks }: Server): Finding =>
         "ACL SETUSER … +client|tracking"
       )
 
-/** What this Redis is like, over a connection of its own that is never made again. `seen`: the servers looked at before. */
-export const redisFindings = (where: Where, needs: Needs, seen: Set<string>) => {
+/** Whether one step stores a result and acknowledges, or two do. */
+const step = async (redis: Redis, queue: Where, results: Where): Promise<Finding> => {
+  const name = "results step"
+  if (!isSameServer(queue, results))
+    return ok(
+      name,
+      "stored before a task is acknowledged: results lie on another server, or under another name or user of this one"
+    )
+  const selected = await redis.eval("redis.call('SELECT', ARGV[1]) return 1", 0, Redacted.value(results.address).db).then(
+    () => true,
+    () => false
+  )
+  return selected
+    ? ok(name, "stored in the step that acknowledges")
+    : note(
+        name,
+        "a script may not SELECT here: a task takes one round trip more",
+        "keep queue and results in one database, or allow SELECT in scripts"
+      )
+}
+
+/**
+ * What this Redis is like, over a connection of its own that is never made again. `seen`: the servers looked at before; `results`:
+ * where a broker's results go.
+ */
+export const redisFindings = (where: Where, needs: Needs, seen: Set<string>, results?: Where) => {
   const what = where.setting === "CELERY_BROKER_URL" ? "broker" : "results"
   const user = Redacted.value(where.address).username ?? "default"
   return Effect.acquireUseRelease(
@@ -114,6 +138,7 @@ export const redisFindings = (where: Where, needs: Needs, seen: Set<string>) => 
     (redis) =>
       Effect.tryPromise(async () => {
         await redis.ping()
+        const settles = results === undefined ? [] : [await step(redis, where, results)]
         const server = await askServer(redis)
         const missing = await missingRights(redis, needs)
         const run = server.info("run_id")
@@ -141,6 +166,7 @@ export const redisFindings = (where: Where, needs: Needs, seen: Set<string>) => 
                 ]),
           rights,
           ...(what === "broker" ? [wakes(server)] : []),
+          ...settles,
           ...(verified === undefined
             ? []
             : [
