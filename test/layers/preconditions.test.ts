@@ -40,11 +40,8 @@ const fine = {
   "broker on disk": "ok",
   "broker replicas": "ok",
   "broker rights": "ok",
-<<<<<<< HEAD
   "broker wake-up": "ok",
-=======
   "results step": "ok",
->>>>>>> ff28777 (Show in health whether one step stores a result and acknowledges)
   "results rights": "ok"
 }
 
@@ -85,11 +82,8 @@ describeWith(["redis"], "what is looked at of Redis", () => {
       assert.deepStrictEqual(states(told), {
         "broker server": "ok",
         "broker rights": "ok",
-<<<<<<< HEAD
         "broker wake-up": "ok",
-=======
         "results step": "ok",
->>>>>>> ff28777 (Show in health whether one step stores a result and acknowledges)
         "results server": "ok",
         "results rights": "ok"
       })
