@@ -74,4 +74,9 @@ export const clientSettings = [
   "RESULT_EXPIRES",
   "RESULT_CHORD_ORDERED"
 ] as const satisfies ReadonlyArray<Settings.Name>
-export const databaseSettings = ["DATABASE_URL", "DATABASE_POOL"] as const satisfies ReadonlyArray<Settings.Name>
+export const databaseSettings = [
+  "DATABASE_URL",
+  "DATABASE_POOL",
+  "WORKER_CONCURRENCY",
+  "WORKER_AUTOSCALE"
+] as const satisfies ReadonlyArray<Settings.Name>

@@ -25,7 +25,9 @@ export const layer = Layer.unwrap(
     return Layer.mergeAll(
       Logger.layer([format === "pretty" ? Logger.consolePretty() : Logger.withConsoleError(Logger.formatJson)]),
       Layer.succeed(References.MinimumLogLevel, levels[level]),
-      Layer.succeed(Logger.LogToStderr, true)
+      Layer.succeed(Logger.LogToStderr, true),
+      // Nobody collects spans, and each costs a look at the stack.
+      Layer.succeed(References.TracerEnabled, false)
     )
   })
 )

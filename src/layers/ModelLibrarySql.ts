@@ -1,4 +1,4 @@
-import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { Duration, Effect, Layer, Option, RcMap, Schema, Semaphore } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
 import { LibraryError, Model, ModelLibrary, type NewModel, sample } from "../services/ModelLibrary.ts"
@@ -85,6 +85,8 @@ export const layer = Layer.effect(
         RETURNING ${columns}`
     }
 
+    /** Savers in this process wait for each other here, so that one of them at most waits for the lock with a connection. */
+    const turns = yield* RcMap.make({ lookup: (_templateId: string) => Semaphore.make(1) })
     /**
      * Savers of one template take turns: the lock ends with the transaction, and each statement after it sees what the turn before
      * has committed. A saver that freezes within its turn is cut off by the server.
@@ -93,11 +95,13 @@ export const layer = Layer.effect(
       sql`SELECT set_config('idle_in_transaction_session_timeout', '15s', true),
           pg_advisory_xact_lock(${LOCK_SPACE}::int, hashtext(${templateId}))::text`
 
-    const saveOnce = Effect.fnUntraced(function* (model: NewModel) {
+    const saveInTurn = Effect.fnUntraced(function* (model: NewModel) {
       yield* takeTurn(model.templateId)
       const saved = yield* byRequest(model.falRequestId)
       return saved.length > 0 ? saved : yield* insert(model)
     }, sql.withTransaction)
+    const saveOnce = (model: NewModel) =>
+      Effect.scoped(Effect.flatMap(RcMap.get(turns, model.templateId), (turn) => turn.withPermit(saveInTurn(model))))
 
     return ModelLibrary.of({
       save: Effect.fn("ModelLibrary.save")(function* (model: NewModel) {

@@ -1,5 +1,5 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect, Redacted, Result } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
 import * as Settings from "../services/Settings.ts"
 import * as DatabaseAddress from "../services/settings/DatabaseAddress.ts"
 import { counting } from "./counting.ts"
@@ -11,7 +11,12 @@ import { connectionOf } from "./postgres/connection.ts"
  */
 export const layer = PgClient.layerFrom(
   Effect.gen(function* () {
-    const { DATABASE_POOL, DATABASE_URL } = yield* Settings.of("DATABASE_URL", "DATABASE_POOL")
+    const settings = yield* Settings.of("DATABASE_URL", "DATABASE_POOL", "WORKER_CONCURRENCY", "WORKER_AUTOSCALE")
+    const { DATABASE_POOL, DATABASE_URL } = settings
+    const children = Option.match(settings.WORKER_AUTOSCALE, {
+      onNone: () => settings.WORKER_CONCURRENCY,
+      onSome: ({ max }) => max
+    })
     const address = Result.getOrThrow(DatabaseAddress.parse(Redacted.value(DATABASE_URL))) // as the setting was read
     const count = yield* counting
     const password = Redacted.make(address.password ?? "")
@@ -19,7 +24,7 @@ export const layer = PgClient.layerFrom(
       ...connectionOf(address),
       // The client asks for it at each connection, which is the one place where they can be counted.
       ...(address.password === undefined ? {} : { password: Effect.as(count("database_connections_total", {}), password) }),
-      maxConnections: DATABASE_POOL,
+      maxConnections: Option.getOrElse(DATABASE_POOL, () => Settings.connectionsFor(children)),
       applicationName: "model-generator",
       // Named statements live in one server session, and PgBouncer hands the next transaction another one.
       prepare: false,

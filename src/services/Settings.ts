@@ -53,7 +53,8 @@ const all = {
   RESULT_CHORD_ORDERED: flag(true),
 
   DATABASE_URL: required(forms.databaseUrl),
-  DATABASE_POOL: natural(4, 1, 100),
+  /** Connections at most; as many as `connectionsFor` the children when it is not set. */
+  DATABASE_POOL: optional(Form.whole(1, 100)),
 
   FAL_KEY: required(forms.falKey),
   FAL_MODEL: setting(forms.falModel, "fal-ai/flux/dev"),
@@ -127,6 +128,12 @@ const configOf = (name: Name): Config.Config<unknown> =>
       )
     )
   )
+
+/**
+ * How many connections to the database serve this many children: a picture needs one for some milliseconds at its end, and none while
+ * fal works.
+ */
+export const connectionsFor = (children: number) => Math.min(Math.max(4, Math.ceil(children / 8)), 16)
 
 /** The named settings, decoded. `yield* Settings.of("FAL_KEY", "FAL_MODEL")` */
 export const of = <const Names extends ReadonlyArray<Name>>(

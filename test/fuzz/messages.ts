@@ -5,7 +5,7 @@ import { remains } from "../../src/programs/celery/canvas/remains.ts"
 import * as Message from "../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../src/programs/celery/NewMessage.ts"
 import * as Reply from "../../src/programs/celery/Reply.ts"
-import { infoOf, requestOf } from "../../src/programs/celery/Request.ts"
+import { infosOf, requestOf } from "../../src/programs/celery/Request.ts"
 import * as TaskEvent from "../../src/programs/celery/TaskEvent.ts"
 import { UTC } from "../../src/programs/celery/Time.ts"
 import * as PythonJson from "../../src/services/PythonJson.ts"
@@ -85,7 +85,11 @@ export const checkMessage = Effect.fnUntraced(function* (raw: string) {
   assert.match(message.digest, /^[\w-]{22}$/)
   const request = requestOf(message, delivery)
   for (const safe of [true, false])
-    assert.isBelow(PythonJson.stringify(infoOf(request, "w@host", 1, safe)).length, 100_000, "inspect shows too much")
+    assert.isBelow(
+      PythonJson.stringify(infosOf([request], { name: "w@host", pid: 1 }, safe)).length,
+      100_000,
+      "inspect shows too much"
+    )
   const events = [TaskEvent.received(message, request), TaskEvent.succeeded(message.id, { a: [message.task] }, 1)]
   assert.isBelow(PythonJson.stringify(events).length, 50_000, "an event is too long")
   const whose = { ...message, extended: Reply.extended(message, "w@host") }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Layer, Option, Schedule } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Migrations from "../../src/layers/Migrations.ts"
 import * as ModelLibrarySql from "../../src/layers/ModelLibrarySql.ts"
@@ -47,6 +47,41 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
         )
       ).pipe(Effect.provide(library(connected(directUrl, { DATABASE_POOL: "30" }))))
       assert.strictEqual(new Set(saved.map(({ version }) => version)).size, 60)
+    })
+  )
+
+  it.live("a crowd on one template that waits for another process's turn does not hold up the others", () =>
+    Effect.gen(function* () {
+      const { directUrl } = yield* freshDatabase(postgres)
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient
+        const { save } = yield* ModelLibrary
+        const { templateId } = aModel()
+        const [held, over] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const other = Effect.flatMap(SqlClient, (sql) =>
+          sql`SELECT pg_advisory_xact_lock(${0x6d6f6465}::int, hashtext(${templateId}))::text`.pipe(
+            Effect.andThen(Deferred.succeed(held, undefined)),
+            Effect.andThen(Deferred.await(over)),
+            sql.withTransaction
+          )
+        )
+        const turn = yield* Effect.forkChild(Effect.provide(other, Layer.fresh(connected(directUrl))))
+        yield* Deferred.await(held)
+        const crowd = yield* Effect.forkChild(
+          Effect.forEach(
+            Array.from({ length: 5 }, () => aModel({ templateId })),
+            save,
+            { concurrency: "unbounded" }
+          )
+        )
+        const waiting = sql<{ count: number }>`SELECT count(*)::int FROM pg_locks 
+          WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+        yield* eventually("one of them waits for the lock", waiting, ([row]) => row!.count === 1)
+        yield* save(aModel())
+        yield* Deferred.succeed(over, undefined)
+        yield* Fiber.join(turn)
+        assert.lengthOf(yield* Fiber.join(crowd), 5)
+      }).pipe(Effect.provide(library(connected(directUrl, { DATABASE_POOL: "2" }))))
     })
   )
 

@@ -350,6 +350,8 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     rows,
     left,
     counts: nothingLeft,
+    /** What each worker said of itself at its last beat. */
+    beats: Effect.sync(() => [...broker.workers.values()]),
     script,
     ledger: script.ledger,
     journal,

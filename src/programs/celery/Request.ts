@@ -12,7 +12,9 @@ const repr = (value: unknown) => (typeof value === "string" ? Text.shorten(value
 
 /** Arguments that are longer are shown by their repr: who looks at a fleet does not want its pictures (characters of JSON). */
 const LONGEST_SHOWN = 16_384
-const isShort = (value: unknown) => PythonJson.stringify(value).length <= LONGEST_SHOWN
+/** So much may be shown of all requests in one reply together. */
+const SHOWN_TOGETHER = 1_048_576
+const isShort = (value: unknown, longest: number) => PythonJson.stringify(value).length <= longest
 
 /** The message as remote control and events show it. */
 export const requestOf = (message: Message, delivery: Delivery): Request => {
@@ -35,17 +37,24 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
   }
 }
 
-/** A Request as `inspect` replies it (celery-wire 8.2); `safe` shows the reprs instead of the values. */
-export const infoOf = (request: Request, hostname: string, pid: number, safe: boolean) => ({
-  id: request.id,
-  name: request.name,
-  args: safe || !isShort(request.args) ? request.argsrepr : request.args,
-  kwargs: safe || !isShort(request.kwargs) ? request.kwargsrepr : request.kwargs,
-  type: request.type,
-  hostname,
-  time_start: request.startedAt,
-  // Always late: a message in hand is never acknowledged yet.
-  acknowledged: false,
-  delivery_info: { exchange: "", routing_key: request.queue, priority: request.priority, redelivered: request.redelivered },
-  worker_pid: request.startedAt === null ? null : pid
-})
+/** Requests as `inspect` replies them (celery-wire 8.2); `safe` shows the reprs instead of the values. */
+export const infosOf = (
+  requests: ReadonlyArray<Request>,
+  { name, pid }: { readonly name: string; readonly pid: number },
+  safe = false
+) => {
+  const longest = Math.min(LONGEST_SHOWN, SHOWN_TOGETHER / (2 * requests.length))
+  return requests.map((request) => ({
+    id: request.id,
+    name: request.name,
+    args: safe || !isShort(request.args, longest) ? request.argsrepr : request.args,
+    kwargs: safe || !isShort(request.kwargs, longest) ? request.kwargsrepr : request.kwargs,
+    type: request.type,
+    hostname: name,
+    time_start: request.startedAt,
+    // Always late: a message in hand is never acknowledged yet.
+    acknowledged: false,
+    delivery_info: { exchange: "", routing_key: request.queue, priority: request.priority, redelivered: request.redelivered },
+    worker_pid: request.startedAt === null ? null : pid
+  }))
+}

@@ -2,7 +2,7 @@ import { Clock, Effect, Option, Schema } from "effect"
 import { running } from "../../services/Vitals.ts"
 import * as Bounded from "../Bounded.ts"
 import * as Message from "../celery/Message.ts"
-import { infoOf, requestOf } from "../celery/Request.ts"
+import { infosOf, requestOf } from "../celery/Request.ts"
 import { iso } from "../celery/Time.ts"
 import { command, type Command, Count, list, maybe, None, ok, refuse, Some } from "./Command.ts"
 import type { Desk } from "./Desk.ts"
@@ -45,7 +45,6 @@ const queueObject = (name: string, bound: { readonly exchange: string; readonly 
 /** What a worker says of itself (celery-wire 8.2). The broker is asked only where the answer lies there. */
 export const inspect = (desk: Desk): ReadonlyArray<Command> => {
   const { me, vitals } = desk
-  const info = (safe: boolean) => (request: Parameters<typeof infoOf>[0]) => infoOf(request, me.name, me.pid, safe)
   const requests = (active: boolean) => [...vitals.requests.values()].filter(({ startedAt }) => (startedAt !== null) === active)
   const memo = memory()
 
@@ -58,17 +57,20 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
       .toSorted()
     if (first !== undefined && first !== me.name) return []
     const waiting = yield* desk.inspector.scheduled(MOST_SCHEDULED)
-    return yield* Effect.forEach(waiting, ({ delivery, due }) =>
+    const found = yield* Effect.forEach(waiting, ({ delivery, due }) =>
       Effect.map(Effect.option(Message.decode(delivery.raw, desk.timezone)), (message) =>
-        Option.toArray(
-          Option.map(message, (read) => ({
-            eta: iso(Math.round(due)),
-            priority: 6, // of Celery's timer
-            request: infoOf(requestOf(read, delivery), me.name, me.pid, false)
-          }))
-        )
+        Option.toArray(Option.map(message, (read) => ({ due, request: requestOf(read, delivery) })))
       )
-    ).pipe(Effect.map((found) => found.flat()))
+    ).pipe(Effect.map((all) => all.flat()))
+    const infos = infosOf(
+      found.map(({ request }) => request),
+      me
+    )
+    return infos.map((request, at) => ({
+      eta: iso(Math.round(found[at]!.due)), // one for each
+      priority: 6, // of Celery's timer
+      request
+    }))
   }).pipe(Effect.mapError((error) => refuse("OperationalError", `the broker does not answer (${error.operation})`)))
 
   const registered = (items: ReadonlyArray<string>, builtins: boolean) =>
@@ -99,8 +101,8 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
 
   return [
     command("ping", [], None, () => Effect.succeed(ok("pong"))),
-    command("active", [], Safe, ({ safe }) => Effect.sync(() => requests(true).map(info(safe === true)))),
-    command("reserved", [], None, () => Effect.sync(() => requests(false).map(info(false)))),
+    command("active", [], Safe, ({ safe }) => Effect.sync(() => infosOf(requests(true), me, safe === true))),
+    command("reserved", [], None, () => Effect.sync(() => infosOf(requests(false), me))),
     command("scheduled", [], None, () => scheduled),
     command("revoked", [], None, () =>
       Effect.map(Clock.currentTimeMillis, (now) => [...vitals.revoked.ids].filter(([, until]) => until > now).map(([id]) => id))
@@ -114,7 +116,7 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
           list(ids).flatMap((id) => {
             const request = vitals.requests.get(id)
             if (request === undefined) return []
-            return [[id, [request.startedAt === null ? "reserved" : "active", info(false)(request)]]]
+            return [[id, [request.startedAt === null ? "reserved" : "active", ...infosOf([request], me)]]]
           })
         )
       )

@@ -19,6 +19,10 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { na
 }
 
 const BEAT = "5 seconds"
+/** So many tasks in hand are named in a beat. */
+const NAMED = 8
+const named = (ids: ReadonlyArray<string>) =>
+  ids.length <= NAMED ? ids.join(", ") : `${ids.slice(0, NAMED).join(", ")} and ${ids.length - NAMED} more`
 /** Longer than a lease lasts, so that a predecessor's has surely run out (milliseconds). */
 const NAME_PATIENCE = 40_000
 
@@ -51,7 +55,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
             vitals.notReady !== ""
               ? `not ready: ${vitals.notReady}`
               : paused === ""
-                ? running(vitals).join(", ")
+                ? named(running(vitals))
                 : `paused: ${paused}`
         })
       )

@@ -4,7 +4,7 @@ import * as Form from "./Form.ts"
 import * as RedisAddress from "./RedisAddress.ts"
 
 /** As many children as a pool may have. */
-export const MOST_CHILDREN = 64
+export const MOST_CHILDREN = 512
 export const range = Form.custom(`max,min with a max of 1 to ${MOST_CHILDREN}`, (text) => {
   if (!/^\d{1,3}(\s*,\s*\d{1,3})?$/.test(text)) return undefined
   const [max = 0, min = 1] = text

@@ -238,8 +238,8 @@ describe("the pool", () => {
       yield* seconds(60)
       for (const id of ids) yield* success(id)
       assert.deepStrictEqual(yield* counts, empty)
-      assert.include(JSON.stringify(yield* ask("pool_shrink")), "the pool can have 1 to 64 children")
-      assert.include(JSON.stringify(yield* ask("pool_grow", { n: 64 })), "ValueError")
+      assert.include(JSON.stringify(yield* ask("pool_shrink")), "the pool can have 1 to 512 children")
+      assert.include(JSON.stringify(yield* ask("pool_grow", { n: 512 })), "ValueError")
       assert.deepInclude(((yield* ask("stats")) as { readonly pool: object }).pool, { "max-concurrency": 1 })
     })
   )
@@ -304,7 +304,7 @@ describe("the pool", () => {
         assert.deepStrictEqual(yield* ask(order), {
           error: `${order} is not supported with autoscale. Adjust autoscale range instead.`
         })
-      assert.include(JSON.stringify(yield* ask("autoscale", { max: 65 })), "1 to 64 children")
+      assert.include(JSON.stringify(yield* ask("autoscale", { max: 513 })), "1 to 512 children")
     })
   )
 
@@ -439,6 +439,29 @@ describe("whatever is said", () => {
       assert.strictEqual(air.waiting.size, 0)
       assert.deepStrictEqual(yield* ask("ping"), ok("pong"))
       assert.isUndefined(worker.fiber.pollUnsafe())
+    })
+  )
+
+  it.effect("answers in two megabytes and a beat in a few words, however many tasks it has in hand", () =>
+    Effect.gen(function* () {
+      const { ask, beats, script, seconds, send, start } = yield* makeFleet
+      const slots = 256
+      yield* start("w1@host", { WORKER_CONCURRENCY: String(slots), WORKER_PREFETCH_MULTIPLIER: "2" })
+      yield* script.jobs(...Array.from({ length: slots }, () => never))
+      for (let n = 0; n < 2 * slots; n++) {
+        const metadata = { note: "x".repeat(n < 10 ? 100 : 10_000) }
+        yield* send({ id: `picture-${n}`, kwargs: { ...five, metadata } })
+      }
+      yield* seconds(10)
+      for (const method of ["active", "reserved"]) {
+        const requests = (yield* ask(method)) as ReadonlyArray<{ readonly kwargs: unknown }>
+        assert.lengthOf(requests, slots)
+        assert.isBelow(JSON.stringify(requests).length, 2_000_000)
+        if (method === "active") assert.deepInclude(requests[0]?.kwargs, five, "short ones as they are")
+      }
+      assert.isBelow(JSON.stringify(yield* ask("stats")).length, 20_000)
+      const [worker] = yield* beats
+      assert.match(worker?.doing ?? "", /^picture-\d+(, picture-\d+){7} and 248 more$/)
     })
   )
 
