@@ -31,6 +31,17 @@ export interface Released {
   readonly nextDue: Option.Option<number>
 }
 
+/** What is seen without making a pass. */
+export interface Seen {
+  /** When the next message falls due by our own clock (Unix milliseconds), if one is waiting. */
+  readonly nextDue: Option.Option<number>
+  /**
+   * Something may have to go back that is not due: at the last beat a message was held by another worker, or by this one without
+   * its knowing, or one could not be handed back.
+   */
+  readonly suspicious: boolean
+}
+
 /** A worker's lease on the messages it holds, and the pass that puts back those whose worker has none any more. */
 export class Lease extends Context.Service<
   Lease,
@@ -39,6 +50,8 @@ export class Lease extends Context.Service<
     readonly beat: (info: WorkerInfo) => Effect.Effect<boolean, QueueError>
     /** Ends this worker's lease, so that others need not wait for it to run out. */
     readonly resign: Effect.Effect<void, QueueError>
+    /** Looks whether there is anything for a pass to do, which costs the broker a tenth of a pass. */
+    readonly look: Effect.Effect<Seen, QueueError>
     /**
      * One pass, bounded in entries and bytes: puts back what is due, what dead workers held, what a claim of ours took whose answer
      * never came, and what could not be handed back when it was to be. A death of a worker that held nothing else counts as a

@@ -16,6 +16,7 @@ it.effect("that no message can be put back is said, once each time it begins", (
       ? Effect.fail(new QueueError({ operation: "release", cause: "ERR in a script" }))
       : Effect.succeed({ due: 0, lost: 0, buried: 0, more: false, nextDue: Option.none<number>() })
   )
+  const look = Effect.succeed({ nextDue: Option.none<number>(), suspicious: true })
   const self = { doing: (what: string) => Effect.sync(() => void doing.push(what)) }
   return Effect.gen(function* () {
     yield* Effect.forkScoped(scheduler(Effect.void)(self as never)) // it says what it does, and needs no more of itself
@@ -27,5 +28,5 @@ it.effect("that no message can be put back is said, once each time it begins", (
     broken = true
     yield* TestClock.adjust("5 seconds")
     assert.strictEqual(said.length, 2)
-  }).pipe(Effect.provide([Layer.mock(Lease, { release }), MetricsMemory.layer, log]))
+  }).pipe(Effect.provide([Layer.mock(Lease, { look, release }), MetricsMemory.layer, log]))
 })

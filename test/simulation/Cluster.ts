@@ -69,7 +69,7 @@ export const settings = {
 
 export const QUEUES = ["generator_queue", "second_queue"] as const
 /** Commands at the broker that change nothing. */
-const LOOKS = new Set(["awaitMessage", "scheduled", "list dead letters", "status", "ping"])
+const LOOKS = new Set(["awaitMessage", "scheduled", "list dead letters", "status", "ping", "look"])
 
 /** For all workers of all runs: it keeps nothing. */
 const http = Effect.runSync(Effect.scoped(Layer.build(silentHttp)))

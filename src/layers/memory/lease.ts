@@ -13,6 +13,8 @@ const REMEMBERED = 3_600_000
 export const lease = (shared: Shared) => {
   const { broker, command, failed, mark, me, mine, push, restore } = shared
   let lives = false
+  /** A message is held, as of the last beat, but not by us as far as we know. */
+  let others = false
 
   /** As on Redis, but for process ids that are nobody's: there are no processes here. */
   const outlived = (other: WorkerInfo) => other.machine === me.machine && other.host === me.host && other.pid === me.pid
@@ -87,12 +89,23 @@ export const lease = (shared: Shared) => {
         broker.workers.set(info.name, info)
         forgetTheDead(now)
         for (const { key } of kombu.lists(shared.queues)) mark(key, now)
+        others = [...broker.unacknowledged.values()].some(
+          ({ boot, due, tag }) => due === undefined && boot !== undefined && !(boot === me.boot && mine.has(tag))
+        )
         return true
       }),
     resign: command("resign", () => {
       broker.leases.delete(me.boot)
       broker.steady.delete(me.boot)
       if (broker.workers.get(me.name)?.boot === me.boot) broker.workers.delete(me.name)
+    }),
+    look: Effect.gen(function* () {
+      const nextIn = yield* command("look", (now) => {
+        const later = [...broker.unacknowledged.values()].flatMap(({ due }) => due ?? [])
+        return later.length === 0 ? Option.none<number>() : Option.some(Math.min(...later) - now)
+      })
+      const now = yield* Clock.currentTimeMillis
+      return { nextDue: Option.map(nextIn, (millis) => now + millis), suspicious: others || failed.size > 0 }
     }),
     release: Effect.gen(function* () {
       const asked = [...failed.keys()]

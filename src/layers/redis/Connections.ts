@@ -3,8 +3,10 @@ import type { Connection } from "./Connection.ts"
 import { connect } from "./connect.ts"
 import type { Where } from "./where.ts"
 
-/** A connection that has heard nothing for so long is asked something, so that a dead one is found before it is needed (milliseconds). */
+/** How often connections are looked at (milliseconds). */
 const PULSE = 1000
+/** One that has heard nothing for so long is asked something, so that a dead one is found before it is needed (milliseconds). */
+const QUIET = 1500
 
 /** The connections of one process to Redis, as few as its promises need. */
 export class Connections extends Context.Service<
@@ -35,7 +37,7 @@ export const layer = Layer.effect(
         )
       )
     const pulse = Effect.sync(() => {
-      const since = performance.now() - PULSE
+      const since = performance.now() - QUIET
       for (const connection of open)
         if (connection.status === "ready" && connection.heardAt < since) connection.ping().catch(() => {})
     })

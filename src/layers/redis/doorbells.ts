@@ -8,8 +8,8 @@ import type { Where } from "./where.ts"
 const AGAIN = 2000
 /** How often they are looked at where the server will not say that one has changed (milliseconds). */
 const POLL = 100
-/** So many looks make one wait, so that whoever waits is seen to live: 14 s. */
-const LOOKS = 7
+/** So many looks make one wait, so that whoever waits is seen to live: 20 s. */
+const LOOKS = 10
 
 /** The command itself is refused, to this user or by what stands before the server. */
 const isRefusal = (error: unknown): error is Error => error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)
