@@ -10,8 +10,8 @@ const table = <K extends string, A>(from: Readonly<Record<K, unknown>>, make: (n
 
 export const layer = Layer.sync(Metrics, () => {
   const registry = new Registry()
-  // The default samples the event loop 100 times a second, which alone costs 1 % of a core.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 200 })
+  // The default wakes the process 100 times a second. A loop without lag reads as this many milliseconds, and the alert is at 1 s.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 500 })
   // Gauges under a counter's name, which Prometheus's own check objects to; the same by type stay.
   for (const what of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${what}_total`)
   const options = (name: string, of: { readonly help: string; readonly labels: Readonly<Record<string, unknown>> }) => ({

@@ -24,7 +24,9 @@ for (;;) {
   looked = now
 }`
 
-const EVERY = 250
+/** The longest time between two beats, and their share of the limit where that is shorter (milliseconds): each wakes two threads. */
+const EVERY = 1000
+const SHARE = 8
 
 /** A loop that is not blocked ends the process itself when a stop takes too long; the thread comes after it (milliseconds). */
 const LATER = 1000
@@ -44,6 +46,7 @@ export const layer = Layer.effectDiscard(
     // A count of beats, whether to end, and how long to wait for the next beat (milliseconds).
     const beat = new Int32Array(new SharedArrayBuffer(12))
     const limit = Duration.toMillis(Duration.min(WATCHDOG_LIMIT, SHUTDOWN_GRACE))
+    const every = Math.min(EVERY, limit / SHARE)
     const tick = Effect.sync(() => {
       Atomics.store(beat, 2, Math.max(0, Math.min(limit, stop.left() + LATER)))
       Atomics.add(beat, 0, 1)
@@ -55,7 +58,7 @@ export const layer = Layer.effectDiscard(
           eval: true,
           execArgv: [],
           env: {},
-          workerData: { shared: beat.buffer, every: EVERY },
+          workerData: { shared: beat.buffer, every },
           resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
         })
         worker.unref()
@@ -66,6 +69,6 @@ export const layer = Layer.effectDiscard(
           Atomics.notify(beat, 1)
         })
     )
-    yield* tick.pipe(Effect.repeat(Schedule.spaced(EVERY)), Effect.forkScoped)
+    yield* tick.pipe(Effect.repeat(Schedule.spaced(every)), Effect.forkScoped)
   })
 )

@@ -396,23 +396,25 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       })
     )
 
-    it.live("a look says, from the next beat on, that somebody else holds a message, and when the next parked one falls due", () =>
-      Effect.gen(function* () {
-        const { worker } = yield* fleet
-        const [one, two] = [yield* queueOf(worker("celery@one")), yield* queueOf(worker("celery@two"))]
-        const sees = (by: typeof one) => Effect.andThen(by.beat, by.queue.look)
-        yield* one.queue.publish([message(), message()])
-        const parked = yield* claimed(one.queue)
-        const due = (yield* Clock.currentTimeMillis) + 60_000
-        yield* one.queue.hold(parked, due)
-        assert.isFalse((yield* sees(two)).suspicious)
-        assert.closeTo(Option.getOrThrow((yield* two.queue.look).nextDue), due, 500)
-        const held = yield* claimed(one.queue)
-        assert.isTrue((yield* sees(two)).suspicious)
-        assert.isFalse((yield* sees(one)).suspicious, "its own")
-        yield* one.queue.acknowledge(held)
-        assert.isFalse((yield* sees(two)).suspicious)
-      })
+    it.live(
+      "a look says, from the next beat on, that somebody else holds a message, and when the next parked one falls due",
+      () =>
+        Effect.gen(function* () {
+          const { worker } = yield* fleet
+          const [one, two] = [yield* queueOf(worker("celery@one")), yield* queueOf(worker("celery@two"))]
+          const sees = (by: typeof one) => Effect.andThen(by.beat, by.queue.look)
+          yield* one.queue.publish([message(), message()])
+          const parked = yield* claimed(one.queue)
+          const due = (yield* Clock.currentTimeMillis) + 60_000
+          yield* one.queue.hold(parked, due)
+          assert.isFalse((yield* sees(two)).suspicious)
+          assert.closeTo(Option.getOrThrow((yield* two.queue.look).nextDue), due, 500)
+          const held = yield* claimed(one.queue)
+          assert.isTrue((yield* sees(two)).suspicious)
+          assert.isFalse((yield* sees(one)).suspicious, "its own")
+          yield* one.queue.acknowledge(held)
+          assert.isFalse((yield* sees(two)).suspicious)
+        })
     )
 
     it.live("a death counts against the one message its worker held; of several each becomes suspect, and none counts it", () =>

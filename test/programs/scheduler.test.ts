@@ -31,39 +31,42 @@ it.effect("that no message can be put back is said, once each time it begins", (
   }).pipe(Effect.provide([Layer.mock(Lease, { look, release }), MetricsMemory.layer, log]))
 })
 
-it.effect("a pass is made at the start, when a look sees cause for one, when one falls due, and each half minute; else looks are enough", () => {
-  const counts = { looks: 0, passes: 0 }
-  let suspicious = false
-  let nextDue = Option.none<number>()
-  const look = Effect.sync(() => {
-    counts.looks++
-    return { nextDue, suspicious }
-  })
-  const release = Effect.sync(() => {
-    counts.passes++
-    return { due: 0, lost: 0, buried: 0, more: false, nextDue: Option.none<number>() }
-  })
-  const passesIn = (seconds: number) =>
-    Effect.gen(function* () {
-      const before = counts.passes
-      for (let second = 0; second < seconds; second++) yield* TestClock.adjust("1 second")
-      return counts.passes - before
+it.effect(
+  "a pass is made at the start, when a look sees cause for one, when one falls due, and each half minute; else looks are enough",
+  () => {
+    const counts = { looks: 0, passes: 0 }
+    let suspicious = false
+    let nextDue = Option.none<number>()
+    const look = Effect.sync(() => {
+      counts.looks++
+      return { nextDue, suspicious }
     })
-  const self = { doing: () => Effect.void }
-  return Effect.gen(function* () {
-    yield* Effect.forkScoped(scheduler(Effect.void)(self as never)) // it says what it does, and needs no more of itself
-    assert.strictEqual(yield* passesIn(1), 1)
-    assert.strictEqual(yield* passesIn(20), 0)
-    assert.isAtLeast(counts.looks, 20)
-    suspicious = true
-    assert.strictEqual(yield* passesIn(5), 5)
-    suspicious = false
-    yield* passesIn(1)
-    nextDue = Option.some((yield* Clock.currentTimeMillis) + 2500)
-    assert.strictEqual(yield* passesIn(2), 0)
-    assert.isAtLeast(yield* passesIn(1), 1)
-    nextDue = Option.none()
-    yield* passesIn(1)
-    assert.strictEqual(yield* passesIn(60), 2)
-  }).pipe(Effect.provide([Layer.mock(Lease, { look, release }), MetricsMemory.layer]))
-})
+    const release = Effect.sync(() => {
+      counts.passes++
+      return { due: 0, lost: 0, buried: 0, more: false, nextDue: Option.none<number>() }
+    })
+    const passesIn = (seconds: number) =>
+      Effect.gen(function* () {
+        const before = counts.passes
+        for (let second = 0; second < seconds; second++) yield* TestClock.adjust("1 second")
+        return counts.passes - before
+      })
+    const self = { doing: () => Effect.void }
+    return Effect.gen(function* () {
+      yield* Effect.forkScoped(scheduler(Effect.void)(self as never)) // it says what it does, and needs no more of itself
+      assert.strictEqual(yield* passesIn(1), 1)
+      assert.strictEqual(yield* passesIn(20), 0)
+      assert.isAtLeast(counts.looks, 20)
+      suspicious = true
+      assert.strictEqual(yield* passesIn(5), 5)
+      suspicious = false
+      yield* passesIn(1)
+      nextDue = Option.some((yield* Clock.currentTimeMillis) + 2500)
+      assert.strictEqual(yield* passesIn(2), 0)
+      assert.isAtLeast(yield* passesIn(1), 1)
+      nextDue = Option.none()
+      yield* passesIn(1)
+      assert.strictEqual(yield* passesIn(60), 2)
+    }).pipe(Effect.provide([Layer.mock(Lease, { look, release }), MetricsMemory.layer]))
+  }
+)

@@ -107,9 +107,7 @@ export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
 
     const pass = Effect.gen(function* () {
       const released = yield* lease.release.pipe(
-        Effect.tapError((error) =>
-          failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", error)
-        ),
+        Effect.tapError((error) => (failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", error))),
         Effect.option
       )
       failing = Option.isNone(released)
