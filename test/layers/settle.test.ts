@@ -154,6 +154,27 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       })
     )
 
+  it.live("tasks that end together are ended with one write, not one for each", () =>
+    Effect.gen(function* () {
+      const at = yield* urls
+      const admin = yield* client(at.queue)
+      const reads = Effect.promise(async () => Number(/total_reads_processed:(\d+)/.exec(await admin.info("stats"))?.[1]))
+      yield* Effect.gen(function* () {
+        const queue = yield* everyRole
+        yield* queue.publish(Array.from({ length: 20 }, (_, n) => message({ id: `t${n}` })))
+        const claims = Effect.map(queue.claim, Option.getOrThrow)
+        const held = yield* Effect.all(Array.from({ length: 20 }, () => claims))
+        yield* queue.acknowledge(held[0]!, { result: told("SUCCESS", "t0") }) // the server has met the script
+        const before = yield* reads
+        yield* Effect.forEach(held.slice(1), (one, n) => queue.acknowledge(one, { result: told("SUCCESS", `t${n + 1}`) }), {
+          concurrency: "unbounded"
+        })
+        assert.isBelow((yield* reads) - before, 10) // ours is one or two; the pulse and this question are others
+        assert.strictEqual((yield* queue.status).unacknowledged, 0)
+      }).pipe(Effect.provide(layerOf(at)))
+    })
+  )
+
   it.live("one command ends a task, stores its result and takes the next", () =>
     Effect.gen(function* () {
       const at = yield* urls

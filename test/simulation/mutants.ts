@@ -371,8 +371,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what is sent once for an id is sent once for all arguments",
     file: "src/programs/celery/canvas/carryOut.ts",
-    from: "      run: send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender),",
-    to: "      run: send({ key: `after:${ended.id}`, digest: '' }, next, sender),"
+    from: "send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender)",
+    to: "send({ key: `after:${ended.id}`, digest: '' }, next, sender)"
   },
   {
     name: "a task is run beside itself",

@@ -71,7 +71,16 @@ export class Connection extends Redis {
     const { reject } = command
     command.reject = (error) => reject(error.name === "MaxRetriesPerRequestError" ? anew(this.trouble ?? cut) : error)
     command.promise.catch((error: Error) => this.onFailed(error))
+    this.gather()
     return super.sendCommand(command, stream)
+  }
+
+  /** Commands of one turn of the event loop leave together, as those of several slots that end at once. */
+  private gather() {
+    const { stream } = this
+    if (stream === undefined || stream.writableCorked > 0) return
+    stream.cork()
+    process.nextTick(() => stream.uncork())
   }
 
   private greet(command: Sent) {
