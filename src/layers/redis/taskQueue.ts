@@ -26,6 +26,18 @@ const claimedOf = (tag: string, [queue, bytes, waited, size]: Reply, now: number
   }
 }
 
+const { held, scheduled, unacked, unackedIndex } = kombu
+const holding = [unacked, unackedIndex, held]
+
+const layoutOf = (queues: ReadonlyArray<string>) => {
+  const lists = kombu.lists(queues)
+  return {
+    queues: lists.map(({ queue }) => queue),
+    forClaim: [...holding, ...lists.flatMap(({ key, queue }) => [key, kombu.arrivals(key), kombu.dead(queue)])],
+    forSettle: [...holding, scheduled, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])]
+  }
+}
+
 /** What a consumer takes and gives back. */
 export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeof doorbells>>, results: Storing) => {
   const { failed, keyPrefix, me, mine, redis, visibility } = shared
@@ -35,8 +47,6 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
   const retry = script(redis, "mgRetry", scripts.retry)
   const settle = script(redis, "mgSettle", scripts.settle, "buffers")
   const hasten = hastening(redis, visibility)
-  const { held, scheduled, unacked, unackedIndex } = kombu
-  const holding = [unacked, unackedIndex, held]
 
   /** One of the steps that end our hold on a delivery. */
   const letGo = (operation: string, delivery: Delivery, run: () => Promise<unknown>) =>
@@ -64,24 +74,19 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
       }).pipe(Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) || Option.isNone(exit.value)) && mine.delete(tag))))
     })
 
+  /** The lists of the queues, with what each script names of them; made anew when the queues are others. */
+  let known: { readonly queues: ReadonlyArray<string>; readonly layout: ReturnType<typeof layoutOf> } | undefined
+  const layout = () => {
+    if (known?.queues !== shared.queues) known = { queues: shared.queues, layout: layoutOf(shared.queues) }
+    return known.layout
+  }
+
   /** Ends our hold on a delivery: acknowledges it (`due` "") or parks it until then (Unix seconds), and claims the next message. */
   const settling = (operation: string, delivery: Delivery, due: string, next: boolean, result?: TaskResult) => {
-    const lists = kombu.lists(shared.queues)
+    const { forSettle, queues } = layout()
     const ask = (tag: string) =>
       letGo(operation, delivery, () =>
-        settle(
-          [...holding, scheduled, ...lists.flatMap(({ key }) => [key, kombu.arrivals(key)])],
-          [
-            delivery.tag,
-            due,
-            visibility,
-            me.boot,
-            tag,
-            MAX_MESSAGE,
-            ...results.argumentsFor(result),
-            ...lists.map(({ queue }) => queue)
-          ]
-        )
+        settle(forSettle, [delivery.tag, due, visibility, me.boot, tag, MAX_MESSAGE, ...results.argumentsFor(result), ...queues])
       )
     return next ? claiming(ask) : Effect.as(ask(""), Option.none<Claimed>())
   }
@@ -89,13 +94,8 @@ export const taskQueue = (shared: Shared, bells: Effect.Success<ReturnType<typeo
   return TaskQueue.of({
     awaitMessage: Effect.suspend(() => bells.wait(kombu.lists(shared.queues).map(({ key }) => key))),
     claim: claiming((tag) => {
-      const lists = kombu.lists(shared.queues)
-      return attempt("claim", () =>
-        claim(
-          [...holding, ...lists.flatMap(({ key, queue }) => [key, kombu.arrivals(key), kombu.dead(queue)])],
-          [me.boot, tag, MAX_MESSAGE, ...lists.map(({ queue }) => queue)]
-        )
-      )
+      const { forClaim, queues } = layout()
+      return attempt("claim", () => claim(forClaim, [me.boot, tag, MAX_MESSAGE, ...queues]))
     }),
     acknowledge: (delivery, { next = false, result } = {}) => {
       const inTwo = Effect.suspend(() =>
