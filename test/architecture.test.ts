@@ -41,6 +41,22 @@ describe("the rule of imports", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
+  it("a worker starts without the other commands, the simulator and what is in memory", () => {
+    const needed = new Set(["src/main.ts"])
+    for (const file of needed) {
+      const text = readFileSync(join(root, file), "utf8")
+      for (const [, path] of text.matchAll(/^(?:import|export) (?!type )[^"]*"(\.[^"]+\.ts)"/gm))
+        needed.add(relative(root, join(root, dirname(file), path!)))
+    }
+    assert.include([...needed], "src/programs/worker/worker.ts")
+    const others = [...needed].filter(
+      (file) =>
+        /^src\/(commands|layers\/(Embedded|.*Memory)|programs\/fal-simulator\/.*)\b/.test(file) ||
+        (file.startsWith("src/programs/commands/") && !/(worker|outcome)\.ts$/.test(file))
+    )
+    assert.deepStrictEqual(others, [])
+  })
+
   it("services know no driver", () => {
     const drivers = /from "(ioredis|@fal-ai\/client|@effect\/sql-pg|prom-client|undici|@electric-sql\/pglite|sharp)/
     assert.deepStrictEqual(

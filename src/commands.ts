@@ -1,0 +1,61 @@
+import { Effect, Layer, References } from "effect"
+import { Command } from "effect/cli"
+import * as Embedded from "./layers/Embedded.ts"
+import * as Live from "./layers/Live.ts"
+import * as Migrations from "./layers/Migrations.ts"
+import * as PostgresPg from "./layers/PostgresPg.ts"
+import { check } from "./layers/startCheck.ts"
+import { batch } from "./programs/commands/batch.ts"
+import { dead } from "./programs/commands/dead.ts"
+import { demo } from "./programs/commands/demo.ts"
+import { edit } from "./programs/commands/edit.ts"
+import { falSimulator } from "./programs/commands/falSimulator.ts"
+import { generate } from "./programs/commands/generate.ts"
+import { health } from "./programs/commands/health.ts"
+import { inspect } from "./programs/commands/inspect.ts"
+import { migrate } from "./programs/commands/migrate.ts"
+import type * as Settings from "./services/Settings.ts"
+
+/** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
+const checked = <A, E, R>(names: ReadonlyArray<Settings.Name>, layer: Layer.Layer<A, E, R>) =>
+  Layer.unwrap(Effect.as(check(names), layer))
+/** A command that asks says what is wrong itself, in its last line; the log would say it a second time. */
+const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
+
+const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
+const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
+const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
+const brokerSettings = [
+  "CELERY_BROKER_URL",
+  "REDIS_PASSWORD",
+  "WORKER_NAME",
+  "BROKER_FANOUT_PREFIX",
+  "BROKER_FANOUT_PATTERNS"
+] as const satisfies ReadonlyArray<Settings.Name>
+const falSettings = [
+  "FAL_KEY",
+  "FAL_MODEL",
+  "FAL_BASE_URL",
+  "FAL_MAX_CONCURRENT",
+  "FAL_RATE_LIMIT",
+  "TASK_TIME_LIMIT"
+] as const satisfies ReadonlyArray<Settings.Name>
+const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.survey).pipe(
+  Layer.provideMerge(quiet)
+)
+
+/** Every command but `worker`, which loads none of them. `untilStopped`: a signal is the way to end it. */
+export const commands = (untilStopped: Layer.Layer<never>) =>
+  [
+    demo(Embedded.worker),
+    health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
+    generate.pipe(Command.provide(client)),
+    edit.pipe(Command.provide(client)),
+    batch(client, library),
+    dead.pipe(Command.provide(client)),
+    inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
+    migrate(Migrations.migrate).pipe(
+      Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
+    ),
+    falSimulator.pipe(Command.provide(untilStopped))
+  ] as const
