@@ -114,10 +114,11 @@ describeWith(["redis"], "who waits for a message", () => {
       const said: Array<unknown> = []
       const log = Logger.layer([Logger.make(({ message }) => said.push(message))])
       yield* Effect.gen(function* () {
-        const { ask, queue } = yield* stageAt(server.url(), `redis://app:word@${server.host}:${server.port}/0`)
+        const { ask, calls, queue } = yield* stageAt(server.url(), `redis://app:word@${server.host}:${server.port}/0`)
         for (let n = 0; n < 2; n++) {
+          const { exists: before = 0 } = yield* calls
           const waiting = yield* Effect.forkChild(queue.awaitMessage)
-          yield* Effect.yieldNow
+          yield* eventually("asked, and asked again", calls, ({ exists = 0 }) => exists >= before + 2)
           yield* ask((raw) => raw.lpush(QUEUE, "x"))
           yield* Fiber.join(waiting).pipe(Effect.timeout("1500 millis"))
           yield* ask((raw) => raw.del(QUEUE))
