@@ -94,8 +94,21 @@ const exact = (_key: string, value: unknown, context?: { readonly source?: strin
   return Number.isInteger(value) ? new Float(value) : value
 }
 
+/** A shorter text cannot hold too many values, and is looked through by what finds bytes fastest. */
+const SHORT = 8192
+/** What may stand before a number, and then one that needs care; or Python's words. Within a string it is found for nothing. */
+const careful = /(?:^|[:,[\s])-?\d+(?:[.eE]|\d{15})|NaN|Infinity/
+const countOf = (text: string, char: string, most: number) => {
+  let count = 0
+  for (let at = text.indexOf(char); at !== -1 && count <= most; at = text.indexOf(char, at + 1)) count++
+  return count
+}
+const isSimple = (text: string) =>
+  text.length <= SHORT && countOf(text, "{", MAX_DEPTH) + countOf(text, "[", MAX_DEPTH) <= MAX_DEPTH && !careful.test(text)
+
 /** Throws `SyntaxError` for what is not JSON even to Python, `RangeError` for what is beyond the bounds above. */
 export const parse = (text: string, most = MAX_VALUES): unknown => {
+  if (most >= SHORT && isSimple(text)) return JSON.parse(text)
   const { odd, words } = survey(text, most)
   return odd || words.length > 0 ? JSON.parse(withoutWords(text, words), exact) : JSON.parse(text)
 }
