@@ -68,6 +68,10 @@ export const hostileMessage = (dice: Dice): string => {
 /** All that is done with a message whatever it is asks nothing of it but what its schema says. */
 export const checkMessage = Effect.fnUntraced(function* (raw: string) {
   const read = yield* Effect.result(Message.decode(raw, UTC))
+  // What is read the short way is read as the schemas read it.
+  const careful = yield* Effect.result(Message.decodeWithCare(raw, UTC))
+  if (Result.isSuccess(read)) assert.deepStrictEqual(read, careful)
+  else assert.isTrue(Result.isFailure(careful))
   if (Result.isFailure(read)) {
     const problem = read.failure
     if (problem._tag === "Unreadable") {
