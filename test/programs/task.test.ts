@@ -477,6 +477,23 @@ describe("the account is locked or the key is wrong", () => {
     })
   )
 
+  it.effect("a picture that ends in another slot meanwhile takes no further task with it", () =>
+    Effect.gen(function* () {
+      const { counts, ledger, script, seconds, send, start } = yield* makeWorld
+      const { vitals } = yield* start({ env: { WORKER_CONCURRENCY: "2" } })
+      yield* send()
+      yield* script.submits("locked") // while the first one is made
+      for (let n = 0; n < 3; n++) yield* send()
+      yield* seconds(12)
+      assert.match(vitals.paused, /fal account/)
+      assert.strictEqual((yield* ledger).length, 1)
+      assert.deepStrictEqual(yield* counts, { ...empty, queued: 3 })
+      yield* seconds(60)
+      assert.strictEqual((yield* ledger).length, 4)
+      assert.deepStrictEqual(yield* counts, empty)
+    })
+  )
+
   it.effect("found out in the middle of a picture, the request id is kept and the picture not bought again", () =>
     Effect.gen(function* () {
       const { counts, ledger, script, seconds, send, start, success } = yield* makeWorld

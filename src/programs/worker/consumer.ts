@@ -16,6 +16,7 @@ const FORGET = Duration.minutes(15)
 
 /** What the consumer lets the steps do that end tasks: each of them may claim the next message, as the consumer would now. */
 export interface Intake {
+  /** Closed by who asks for a pause, and opened by the consumer when it takes messages itself. */
   isOpen: boolean
   /** Such a step has found the queues empty, and nobody has looked since. */
   foundNothing: boolean
@@ -56,6 +57,7 @@ export const consumer =
 
       const rest = Effect.fnUntraced(function* (pause: PutBack) {
         const now = yield* Clock.currentTimeMillis
+        intake.isOpen = false
         if (now - lastPause > Duration.toMillis(FORGET)) length = FIRST_PAUSE
         vitals.paused = `${pause.reason}: ${pause.detail}`
         yield* metrics.count("pauses_total", { reason: pause.reason })
@@ -131,7 +133,6 @@ export const consumer =
         yield* Queue.offer(options.jobs, yield* options.jobOf(claimed))
         yield* self.doing("a worker died over this task: it runs alone")
         yield* restore(options.idle)
-        intake.isOpen = true
       })
 
       const takeOne = Effect.uninterruptibleMask((restore) =>
@@ -151,10 +152,10 @@ export const consumer =
       yield* self.doing("waiting for the lease")
       yield* options.leased
       yield* Effect.addFinalizer(() => Effect.sync(() => (intake.isOpen = false)))
-      intake.isOpen = true
       while (true) {
         const pause = yield* Queue.poll(options.pauses)
         if (Option.isSome(pause)) yield* rest(pause.value)
+        intake.isOpen = true
         const now = yield* Clock.currentTimeMillis
         yield* metrics.set("consuming", {}, pausedBy(vitals, now) === "" ? 1 : 0)
         if (vitals.barren.tasks >= RUN) yield* Effect.sleep(PACE)

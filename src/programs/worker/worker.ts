@@ -61,6 +61,11 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const slots = yield* Semaphore.make(range.max * settings.WORKER_PREFETCH_MULTIPLIER)
   const memory = yield* makeMemoryLimit
   const intake: Intake = { isOpen: false, foundNothing: false }
+  const pause = (reason: PutBack) =>
+    Effect.suspend(() => {
+      intake.isOpen = false // no other slot takes one more
+      return Effect.asVoid(Queue.offer(pauses, reason))
+    })
   // With no more messages than children none of them waits. One that does takes its turn in the mailbox.
   const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || Option.isSome(settings.WORKER_AUTOSCALE)
   const { held, idle, jobOf } = yield* makeJobs({ programs: registry, slots, jobs, intake, waits, mustEnd: memory.passed })
@@ -142,7 +147,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     asked
   ]).pipe(
     Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))),
-    Effect.provideService(Outside, { pause: (reason) => Effect.asVoid(Queue.offer(pauses, reason)), emit: events.emit }),
+    Effect.provideService(Outside, { pause, emit: events.emit }),
     Effect.provide(Policy.layer)
   )
 })
