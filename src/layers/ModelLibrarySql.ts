@@ -2,7 +2,7 @@ import { Duration, Effect, Layer, Option, RcMap, Schema, Semaphore } from "effec
 import { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
 import { LibraryError, Model, ModelLibrary, type NewModel, sample } from "../services/ModelLibrary.ts"
-import { guard } from "./postgres/failure.ts"
+import { guard, tooLate } from "./postgres/failure.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
 const REHEARSAL_LIMIT = Duration.seconds(5)
@@ -100,17 +100,21 @@ export const layer = Layer.effect(
       const saved = yield* byRequest(model.falRequestId)
       return saved.length > 0 ? saved : yield* insert(model)
     }, sql.withTransaction)
-    const saveOnce = (model: NewModel) =>
-      Effect.scoped(Effect.flatMap(RcMap.get(turns, model.templateId), (turn) => turn.withPermit(saveInTurn(model))))
+    /** A saver that is given up, as over a path that is gone, has had its turn: nobody waits for its connection to end. */
+    const inTurn = <A>(templateId: string, save: Effect.Effect<A, LibraryError>) =>
+      Effect.scoped(Effect.flatMap(RcMap.get(turns, templateId), (turn) => turn.withPermit(save))).pipe(
+        Effect.timeoutOrElse({ duration: QUERY_LIMIT, orElse: tooLate("save", QUERY_LIMIT) })
+      )
 
     return ModelLibrary.of({
       save: Effect.fn("ModelLibrary.save")(function* (model: NewModel) {
-        const [row] = yield* saveOnce(model).pipe(
+        const saving = saveInTurn(model).pipe(
           // Somebody wrote without taking turns. His row is there now, so the next attempt sees it.
           Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 5 }),
           Effect.flatMap(toModels),
           guard("save", QUERY_LIMIT)
         )
+        const [row] = yield* inTurn(model.templateId, saving)
         return row! // an insert that returns no row has failed
       }),
 

@@ -68,7 +68,8 @@ const failed = (operation: DatabaseOperation) => (error: unknown) => {
 /** A transaction whose connection is lost cannot be rolled back either, and Effect reports that as a defect: so do migrations. */
 const lostMidway = (defect: unknown) => (sqlErrorOf(defect) === undefined ? Effect.die(defect) : Effect.fail(defect))
 
-const tooLate = (operation: DatabaseOperation, limit: Duration.Duration) => () =>
+/** The failure of what has not ended within its limit. */
+export const tooLate = (operation: DatabaseOperation, limit: Duration.Duration) => () =>
   Effect.andThen(
     count(operation, "no answer"),
     Effect.fail(new LibraryError({ operation, detail: `no answer within ${Duration.format(limit)}`, retryable: true }))
