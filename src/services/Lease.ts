@@ -37,7 +37,7 @@ export interface Seen {
   readonly nextDue: Option.Option<number>
   /**
    * Something may have to go back that is not due: at the last beat a message was held by another worker, or by this one without
-   * its knowing, or one could not be handed back.
+   * its knowing, or one could not be handed back, or one has been with a stock worker for longer than `VISIBILITY_TIMEOUT`.
    */
   readonly suspicious: boolean
 }

@@ -65,6 +65,9 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(WorkerInfo))
 
 /** How long a worker is shown after its lease ran out (seconds). */
 const REMEMBERED = 3600
+/** One look of so many asks for what a stock worker left. */
+const STOCK_EVERY = 3
+
 /** One beat of so many looks for workers that need not be shown any longer. */
 const TIDY = 12
 
@@ -111,6 +114,7 @@ export const lease = (shared: Shared) => {
   const outlived = (other: WorkerInfo) =>
     other.machine === me.machine && other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
+  let looks = 0
   /** `false` when another worker lives under our name. */
   const renew = async (info: WorkerInfo) => {
     const reply = await beatOnce(info)
@@ -128,13 +132,21 @@ export const lease = (shared: Shared) => {
       return ours
     }),
     resign: Effect.asVoid(attempt("resign", () => end(me.boot))),
-    look: Effect.map(
-      attempt("look", () => redis.zrange(scheduled, "0", "0", "WITHSCORES")),
-      ([, due]) => ({
-        nextDue: due === undefined ? Option.none() : Option.some(Number(due) * 1000 + ahead),
-        suspicious: others > 0 || failed.size > 0
-      })
-    ),
+    look: Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const before = (now - ahead) / 1000 - shared.visibility
+      const [due, left] = yield* attempt("look", () =>
+        Promise.all([
+          redis.zrange(scheduled, "0", "0", "WITHSCORES"),
+          // What a stock worker left is nobody's by our own books. It has waited so long that a few seconds more are not noticed.
+          looks++ % STOCK_EVERY === 0 ? redis.zrangebyscore(unackedIndex, "-inf", before, "LIMIT", 0, 1) : []
+        ])
+      )
+      return {
+        nextDue: due[1] === undefined ? Option.none() : Option.some(Number(due[1]) * 1000 + ahead),
+        suspicious: others > 0 || failed.size > 0 || left.length > 0
+      }
+    }),
     release: Effect.gen(function* () {
       const asked = [...failed.keys()]
       const saying = [...failed].flatMap(([tag, options]) => [tag, ...told(options)])
