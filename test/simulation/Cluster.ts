@@ -594,7 +594,10 @@ export class Cluster {
         const master = this.#masters
         const dies: Fate["dies"] = does === "death" || does === "forgotten death" ? "after" : fate.dies
         const lost = does === "request" || does === "answer" ? does : fate.lost
-        if (lost !== undefined || delay[0] + delay[1] > 0 || !process.warm.isOpen()) trouble(delay[0] + delay[1])
+        // An answer that a stop overtakes is no trouble: a worker must know what to do with it.
+        const isOvertaken = stops && name === "acknowledge"
+        if (lost !== undefined || (delay[0] + delay[1] > 0 && !isOvertaken) || !process.warm.isOpen())
+          trouble(delay[0] + delay[1])
         const there = Effect.suspend((): Effect.Effect<never> | typeof call => {
           if (dies === "before" || this.#isPoison(name, args)) {
             this.kill(process, `before ${what}`)
@@ -626,7 +629,11 @@ export class Cluster {
             this.records.answered.set(requestId, { by: process, at: this.time.now })
             this.records.knows(process, requestId)
           }
-          if (stops) this.soon(20, () => (this.stop(process), this.hurry(process)))
+          if (stops)
+            this.soon(20, () => {
+              this.stop(process)
+              if (name === "submit") this.hurry(process)
+            })
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
           // An answer that is still on its way from a Redis that is no more does not arrive.

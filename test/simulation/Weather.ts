@@ -8,7 +8,7 @@ export interface Fate {
   readonly dies: "before" | "after" | undefined
   /** The request never arrives, or its answer never does: the caller is told so. */
   readonly lost: "request" | "answer" | undefined
-  /** Its process gets SIGTERM twice while the answer is under way. */
+  /** Its process gets SIGTERM while the answer is under way, and a second one where it is the answer to a submit. */
   readonly stops: boolean
 }
 
@@ -26,6 +26,8 @@ export class Weather {
   readonly #stubborn: boolean
   /** How often a submit's answer is slow and its process told to hurry away meanwhile. */
   readonly #stops: number
+  /** How often a process is told to stop while a task of it ends. */
+  readonly #stopsAtEnd: number
   calm = false
 
   constructor(dice: Dice) {
@@ -36,6 +38,7 @@ export class Weather {
     this.#stubborn = dice.chance(0.08)
     this.#uncertain = this.#stubborn ? 0.7 : dice.pick([0, 0, 0, 0.5])
     this.#stops = dice.pick([0, 0, 0, 0, 0.5])
+    this.#stopsAtEnd = dice.pick([0, 0, 0, 0.2])
   }
 
   get text() {
@@ -47,6 +50,7 @@ export class Weather {
       return { ...FAIR, lost: this.#dice.pick(["request", "answer", "answer"]) }
     if (this.calm) return FAIR
     if (call === "submit" && this.#dice.chance(this.#stops)) return { ...FAIR, delay: [0, 3000], stops: true }
+    if (call === "acknowledge" && this.#dice.chance(this.#stopsAtEnd)) return { ...FAIR, delay: [0, 100], stops: true }
     const luck = this.#dice.next()
     let at = this.#dies
     if (luck < at) return { ...FAIR, dies: this.#dice.pick(["before", "after"]) }
