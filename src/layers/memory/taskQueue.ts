@@ -60,7 +60,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
   }
   const isForClaim = (raw: string) => raw.length > MAX_MESSAGE || kombu.isSuspect(raw)
 
-  /** Stores what is to be stored, ends our hold and claims the next message: in one step. */
+  /** One step: runs `store`, ends our hold, and claims the next message where `next` wants it. */
   const settling = <E = never>(
     name: string,
     delivery: Delivery,

@@ -81,6 +81,7 @@ export const lease = (shared: Shared) => {
   /** The first beat of this life has been heard: whoever has the name after that took it while we stood still. */
   let lives = false
   let beats = 0
+  let looks = 0
   /** Messages that are held, as of the last beat, but not by us as far as we know. */
   let others = 0
   /** The server's time at the last beat, and how far our clock is ahead of it (milliseconds). */
@@ -114,7 +115,6 @@ export const lease = (shared: Shared) => {
   const outlived = (other: WorkerInfo) =>
     other.machine === me.machine && other.host === me.host && (other.pid === me.pid || !isAlive(other.pid))
 
-  let looks = 0
   /** `false` when another worker lives under our name. */
   const renew = async (info: WorkerInfo) => {
     const reply = await beatOnce(info)
@@ -134,7 +134,7 @@ export const lease = (shared: Shared) => {
     resign: Effect.asVoid(attempt("resign", () => end(me.boot))),
     look: Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const before = (now - ahead) / 1000 - shared.visibility
+      const before = (now - ahead) / 1000 - visibility
       const [due, left] = yield* attempt("look", () =>
         Promise.all([
           redis.zrange(scheduled, "0", "0", "WITHSCORES"),

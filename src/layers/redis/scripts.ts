@@ -57,8 +57,8 @@ end`
 
 /**
  * take(list, marks, queue, boot, tag): moves the oldest message of a list to the unacknowledged. Returns queue, message, and how long
- * it has been seen to wait; or nothing. `refuses` says which messages stay: for one of these it is called with message and queue, and
- * what it returns is returned.
+ * it has been seen to wait; or nothing. `refuses` is called with the message before anything is written: what it returns, `take`
+ * returns in place of taking the message.
  *
  * The entry says the queue it was taken from, which only the claim knows: by the sender's exchange and routing key a message that
  * was moved by hand, or routed by a pattern, would go back to another. What is not JSON lies there as a string.

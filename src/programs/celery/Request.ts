@@ -37,7 +37,7 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
   }
 }
 
-/** Requests as `inspect` replies them (celery-wire 8.2); `safe` shows the reprs instead of the values. */
+/** Requests as `inspect` replies them; `safe` shows the reprs instead of the values. */
 export const infosOf = (
   requests: ReadonlyArray<Request>,
   { name, pid }: { readonly name: string; readonly pid: number },

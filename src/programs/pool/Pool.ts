@@ -13,7 +13,7 @@ export interface Job<R> {
   readonly run: Effect.Effect<"reusable" | "spent" | "memory" | "last", never, R>
   /** What the same child does next, if that came with the end of this job. Asked once, when the job has ended. */
   readonly next?: () => Job<R> | undefined
-  /** Gives the work back unfinished, and what came with it; `crashed` when it took its child with it. */
+  /** Gives the work back unfinished, and the next job where there is one; `crashed` when the work ended its child. */
   readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
 }
 
@@ -99,7 +99,7 @@ const life = <R>(jobs: Queue.Queue<Job<R>>, options: Options, self: Supervisor.S
         const counted = metrics.count("children_retired_total", {
           reason: reason ?? (Exit.isSuccess(exit) ? "quota" : Exit.hasInterrupts(exit) ? "stopped" : "crashed")
         })
-        // What came with the last job is for the child's successor, or for nobody when the pool stops.
+        // The child's successor does the next job; when the pool stops, the job is handed back.
         if (next === undefined) return counted
         const passedOn = Exit.hasInterrupts(exit) ? next.handBack({ crashed: false }) : Effect.asVoid(Queue.offer(jobs, next))
         return Effect.andThen(passedOn, counted)
