@@ -5,7 +5,7 @@ export type Route = typeof Route.Type
 
 const keysOf = <K extends string>(record: Readonly<Record<K, string>>) => Object.keys(record) as Array<K> // no other keys: each is written here
 
-/** What may be done to a request or to its answer, each with what happens then. */
+/** Faults of a request or of its answer, each with what happens. */
 export const requestFaults = {
   delay: "waits `ms` before the request is looked at",
   reset: "cuts the connection; nothing was taken",
@@ -48,7 +48,7 @@ export const answerFaults = {
   endless: "begins the answer and goes on for ever, as fast as it is read",
   trickle: "begins the answer and goes on for ever, a byte every `ms`"
 } as const
-/** What is wrong with a status stream that is opened. */
+/** Faults of a status stream. */
 export const streamFaults = {
   "stream-silent": "says nothing, for ever",
   "stream-lies": "says at once that the request has ended, and ends",
@@ -61,7 +61,7 @@ export const streamFaults = {
   "stream-trickle": "sends a byte of a comment every `ms`, for ever, and nothing else",
   "stream-untyped": "has the content type of JSON"
 } as const
-/** What happens to the job of a submit that was accepted. */
+/** Faults of the job of an accepted submit. */
 export const jobFaults = {
   "job-error": "ends with the error `type`, under another `status` if one is given",
   "job-forgotten": "ends with the error `type`, which the status tells, and has no result (404)",
@@ -78,8 +78,8 @@ type JobKind = keyof typeof jobFaults
 const kinds = [...keysOf(requestFaults), ...keysOf(answerFaults), ...keysOf(streamFaults), ...keysOf(jobFaults)]
 
 /**
- * One thing that goes wrong `times` times, after `skip` requests of its route went well; with `endpoint`, for requests of that
- * endpoint alone. Job faults belong to `submit`, and those of streams to `stream`.
+ * A fault that happens `times` times, after `skip` requests of its route have gone well; with `endpoint`, to requests of that
+ * endpoint alone. Job faults belong to `submit`, those of streams to `stream`.
  */
 export const Fault = Schema.Struct({
   route: Route,

@@ -1,6 +1,6 @@
 import type { Schema } from "effect"
 
-/** What a client sent, its path taken apart by the server. */
+/** A client's request, with its path in parts. */
 export interface Asked {
   readonly method: string
   readonly url: URL

@@ -1,7 +1,7 @@
 import type { Schema } from "effect"
 import type { Ending } from "./jobErrors.ts"
 import * as JobErrors from "./jobErrors.ts"
-import type { Settings } from "./Settings.ts"
+import type { Settings } from "./SimulatorSettings.ts"
 
 /** One accepted POST. */
 export interface Execution {
@@ -30,8 +30,8 @@ export interface Execution {
 }
 
 /**
- * fal's queue as a machine without a clock: whoever looks says what time it is, and everything that was due by then happens
- * first, in its order. So a clock can stand still or jump, and nothing runs between two looks.
+ * fal's queue as a state machine without a clock of its own. The caller gives the time, and everything that was due by then
+ * happens first, in its order. So a clock can stand still or jump, and nothing runs between two calls.
  */
 export class Queue {
   private readonly all = new Map<string, Execution>()
@@ -55,7 +55,7 @@ export class Queue {
     return [...this.all.values()]
   }
 
-  /** What fal still knows under this id: a result can be had for a while only. */
+  /** The execution of a request id, while fal keeps its result. */
   find(app: string, requestId: string, now: number): Execution | undefined {
     this.settle(now)
     const found = this.all.get(requestId)
@@ -108,7 +108,7 @@ export class Queue {
       const running = this.running()
       for (const next of this.waiting().slice(0, Math.max(0, this.settings().concurrency - running.length)))
         next.startedAt = this.now
-      // What waits for a download ends no earlier than somebody sees that the download is there.
+      // A job that waits for a download ends when a caller first finds the download done, not before.
       const due = [
         ...this.running().map((execution) => ({
           execution,

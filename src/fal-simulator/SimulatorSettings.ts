@@ -2,13 +2,16 @@ import { Schema } from "effect"
 
 const Seconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
-/** What can be changed while the simulator runs. The latencies are inputs, chosen by whoever runs it, and never findings. */
+/**
+ * Settings that can be changed while the simulator runs. The latencies are inputs of whoever runs it, and never findings about
+ * fal.
+ */
 export const Settings = Schema.Struct({
   /** Time on a runner. */
   pictureSeconds: Seconds,
   /** 0.2 spreads that time evenly over ±20 %. */
   variation: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
-  /** Requests of the account that run at once, over all endpoints; the rest wait. */
+  /** Requests of the account that run at once, over all endpoints; the others wait in the queue. */
   concurrency: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   /** "Exhausted balance": every submit is answered with 403. */
   locked: Schema.Boolean,
@@ -21,7 +24,7 @@ export const Settings = Schema.Struct({
   /** [?] The docs disagree on the status code of a request that waits or runs. */
   waitingStatus: Schema.Literals([200, 202]),
   resultSeconds: Seconds,
-  /** Of a result of 10 KB or more, or one that fal was told not to store. */
+  /** For a result of 10 KB or more, or one that fal was told not to store. */
   shortResultSeconds: Seconds,
   /** [?] fal's default is a setting of the account. */
   mediaSeconds: Seconds

@@ -1,11 +1,11 @@
 import { Clock, Effect } from "effect"
-import { endpoints } from "./endpoints.ts"
+import { endpoints } from "./knownEndpoints.ts"
 import { Faults, type Route } from "./Fault.ts"
 import type { Figure } from "./picture/Figure.ts"
 import { type Execution, Queue } from "./Queue.ts"
-import { type Change, defaults, type Settings } from "./Settings.ts"
+import { type Change, defaults, type Settings } from "./SimulatorSettings.ts"
 
-/** A picture that can be downloaded. It is drawn when somebody asks for it. */
+/** A picture that can be downloaded. It is drawn at its first download. */
 export interface Media {
   readonly figure: Figure | "black"
   readonly width: number

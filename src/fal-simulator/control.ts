@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import { Fault } from "./Fault.ts"
-import { type Asked, json } from "./Reply.ts"
-import { Change } from "./Settings.ts"
+import { type Asked, json } from "./HttpReply.ts"
+import { Change } from "./SimulatorSettings.ts"
 import { ledger, type World } from "./World.ts"
 
 const FaultList = Schema.fromJsonString(Schema.Union([Fault, Schema.Array(Fault)]))
@@ -12,7 +12,7 @@ const readJump = Schema.decodeUnknownOption(Jump)
 
 const misread = (what: string) => json(400, { detail: `that is not ${what}: model-generator fal-simulator --help lists them` })
 
-/** What is not fal's: the simulator's own inspection and control, under `/_sim`. It asks for no key. */
+/** The simulator's own routes, under `/_sim`: inspection and control. They need no key. */
 export const control = Effect.fnUntraced(function* (world: World, asked: Asked) {
   const body = asked.body.toString("utf8")
   switch (`${asked.method} ${asked.url.pathname}`) {

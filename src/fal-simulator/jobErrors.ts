@@ -8,7 +8,7 @@ export interface Ending {
   readonly units: number
   /** "picture", "flagged" or the type of the error. */
   readonly outcome: string
-  /** What the status says beside `COMPLETED`. */
+  /** The fields that the status has beside `COMPLETED`. */
   readonly error?: { readonly error: string; readonly error_type: string }
   /** Nothing is left to be had as its result. */
   readonly forgotten?: boolean

@@ -19,7 +19,9 @@ export const endpoints: Readonly<Record<string, Endpoint>> = {
   "comfy/acme/lookbook/v2": { price: 0.05, unit: "images", editing: false }
 }
 
-/** The part of an endpoint's name that status, result and cancel go by: the owner's app, behind its namespace where it has one. */
+/**
+ * The part of an endpoint's name that status, result and cancel go by: the owner's app, behind its namespace where it has one.
+ */
 export const appOf = (endpoint: string) =>
   endpoint
     .split("/")
@@ -54,7 +56,7 @@ export const unitsOf = (endpoint: string, width: number, height: number, count: 
 
 export const countOf = (input: Schema.JsonObject) => Number(input["num_images"] ?? 1)
 
-/** What fal finds wrong with an input. It looks when the job runs, not when it is submitted. */
+/** What is wrong with an input. fal checks it when the job runs, not when it is submitted. */
 export const problemsOf = (endpoint: string, input: Schema.JsonObject): ReadonlyArray<Problem> => {
   const about = endpoints[endpoint]
   const problems: Array<Problem> = []

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { render } from "./picture/render.ts"
-import { detail, type Reply } from "./Reply.ts"
+import { detail, type Reply } from "./HttpReply.ts"
 import type { World } from "./World.ts"
 
 /** A picture's bytes, without a key. They are drawn anew each time, and come out the same. */

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import * as Endpoints from "./endpoints.ts"
-import { type Asked, detail, json } from "./Reply.ts"
+import * as Endpoints from "./knownEndpoints.ts"
+import { type Asked, detail, json } from "./HttpReply.ts"
 import { ledgerRow, type World } from "./World.ts"
 
 const iso = (millis: number | null) => (millis === null ? null : new Date(millis).toISOString())

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Execution } from "./Queue.ts"
-import { type Asked, detail, json, type Reply } from "./Reply.ts"
-import { urlsOf } from "./submit.ts"
+import { type Asked, detail, json, type Reply } from "./HttpReply.ts"
+import { urlsOf } from "./submitRoute.ts"
 import { stateOf, type World } from "./World.ts"
 
 /** [?] The body of a 404 for an id that is not known, or not any more. */
@@ -37,7 +37,7 @@ export const status = Effect.fnUntraced(function* (world: World, app: string, re
   return json(code, statusBody(world, execution, asked), { "x-fal-request-id": encodeURIComponent(requestId) })
 })
 
-/** What a status stream says now, whether that is the last of it, and in how many milliseconds the request is due to end. */
+/** The next event of a status stream, whether it is the last, and in how many milliseconds the request is due to end. */
 export const event = Effect.fnUntraced(function* (world: World, app: string, requestId: string, asked: Asked) {
   const execution = yield* find(world, app, requestId)
   if (execution === undefined) return undefined

@@ -3,9 +3,9 @@ import { control } from "./control.ts"
 import type { Route } from "./Fault.ts"
 import { media } from "./media.ts"
 import { platform } from "./platform.ts"
-import { type Asked, detail, type Reply } from "./Reply.ts"
+import { type Asked, detail, type Reply } from "./HttpReply.ts"
 import * as Requests from "./requests.ts"
-import { submit } from "./submit.ts"
+import { submit } from "./submitRoute.ts"
 import type { World } from "./World.ts"
 
 interface Target {
@@ -17,7 +17,7 @@ interface Target {
 
 const ofRequest = /^\/(.+)\/requests\/([^/]+)(\/status|\/status\/stream|\/response|\/cancel)?$/
 
-/** One port for fal's queue, media and platform hosts. `undefined`: fal has nothing there. */
+/** One port serves fal's queue, media and platform hosts. `undefined`: fal has no such route. */
 export const targetOf = ({ method, url }: Asked): Target | undefined => {
   const path = decodeURI(url.pathname)
   if (path.startsWith("/_sim/")) return { route: "control", answer: control }
@@ -25,7 +25,7 @@ export const targetOf = ({ method, url }: Asked): Target | undefined => {
   if (path.startsWith("/v1/")) {
     return { route: "platform", answer: (world, asked) => platform(world, path.slice("/v1".length), asked) }
   }
-  // Only the app goes before `requests`: with the rest of the endpoint's name there, fal finds nothing.
+  // Only the app's name stands before `requests`; with the rest of the endpoint's name fal answers 404.
   const [, app, id, what] = ofRequest.exec(url.pathname) ?? []
   if (app !== undefined && id !== undefined) {
     const requestId = decodeURIComponent(id)

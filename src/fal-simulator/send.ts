@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http"
-import type { Reply } from "./Reply.ts"
+import type { Reply } from "./HttpReply.ts"
 
 export const send = (response: ServerResponse, { body, headers, status }: Reply) => {
   response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) })

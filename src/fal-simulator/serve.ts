@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { isJobFault } from "./Fault.ts"
-import { type Asked, detail, html, json } from "./Reply.ts"
+import { type Asked, detail, html, json } from "./HttpReply.ts"
 import { targetOf, unauthorized } from "./routes.ts"
 import { begin, cut, pour, send, sendTwice } from "./send.ts"
 import { spoil } from "./spoil.ts"
-import { stream } from "./stream.ts"
+import { stream } from "./statusStream.ts"
 import type { World } from "./World.ts"
 
 const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
@@ -16,7 +16,7 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
 
 const signature = ({ url }: Asked) => ({ "x-fal-request-id": url.pathname.split("/requests/")[1]?.split("/")[0] ?? "none" })
 
-/** One HTTP exchange. What goes wrong with it on purpose is decided here, around an answer that knows nothing of it. */
+/** One HTTP exchange. Faults are applied here, around an answer that does not know of them. */
 const exchange = Effect.fnUntraced(function* (world: World, request: IncomingMessage, response: ServerResponse) {
   const asked: Asked = {
     method: request.method ?? "GET",

@@ -2,7 +2,7 @@ import { Effect, FiberSet, Schema } from "effect"
 import { createServer } from "node:http"
 import type { Fault, Route } from "./Fault.ts"
 import { serve } from "./serve.ts"
-import type { Change, Settings } from "./Settings.ts"
+import type { Change, Settings } from "./SimulatorSettings.ts"
 import { ledger, type LedgerRow, World } from "./World.ts"
 
 export class SimulatorError extends Schema.TaggedError<SimulatorError>()("SimulatorError", {
@@ -40,9 +40,9 @@ export interface Simulator {
 }
 
 /**
- * fal's queue API over HTTP, honest about money: every accepted POST is executed and has a row in the ledger, whatever its
- * client was told. Time is the `Clock`'s. It ends, with all its connections, when the scope does. Left out: webhooks, uploads,
- * direct calls (`fal.run`), `sync_mode`, and the tries fal makes again by itself (not billed, invisible from outside).
+ * fal's queue API over HTTP, with honest accounts: every accepted POST is executed and has a row in the ledger, whether or not
+ * its client got the answer. Time is the `Clock`'s. It ends with its scope, with all its connections. Left out: webhooks,
+ * uploads, direct calls (`fal.run`), `sync_mode`, and fal's own retries (not billed and invisible from outside).
  */
 export const simulate = Effect.fn("fal.simulate")(function* (options: Options = {}) {
   const { host = "127.0.0.1", key, port = 0, ...change } = options

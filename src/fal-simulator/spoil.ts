@@ -2,7 +2,7 @@ import { Option, Schema } from "effect"
 import * as zlib from "node:zlib"
 import type { Fault } from "./Fault.ts"
 import { inForm } from "./odd.ts"
-import { html, type Reply } from "./Reply.ts"
+import { html, type Reply } from "./HttpReply.ts"
 
 const readBody = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.JsonObject))
 const packers: Readonly<Record<string, (body: Buffer) => Buffer>> = {
@@ -22,7 +22,7 @@ const packed = (reply: Reply, how: string, body: Buffer): Reply => ({
 const HUGE = 3_000_000
 const BOMB = 32_000_000
 
-/** The answer with that wrong with it which can be told before it is sent. */
+/** The answer with those faults that can be applied before it is sent. */
 export const spoil = (fault: Fault, reply: Reply): Reply => {
   const text = reply.body.toString()
   const body = Option.getOrElse(readBody(text), (): Schema.JsonObject => ({}))

@@ -1,19 +1,19 @@
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 import type { Fault } from "./Fault.ts"
-import { type Asked, detail } from "./Reply.ts"
+import { type Asked, detail } from "./HttpReply.ts"
 import * as Requests from "./requests.ts"
 import { cutSoon, pour, send } from "./send.ts"
 import type { World } from "./World.ts"
 
-/** Between two looks at what may be told next, where nothing is due before (milliseconds). */
+/** The time between two checks of a request when nothing is due before (milliseconds). */
 const GAP = 250
 const HUGE = 3_000_000
 
 const eventOf = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`
 const rubbish = ["data: not JSON\n\n", "event: ping\nid: 7\nretry: 10\n\n", eventOf([1, null]), eventOf({ status: 200 })]
 
-/** The status of a request, told whenever it changes, until it has ended. */
+/** Sends the status of a request whenever it changes, until the request has ended. */
 const tell = Effect.fnUntraced(function* (
   world: World,
   response: ServerResponse,
@@ -67,7 +67,7 @@ const tell = Effect.fnUntraced(function* (
 const gone = (response: ServerResponse) =>
   Effect.callback<void>((resume) => void response.once("close", () => resume(Effect.void)))
 
-/** Until all is told or nobody listens any more. */
+/** Ends when the last event is sent or the client has gone. */
 export const stream = (...all: Parameters<typeof tell>) =>
   Effect.suspend(() => {
     const [world, response] = all

@@ -1,12 +1,12 @@
 import { Effect, Option, Random, Schema } from "effect"
 import { randomUUID } from "node:crypto"
-import * as Endpoints from "./endpoints.ts"
+import * as Endpoints from "./knownEndpoints.ts"
 import { isJobFault } from "./Fault.ts"
 import * as JobErrors from "./jobErrors.ts"
 import * as Figure from "./picture/Figure.ts"
 import { type Source, sourceAt } from "./picture/source.ts"
 import type { Execution } from "./Queue.ts"
-import { type Asked, detail, json, type Reply } from "./Reply.ts"
+import { type Asked, detail, json, type Reply } from "./HttpReply.ts"
 import type { World } from "./World.ts"
 
 const readBody = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.JsonObject))

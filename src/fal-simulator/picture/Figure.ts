@@ -169,5 +169,5 @@ export const edited = (source: Figure, text: string, seed: number): Figure => {
   }
 }
 
-/** Somebody for a picture that was not drawn here: always the same one for the same bytes. */
+/** A figure for a picture that was not drawn here: always the same one for the same bytes. */
 export const stranger = (bytes: Uint8Array): Figure => fromPrompt("", createHash("sha256").update(bytes).digest().readUInt32BE(0))
