@@ -2,9 +2,10 @@ import { Effect, Layer, References } from "effect"
 import { Command } from "effect/cli"
 import * as Embedded from "./layers/Embedded.ts"
 import * as Live from "./layers/Live.ts"
-import * as Migrations from "./layers/Migrations.ts"
-import * as PostgresPg from "./layers/PostgresPg.ts"
-import { check } from "./layers/startCheck.ts"
+import * as Provider from "./layers/Provider.ts"
+import * as Migrations from "./layers/postgres/Migrations.ts"
+import * as PostgresPg from "./layers/postgres/PostgresPg.ts"
+import { check } from "./layers/process/startCheck.ts"
 import { batch } from "./programs/commands/batch.ts"
 import { dead } from "./programs/commands/dead.ts"
 import { demo } from "./programs/commands/demo.ts"
@@ -13,6 +14,7 @@ import { falSimulator } from "./programs/commands/falSimulator.ts"
 import { generate } from "./programs/commands/generate.ts"
 import { health } from "./programs/commands/health.ts"
 import { inspect } from "./programs/commands/inspect.ts"
+import { library as libraryCommand } from "./programs/commands/library.ts"
 import { migrate } from "./programs/commands/migrate.ts"
 import type * as Settings from "./services/Settings.ts"
 
@@ -24,6 +26,7 @@ const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
 
 const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
 const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
+const catalogue = checked(["FAL_MODEL", "FAL_EDIT_MODEL"], Provider.catalogue)
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
 const brokerSettings = [
   "CELERY_BROKER_URL",
@@ -35,14 +38,16 @@ const brokerSettings = [
 const falSettings = [
   "FAL_KEY",
   "FAL_MODEL",
+  "FAL_EDIT_MODEL",
   "FAL_BASE_URL",
   "FAL_MAX_CONCURRENT",
   "FAL_RATE_LIMIT",
   "TASK_TIME_LIMIT"
 ] as const satisfies ReadonlyArray<Settings.Name>
-const world = checked([...Live.clientSettings, ...Live.databaseSettings, ...falSettings], Live.survey).pipe(
-  Layer.provideMerge(quiet)
-)
+const world = checked(
+  [...Live.clientSettings, ...Live.databaseSettings, ...Live.mediaSettings, ...falSettings],
+  Live.survey
+).pipe(Layer.provideMerge(quiet))
 
 /** Every command but `worker`, which loads none of them. `untilStopped`: a signal is the way to end it. */
 export const commands = (untilStopped: Layer.Layer<never>) =>
@@ -51,8 +56,11 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
     generate.pipe(Command.provide(client)),
     edit.pipe(Command.provide(client)),
-    batch(client, library),
+    batch(client, library, catalogue),
     dead.pipe(Command.provide(client)),
+    libraryCommand.pipe(
+      Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
+    ),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))

@@ -2,17 +2,18 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Layer } from "effect"
 import { createServer } from "node:http"
 import { Vitals } from "../services/Vitals.ts"
-import * as FalLimitsMemory from "./FalLimitsMemory.ts"
-import * as FleetMemory from "./FleetMemory.ts"
-import * as GeneratorFal from "./GeneratorFal.ts"
-import * as JournalMemory from "./JournalMemory.ts"
-import * as MetricsMemory from "./MetricsMemory.ts"
-import * as Migrations from "./Migrations.ts"
-import * as ModelLibrarySql from "./ModelLibrarySql.ts"
-import * as PostgresPglite from "./PostgresPglite.ts"
-import * as ResultStoreMemory from "./ResultStoreMemory.ts"
-import * as TaskQueueMemory from "./TaskQueueMemory.ts"
-import * as WorkerIdentityNode from "./WorkerIdentityNode.ts"
+import * as FalLimitsMemory from "./memory/FalLimitsMemory.ts"
+import * as FleetMemory from "./memory/FleetMemory.ts"
+import * as JournalMemory from "./memory/JournalMemory.ts"
+import * as MetricsMemory from "./memory/MetricsMemory.ts"
+import * as Migrations from "./postgres/Migrations.ts"
+import * as ModelLibrarySql from "./postgres/ModelLibrarySql.ts"
+import * as PostgresPglite from "./postgres/PostgresPglite.ts"
+import * as ResultStoreMemory from "./memory/ResultStoreMemory.ts"
+import * as TaskQueueMemory from "./memory/TaskQueueMemory.ts"
+import * as WorkerIdentityNode from "./process/WorkerIdentityNode.ts"
+import * as Media from "./media/Media.ts"
+import * as Provider from "./Provider.ts"
 
 const library = ModelLibrarySql.layer.pipe(
   Layer.provide(Layer.effectDiscard(Migrations.migrate)),
@@ -30,7 +31,8 @@ export const worker = (settings: Readonly<Record<string, string>>) =>
     JournalMemory.layer,
     FalLimitsMemory.layer,
     library,
-    GeneratorFal.layer,
+    Provider.generator,
+    Media.layer,
     Vitals.layer,
     NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })
   ).pipe(

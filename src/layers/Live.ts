@@ -3,19 +3,21 @@ import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
 import * as Settings from "../services/Settings.ts"
 import { Vitals } from "../services/Vitals.ts"
-import * as FalLimitsRedis from "./FalLimitsRedis.ts"
-import * as FleetRedis from "./FleetRedis.ts"
-import * as GeneratorFal from "./GeneratorFal.ts"
-import * as JournalRedis from "./JournalRedis.ts"
+import * as FalLimitsRedis from "./redis/FalLimitsRedis.ts"
+import * as FleetRedis from "./redis/FleetRedis.ts"
+import * as JournalRedis from "./redis/JournalRedis.ts"
+import * as Media from "./media/Media.ts"
+import * as MediaStoreLive from "./media/MediaStoreLive.ts"
 import * as MetricsProm from "./MetricsProm.ts"
-import * as ModelLibrarySql from "./ModelLibrarySql.ts"
-import * as PostgresPg from "./PostgresPg.ts"
+import * as ModelLibrarySql from "./postgres/ModelLibrarySql.ts"
+import * as PostgresPg from "./postgres/PostgresPg.ts"
 import * as PreconditionsLive from "./PreconditionsLive.ts"
-import * as ResultStoreRedis from "./ResultStoreRedis.ts"
-import * as StopSignals from "./StopSignals.ts"
-import * as TaskQueueRedis from "./TaskQueueRedis.ts"
-import * as Watchdog from "./Watchdog.ts"
-import * as WorkerIdentityNode from "./WorkerIdentityNode.ts"
+import * as ResultStoreRedis from "./redis/ResultStoreRedis.ts"
+import * as StopSignals from "./process/StopSignals.ts"
+import * as TaskQueueRedis from "./redis/TaskQueueRedis.ts"
+import * as Watchdog from "./process/Watchdog.ts"
+import * as WorkerIdentityNode from "./process/WorkerIdentityNode.ts"
+import * as Provider from "./Provider.ts"
 
 /** The metrics port, bound at the start so that a port that is taken is known before a task is. */
 export const http = Layer.unwrap(
@@ -36,13 +38,21 @@ export const client = TaskQueueRedis.layer.pipe(
 
 export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
 
+/** The library with its pictures: all that an operator's `library` commands need. */
+export const pictures = Layer.mergeAll(library, Media.layer).pipe(Layer.provideMerge(MetricsProm.layer))
+
 /** What they are like that all of it rests on. */
 export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
 
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(client, JournalRedis.layer, library, preconditions, GeneratorFal.layer).pipe(
-  Layer.provideMerge(MetricsProm.layer)
-)
+export const dependencies = Layer.mergeAll(
+  client,
+  JournalRedis.layer,
+  library,
+  preconditions,
+  Provider.generator,
+  Media.layer
+).pipe(Layer.provideMerge(MetricsProm.layer))
 
 /** All that an operator asks about. */
 export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Layer.provide(MetricsProm.layer)))
@@ -74,6 +84,7 @@ export const clientSettings = [
   "RESULT_EXPIRES",
   "RESULT_CHORD_ORDERED"
 ] as const satisfies ReadonlyArray<Settings.Name>
+export const mediaSettings = MediaStoreLive.settings
 export const databaseSettings = [
   "DATABASE_URL",
   "DATABASE_POOL",

@@ -1,21 +1,27 @@
 import { Effect } from "effect"
-import { builtin } from "./celery/builtin.ts"
-import { batchGenerate } from "./generation/batch.ts"
-import { editModel } from "./generation/edit.ts"
-import { generateModel } from "./generation/generate.ts"
-import { makeHealthCheck } from "./generation/health.ts"
-import type { Program } from "./Task.ts"
+import { builtin } from "./task/builtin.ts"
+import { batchGenerate } from "./generation/tasks/batchGenerate.ts"
+import { editModel } from "./generation/tasks/editModel.ts"
+import { generateModel } from "./generation/tasks/generateModel.ts"
+import { makeHealthCheck } from "./generation/tasks/healthCheck.ts"
+import type { Program } from "./task/Task.ts"
 
-/** The tasks this worker runs, each under its short name, `app.tasks.<name>` and `tasks.<name>`. */
+/**
+ * The programs by every name they answer to: `<name>`, `app.tasks.<name>` and `tasks.<name>`; Celery's own tasks by theirs alone.
+ */
+export const registryOf = <R>(programs: ReadonlyArray<Program<R>>): ReadonlyMap<string, Program<R>> =>
+  new Map([
+    ...programs.flatMap((program) =>
+      [program.name, `app.tasks.${program.name}`, `tasks.${program.name}`].map((alias) => [alias, program] as const)
+    ),
+    ...builtin.map((program) => [program.name, program] as const)
+  ])
+
+/** The tasks this worker runs. */
 export const makeRegistry = Effect.gen(function* () {
   const programs = [generateModel, batchGenerate, editModel, yield* makeHealthCheck] as const
   type Needs = (typeof programs)[number] extends { readonly run: (task: never) => Effect.Effect<unknown, unknown, infer R> }
     ? R
     : never
-  const byName = new Map<string, Program<Needs>>()
-  for (const program of programs) {
-    for (const alias of [program.name, `app.tasks.${program.name}`, `tasks.${program.name}`]) byName.set(alias, program)
-  }
-  for (const program of builtin) byName.set(program.name, program)
-  return byName
+  return registryOf<Needs>(programs)
 })

@@ -13,17 +13,17 @@ export interface Buried {
   readonly at: number
 }
 
-/** The messages that were put aside for a person to look at. */
+/** Messages that no worker will run again until a person has looked at them. */
 export class DeadLetters extends Context.Service<
   DeadLetters,
   {
-    /** The dead letters of the queues taken from, the newest first, at most so many. */
+    /** The newest dead letters of this worker's queues, at most `limit` in all. */
     readonly list: (limit: number) => Effect.Effect<ReadonlyArray<Buried>, QueueError>
     /** A dead letter in full. */
     readonly read: (letter: Buried) => Effect.Effect<Option.Option<string>, QueueError>
-    /** Puts its message back on its queue, with its crashes forgotten; `false` when the letter is no longer there. */
+    /** Puts the letter's message back on its queue with its crash count reset. `false` when the letter is no longer there. */
     readonly redrive: (letter: Buried) => Effect.Effect<boolean, QueueError>
-    /** Forgets a dead letter for good; `false` when it is no longer there. */
+    /** Deletes a dead letter. `false` when it is no longer there. */
     readonly drop: (letter: Buried) => Effect.Effect<boolean, QueueError>
   }
 >()("model-generator/services/DeadLetters") {}

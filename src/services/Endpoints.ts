@@ -1,6 +1,6 @@
 import { Context, type Effect, Schema } from "effect"
 
-/** It cannot be known whether an endpoint is closed. The same call may work later. */
+/** Redis did not say whether an endpoint is closed. The same call may work later. */
 export class EndpointsError extends Schema.TaggedError<EndpointsError>()("EndpointsError", {
   operation: Schema.String,
   cause: Schema.Defect()
@@ -31,11 +31,11 @@ export const CIRCUIT = "fal"
 /** How long a refusal closes an endpoint at first and at most (seconds): twice as long each time a trial is refused too. */
 export const FIRST = 15
 export const LONGEST = 300
-/** A trial that nobody has reported on for this many seconds is over, and the next caller makes another. */
+/** A trial without a reported outcome ends after this time, and the next caller makes another (seconds). */
 export const TRIAL = 15
 /** A closure that ended this long ago says nothing about the next one (seconds). */
 export const FORGET = 900
-/** What is kept of fal's words. */
+/** The longest text of fal's that is kept as the reason of a closure (characters). */
 export const LONGEST_WHY = 300
 
 /**
@@ -46,21 +46,21 @@ export class Endpoints extends Context.Service<
   Endpoints,
   {
     /**
-     * Nothing is known against a submit to it: it is not closed, and the last submit of the fleet whose outcome says anything of fal's
-     * state did not fail. `false` says no more than that `admit` and the circuit must be asked.
+     * Nothing is known against a submit to it: it is not closed, and the last submit of the fleet whose outcome says anything of
+     * fal's state did not fail. `false` says no more than that `admit` and the circuit must be asked.
      */
     readonly isClear: (endpoint: string) => Effect.Effect<boolean, EndpointsError>
     /** May something be submitted to it now? */
     readonly admit: (endpoint: string) => Effect.Effect<Admission, EndpointsError>
     /** fal refused a request to it. While it is closed already nothing changes: that request was sent before. */
     readonly refused: (endpoint: string, why: string) => Effect.Effect<Closed, EndpointsError>
-    /** fal asked to come again in so many seconds, of which at most `LONGEST` count. A closure that ends later stays. */
+    /** fal sent Retry-After: closes the endpoint for `seconds`, at most `LONGEST`. A closure that ends later stays. */
     readonly busy: (endpoint: string, why: string, seconds: number) => Effect.Effect<Closed, EndpointsError>
     /** The trial was not made after all: the next caller may make it. */
     readonly untried: (endpoint: string) => Effect.Effect<void, EndpointsError>
-    /** It takes requests again. */
+    /** The endpoint takes requests again: removes its closure. */
     readonly opened: (endpoint: string) => Effect.Effect<void, EndpointsError>
-    /** Those that are closed, also those that are being tried. */
+    /** The closed endpoints, with those that are being tried. */
     readonly closed: Effect.Effect<ReadonlyArray<Closed>, EndpointsError>
   }
 >()("model-generator/services/Endpoints") {}

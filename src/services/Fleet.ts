@@ -1,5 +1,5 @@
 import { Context, Effect, Schema, type Scope, Stream } from "effect"
-import * as PythonJson from "./PythonJson.ts"
+import * as PythonJson from "../wire/PythonJson.ts"
 
 /** The broker could not carry it. Nothing that was to be said is kept: what workers say to each other is only of use now. */
 export class FleetError extends Schema.TaggedError<FleetError>()("FleetError", {
@@ -46,12 +46,15 @@ export interface Binding {
   readonly routingKey: string
 }
 
-/** As many revoked ids are remembered, and as long, as a stock worker does; as many stamps, and those as long as any message lives. */
+/**
+ * As many revoked ids are remembered, and as long, as a stock worker does; as many stamps, and those as long as any message
+ * lives.
+ */
 export const MAX_REVOKED = 50_000
 export const REVOKED_FOR = 3 * 3_600_000
 export const STAMP_REVOKED_FOR = 7 * 86_400_000
 
-/** What an order to revoke names: task ids, or stamps as `stamp` writes them. */
+/** What a revoke order names: task ids, or stamps as `stamp` writes them. */
 export type Revocable = "ids" | "stamps"
 export const stamp = (header: string, value: string) => JSON.stringify([header, value])
 /** A stamp's value as an order names it. Of an object that is none `String` would ask how, and it may throw. */
@@ -59,17 +62,20 @@ export const stampText = (value: unknown) =>
   typeof value === "object" && value !== null ? PythonJson.stringify(value) : String(value)
 
 /**
- * What workers say to and hear from each other beside the task queue: kombu's fan-out for control messages and events, and
- * lists for the answers.
+ * Messages between workers beside the task queue: kombu's fan-out for control messages and events, and reply lists for the
+ * answers.
  */
 export interface Fleet {
-  /** Everything said from now on; it goes on after an outage of the broker, without what was said meanwhile. */
+  /** All messages from now on. After an outage of the broker the stream continues; messages sent meanwhile are lost. */
   readonly hear: Effect.Effect<Stream.Stream<Heard>, FleetError, Scope.Scope>
   /** Tells who listens to events. `body` is one event, or a list of them. */
   readonly publish: (routingKey: string, body: unknown) => Effect.Effect<void, FleetError>
-  /** Answers a control message; `false` when nobody waits for it in a reply list of kombu's, and then nothing is left behind. */
+  /** Answers a control message. `false` when its sender has no bound reply list any more; then nothing is written. */
   readonly reply: (to: ReplyAddress, body: unknown, clock: number) => Effect.Effect<boolean, FleetError>
-  /** Asks, and collects answers until all who heard have answered, or for as long as the patience lasts. */
+  /**
+   * Sends a question and collects answers until every worker that received it has answered, or until the question's patience is
+   * over.
+   */
   readonly ask: (question: Question) => Effect.Effect<ReadonlyArray<Answer>, FleetError>
   /** Makes this worker known to kombu's tools, and the queues it takes from. */
   readonly join: (queues: ReadonlyArray<Binding>) => Effect.Effect<void, FleetError>

@@ -1,13 +1,20 @@
 import { Context, type Effect, type Option, Schema } from "effect"
+import type { ProviderRequest } from "./Catalogue.ts"
 
-/** fal refused before it took the work: the same request may be sent again, no sooner than `retryAfter` seconds where fal named a time. */
+/**
+ * fal refused before it took the work: the same request may be sent again, no sooner than `retryAfter` seconds where fal named a
+ * time.
+ */
 export class Busy extends Schema.TaggedError<Busy>()("Busy", {
   detail: Schema.String,
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 /** The answer to a submit was lost: fal may or may not be working, and billing. */
 export class Uncertain extends Schema.TaggedError<Uncertain>()("Uncertain", { detail: Schema.String }) {}
-/** fal accepted a submit (2xx), and nothing in its answer names the request: it is paid, cannot be found, and must not be made again. */
+/**
+ * fal accepted a submit (2xx), and nothing in its answer names the request: it is paid, cannot be found, and must not be made
+ * again.
+ */
 export class AcceptedWithoutId extends Schema.TaggedError<AcceptedWithoutId>()("AcceptedWithoutId", { detail: Schema.String }) {}
 /**
  * The key, the balance or the model's name is wrong: the request will not fare better until a person acts. `scope` says how far
@@ -31,7 +38,9 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
   type: Schema.String,
   detail: Schema.String
 }) {}
-/** fal ended the request with a success that holds no picture we can read. It is billed, so asking for another would pay again. */
+/**
+ * fal ended the request with a success that holds no picture we can read. It is billed, so asking for another would pay again.
+ */
 export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {
   detail: Schema.String,
   /** null when fal did not say. */
@@ -48,11 +57,14 @@ export class Unknown extends Schema.TaggedError<Unknown>()("Unknown", { detail: 
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
   detail: Schema.String,
   retryAfter: Schema.optionalKey(Schema.Finite),
-  /** fal itself says so of a result, and gives no reason: it may be passing trouble, or how the job has ended. */
+  /**
+   * fal answered the request for the result with an error and no reason. It may be a passing error, or the way in which the job
+   * has ended.
+   */
   ofTheJob: Schema.optionalKey(Schema.Literal(true))
 }) {}
 
-/** One failure, several reasons: callers match on `reason`. */
+/** One error type for all failures: callers match on `reason`. */
 export class GeneratorError extends Schema.TaggedError<GeneratorError>()("GeneratorError", {
   reason: Schema.Union([
     Busy,
@@ -111,7 +123,7 @@ export interface Ticket extends Schema.Schema.Type<typeof Ticket> {}
 export type Progress =
   | { readonly _tag: "Queued"; readonly position: number | null }
   | { readonly _tag: "Running" }
-  /** It has ended, well or badly: `result` tells, or `failure` where fal has no result of what failed. */
+  /** The request has ended, well or badly. `result` tells which; `failure` where fal keeps no result of a failed one. */
   | {
       readonly _tag: "Ended"
       readonly inferenceSeconds: number | null
@@ -126,12 +138,12 @@ export const Picture = Schema.Struct({
   seed: Schema.NullOr(Schema.Finite),
   /** fal's safety checker blackened it: paid for, and of no use. */
   flagged: Schema.Boolean,
-  /** What fal charges, in the endpoint's price unit; null when fal did not say. */
+  /** Units that fal charges, in the endpoint's price unit; null when fal did not say. */
   billableUnits: Schema.NullOr(Schema.Finite)
 })
 export interface Picture extends Schema.Schema.Type<typeof Picture> {}
 
-/** What a status stream tells of a request's end. */
+/** The end of a request, as a status stream tells it. */
 export interface SaidEnded {
   readonly inferenceSeconds: number | null
 }
@@ -141,11 +153,12 @@ export class Generator extends Context.Service<
   Generator,
   {
     /** Exactly one POST, whatever happens. Each success is a generation that will be billed. */
-    readonly submit: (endpoint: string, input: Schema.JsonObject) => Effect.Effect<Ticket, GeneratorError>
+    readonly submit: (request: ProviderRequest) => Effect.Effect<Ticket, GeneratorError>
     readonly progress: (ticket: Ticket) => Effect.Effect<Progress, GeneratorError>
     /**
-     * Waits until fal's status stream says that the request has ended. That is a hint and no proof: status and result decide. `None`
-     * when the stream was refused, broke or ended without saying so; a silent one says nothing for ever. An interruption ends it.
+     * Waits until fal's status stream says that the request has ended. That is a hint and no proof: status and result decide.
+     * `None` when the stream was refused, broke or ended without saying so; a silent one says nothing for ever. An interruption
+     * ends it.
      */
     readonly awaitEnd: (ticket: Ticket) => Effect.Effect<Option.Option<SaidEnded>>
     /** The picture of a request that has ended. Fails `Unreachable` when it has not. */

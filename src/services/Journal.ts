@@ -8,16 +8,18 @@ export class JournalError extends Schema.TaggedError<JournalError>()("JournalErr
 
 const about = {
   endpoint: Schema.String,
-  /** What fal is asked. Values that are long are not kept: then `cut` is set, and the task still has them. */
+  /** The request in the provider's own words. Long values are left out: then `cut` is set, and the task still has them. */
   input: Schema.JsonObject,
+  /** The request's seed. Older workers wrote it into `input` only. */
+  seed: Schema.optionalKey(Schema.Finite),
   cut: Schema.optionalKey(Schema.Literal(true)),
-  /** What its task knew when it bought, and must know when the picture comes. */
+  /** Facts that the task knew when it bought the picture and needs again when it saves it. */
   note: Schema.optionalKey(Schema.JsonObject),
   /** Unix milliseconds of the intent, by the journal's clock. */
   at: Schema.Finite,
-  /** Names this generation, by chance. Where older workers wrote none `at` names it. */
+  /** A random number that names this generation. Entries of older workers have none and are named by `at`. */
   attempt: Schema.optionalKey(Schema.Finite),
-  /** Of the task's name and arguments: the same task id with others is another task. Where it is missing they pass for the same. */
+  /** Digest of the task's name and arguments. The same task id with another digest is another task; a missing digest fits any. */
   digest: Schema.optionalKey(Schema.String),
   /** How many requests that may have been paid came before this one. */
   resubmits: Schema.Int,
@@ -30,7 +32,7 @@ export const Intended = Schema.TaggedStruct("Intended", {
   /** fal took it and named no request id: it is paid, and must not be made again. */
   accepted: Schema.optionalKey(Schema.Literal(true))
 })
-/** fal accepted it: whoever finds this re-attaches and never submits. */
+/** fal accepted the request: a worker that finds this entry waits for the request again and never submits. */
 export const Submitted = Schema.TaggedStruct("Submitted", {
   ...about,
   requestId: Schema.String,
@@ -38,13 +40,34 @@ export const Submitted = Schema.TaggedStruct("Submitted", {
   /** Since when fal has said that it does not know the request (Unix milliseconds, by the journal's clock). */
   unknownSince: Schema.optionalKey(Schema.Finite)
 })
+/** A picture's files in the media store, and what was found when the picture was examined. */
+export const StoredPicture = Schema.Struct({
+  /** Its name in the store. */
+  name: Schema.String,
+  thumbnail: Schema.String,
+  /** Of the stored bytes, in lower-case hex. */
+  sha256: Schema.String,
+  /** How many those are. */
+  bytes: Schema.Int,
+  contentType: Schema.String,
+  width: Schema.Int,
+  height: Schema.Int,
+  thumbhash: Schema.String,
+  phash: Schema.String
+})
+export interface StoredPicture extends Schema.Schema.Type<typeof StoredPicture> {}
 /** The picture exists and is paid for; what remains is to save it, unless it is flagged. */
 export const Generated = Schema.TaggedStruct("Generated", {
   ...about,
   requestId: Schema.String,
   paths: Schema.optionalKey(Paths),
   picture: Picture,
-  tookMs: Schema.Int
+  tookMs: Schema.Int,
+  /**
+   * The picture's bytes are in our media store, so the provider's address is not needed any more. Older workers leave this field
+   * as it is.
+   */
+  media: Schema.optionalKey(StoredPicture)
 })
 
 /** Where one generation stands: one paid request to fal on behalf of one task. */
@@ -60,13 +83,19 @@ export const Unreadable = Schema.TaggedStruct("Unreadable", {
 })
 export type Unreadable = typeof Unreadable.Type
 
-/** What names a generation, whatever state it is in. */
+/** The seed that a request was made with, by which it is found in the provider's history. */
+export const seedOf = ({ input, seed }: Generation): number | undefined =>
+  seed ?? (typeof input["seed"] === "number" ? input["seed"] : undefined)
+
+/** The number that names a generation, in every state. */
 export const attemptOf = ({ at, attempt }: Generation) => attempt ?? at
 
 export const isSameTask = (one: Pick<Generation, "digest">, other: Pick<Generation, "digest">) =>
   one.digest === undefined || other.digest === undefined || one.digest === other.digest
 
-const rank = ({ _tag }: Generation) => states.indexOf(_tag)
+/** How far a generation has got: a stored picture is further than one that is only paid. */
+export const rank = (generation: Generation) =>
+  states.indexOf(generation._tag) + (generation._tag === "Generated" && generation.media !== undefined ? 1 : 0)
 
 /**
  * Whether `next` may stand in the place of `stored`, because it knows as much of the same generation, or because it is another
@@ -79,31 +108,33 @@ export const outweighs = (next: Generation, stored: Generation) => {
   return next.resubmits === stored.resubmits ? rank(next) > rank(stored) : next.resubmits > stored.resubmits
 }
 
-/** One that asked for room this long ago does not hold up who came after it (seconds). */
+/** A task that last asked for room this long ago no longer blocks those behind it in the line (seconds). */
 export const PRESENT = 1
-/** One that has not asked again for so long has left the line (seconds). */
+/** A task that last asked this long ago has left the line (seconds). */
 export const GONE = 60
-/** How much longer than a task may run its request counts as in flight when nobody has touched it (seconds). */
+/** A request that no worker updates counts as in flight for the task's time limit and this many seconds more. */
 export const ORPHANED = 300
 /** How long an entry is kept: longer than fal keeps a result or Celery a message (seconds). */
 export const KEEP = 7 * 86_400
 
 /**
- * Kept beside the message in the broker's Redis for a week, so that a redelivery, a retry or another worker finds it. It knows
- * the fleet's requests in flight: those intended or submitted, whether or not the worker that made them still lives. What is
- * known of a generation only grows, and what a store has forgotten is written again by who knows it.
+ * What is known of each task's paid request. It is kept for a week in the broker's Redis, so that a redelivery, a retry or
+ * another worker finds it. It also knows which requests of the fleet are in flight: those intended or submitted, whether or not
+ * the worker that made them still lives.
+ *
+ * Knowledge of a generation only grows. If the store loses an entry, the worker that still knows it writes it again.
  */
 export class Journal extends Context.Service<
   Journal,
   {
-    /** What is written, and the time of the clock that all who use this journal share (Unix milliseconds). */
+    /** The entry of a task, and the time of the clock that all workers share (Unix milliseconds). */
     readonly find: (
       taskId: string
     ) => Effect.Effect<{ readonly entry: Option.Option<Generation | Unreadable>; readonly now: number }, JournalError>
     /**
-     * Writes an intent where nothing is written, in the place of the lost generation it repeats, or of another task's under the
-     * same id that is no longer in flight; and only if the fleet may have one more request in flight (FAL_MAX_CONCURRENT).
-     * `"full"` when it may not: who goes on asking gets room in the order of first asking.
+     * Writes an intent, if the fleet may have one more request in flight (FAL_MAX_CONCURRENT). It may replace nothing, the lost
+     * generation that it repeats, or an entry of another task under the same id that is no longer in flight. `"full"` when there
+     * is no room: tasks that keep asking get room in the order of their first asking.
      */
     readonly intend: (
       taskId: string,
@@ -127,7 +158,10 @@ export class Journal extends Context.Service<
     ) => Effect.Effect<void, JournalError>
     /** How many generations stand in each state, of those that have not ended without a picture. */
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
-    /** It has ended without a picture: no longer in flight, and not among the counts. What is written stays, and forbids another. */
+    /**
+     * The generation has ended without a picture: it is no longer in flight nor counted. Its entry stays, and forbids another
+     * request.
+     */
     readonly close: (taskId: string) => Effect.Effect<void, JournalError>
     /** Requests of the whole fleet that fal may be working on. */
     readonly inFlight: Effect.Effect<number, JournalError>

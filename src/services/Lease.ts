@@ -1,7 +1,7 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { QueueError } from "./QueueError.ts"
 
-/** What a worker tells the others of itself with every beat. */
+/** What a worker tells the others with every heartbeat. */
 export const WorkerInfo = Schema.Struct({
   name: Schema.String,
   boot: Schema.String,
@@ -23,7 +23,7 @@ export interface WorkerInfo extends Schema.Schema.Type<typeof WorkerInfo> {}
 export interface Released {
   readonly due: number
   readonly lost: number
-  /** Of those lost: moved to the dead letters, because a crash cannot be counted in them. */
+  /** How many of the lost messages went to the dead letters, because a crash cannot be counted in them. */
   readonly buried: number
   /** More are to be put back, in a pass of their own. */
   readonly more: boolean
@@ -31,7 +31,7 @@ export interface Released {
   readonly nextDue: Option.Option<number>
 }
 
-/** What is seen without making a pass. */
+/** What a worker learns without making a pass. */
 export interface Seen {
   /** When the next message falls due by our own clock (Unix milliseconds), if one is waiting. */
   readonly nextDue: Option.Option<number>
@@ -53,9 +53,10 @@ export class Lease extends Context.Service<
     /** Looks whether there is anything for a pass to do, which costs the broker a tenth of a pass. */
     readonly look: Effect.Effect<Seen, QueueError>
     /**
-     * One pass, bounded in entries and bytes: puts back what is due, what dead workers held, what a claim of ours took whose answer
-     * never came, and what could not be handed back when it was to be. A death of a worker that held nothing else counts as a
-     * crash of the message; of one that held more, each becomes suspect and will run alone.
+     * One pass, bounded in entries and bytes. It puts back parked messages that are due, messages that dead workers held,
+     * messages of a claim of ours whose answer was lost, and messages that we could not hand back earlier. If the dead worker
+     * held this message alone, the death counts as a crash of it; if it held more, each of them becomes suspect and runs alone
+     * the next time.
      */
     readonly release: Effect.Effect<Released, QueueError>
   }

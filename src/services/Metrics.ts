@@ -38,6 +38,7 @@ export const RETRY_REASONS = [
   "result lost",
   "database",
   "save",
+  "media",
   "redis"
 ] as const
 export type RetryReason = (typeof RETRY_REASONS)[number]
@@ -49,7 +50,7 @@ export type WaitReason = (typeof WAIT_REASONS)[number]
 /** Why no task at all is taken until a person acts. */
 export const PAUSE_REASONS = ["fal account"] as const
 
-/** Why a message was put aside as a dead letter. */
+/** Why a message became a dead letter. */
 export const BURIAL_REASONS = [
   "unreadable",
   "too large",
@@ -63,19 +64,31 @@ export type BurialReason = (typeof BURIAL_REASONS)[number]
 export const RETIREMENT_REASONS = ["quota", "renewed", "spent", "memory", "last", "stopped", "crashed"] as const
 export type RetirementReason = (typeof RETIREMENT_REASONS)[number]
 
-/** What fal is asked. */
+/** Requests to fal. */
 export const FAL_OPERATIONS = ["submit", "progress", "stream", "result", "cancel", "probe"] as const
 export type FalOperation = (typeof FAL_OPERATIONS)[number]
 
-/** What notices that fal has ended a request. */
+/** What first noticed that fal had ended a request. */
 export const NOTICERS = ["stream", "poll"] as const
 export type Noticer = (typeof NOTICERS)[number]
 
-/** What the database is asked. */
-export const DATABASE_OPERATIONS = ["save", "find", "having", "rehearse", "ping", "migrate", "preconditions"] as const
+/** Calls to the database. */
+export const DATABASE_OPERATIONS = [
+  "save",
+  "find",
+  "having",
+  "list",
+  "remove",
+  "replace",
+  "at fal",
+  "rehearse",
+  "ping",
+  "migrate",
+  "preconditions"
+] as const
 export type DatabaseOperation = (typeof DATABASE_OPERATIONS)[number]
 
-/** Of what was paid for, whether a task got its picture. */
+/** Whether a task got the picture that was paid for. */
 export const USES = ["used", "wasted"] as const
 export type Use = (typeof USES)[number]
 
@@ -117,6 +130,12 @@ export const definitions = {
       help: "What was charged at fal's list prices: an estimate, by endpoint and whether it was of use",
       labels: { endpoint: open, use: USES }
     },
+    pictures_unusable_total: {
+      help: "Paid pictures whose file is not usable, by what is wrong with it",
+      labels: { reason: open }
+    },
+    pictures_stored_total: { help: "Pictures whose bytes were put into the media store", labels: {} },
+    stored_bytes_total: { help: "Bytes put into the media store", labels: { what: ["picture", "thumbnail"] } },
     redis_errors_total: {
       help: "Commands and attempts to connect that failed at Redis, by server and error",
       labels: { server: open, error: open }
@@ -196,7 +215,8 @@ export const definitions = {
       labels: { endpoint: open },
       buckets: seconds
     },
-    save_duration_seconds: { help: "Saving a model in the library", labels: {}, buckets: seconds }
+    save_duration_seconds: { help: "Saving a model in the library", labels: {}, buckets: seconds },
+    store_duration_seconds: { help: "Reading a picture's bytes, examining and storing them", labels: {}, buckets: seconds }
   }
 } as const satisfies Record<string, Record<string, Definition>>
 

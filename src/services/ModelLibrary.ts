@@ -11,7 +11,7 @@ export class LibraryError extends Schema.TaggedError<LibraryError>()("LibraryErr
   }
 }
 
-/** One row of `model_library` (product.md 5). */
+/** One row of `model_library`. */
 export const Model = Schema.Struct({
   id: Schema.String,
   templateId: Schema.String,
@@ -36,7 +36,35 @@ export interface NewModel extends Omit<Model, "id" | "version" | "falRequestId">
   readonly falRequestId: string
 }
 
-/** A row like those we save, of a template that nobody else has. */
+/** A row as a listing shows it. */
+export const Listed = Schema.Struct({ ...Model.fields, createdAt: Schema.Finite })
+export interface Listed extends Schema.Schema.Type<typeof Listed> {}
+/** Which rows a listing shows; null stands for all. */
+export interface Selection {
+  readonly templateId: string | null
+  readonly gender: ReadonlyArray<string> | null
+  readonly ageRange: ReadonlyArray<string> | null
+  readonly bodyType: ReadonlyArray<string> | null
+  readonly pose: ReadonlyArray<string> | null
+  readonly style: ReadonlyArray<string> | null
+  readonly version: number | null
+  /** Saved at this time or later, and before that time (Unix milliseconds). */
+  readonly since: number | null
+  readonly before: number | null
+}
+export const everything: Selection = {
+  templateId: null,
+  gender: null,
+  ageRange: null,
+  bodyType: null,
+  pose: null,
+  style: null,
+  version: null,
+  since: null,
+  before: null
+}
+
+/** A row like those that we save, for a template id that no other row has. */
 export const sample = (unique: string): NewModel => ({
   templateId: `model-generator.rehearsal.${unique}`,
   version: null,
@@ -53,6 +81,11 @@ export const sample = (unique: string): NewModel => ({
   processingTimeMs: 2000
 })
 
+/** fal keeps a picture for 7 days by default, if the account does not say otherwise (seconds). */
+export const FAL_KEEPS = 7 * 86_400
+/** Hosts of fal's, as PostgreSQL and JavaScript both read it. */
+export const AT_FAL = "^https?://([a-z0-9-]+[.])*fal[.](media|ai|run)/"
+
 export class ModelLibrary extends Context.Service<
   ModelLibrary,
   {
@@ -64,8 +97,22 @@ export class ModelLibrary extends Context.Service<
     readonly find: (
       which: { readonly id: string } | { readonly templateId: string; readonly version: number | null }
     ) => Effect.Effect<Option.Option<Model>, LibraryError>
-    /** Those of the given templates that have at least one version. */
+    /** Which of the given templates have at least one version. */
     readonly having: (templateIds: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, LibraryError>
+    /**
+     * The selected rows, the newest first: at most `limit`, from behind the row with the id `after`. `createdAt` is in Unix
+     * milliseconds.
+     */
+    readonly list: (which: Selection, after: string | null, limit: number) => Effect.Effect<ReadonlyArray<Listed>, LibraryError>
+    /** Puts other addresses and metadata into a row, if it still has this picture. `false` when it has not. */
+    readonly replacePicture: (
+      row: Pick<Model, "id" | "imageUrl">,
+      by: Pick<Model, "imageUrl" | "thumbnailUrl" | "metadata">
+    ) => Effect.Effect<boolean, LibraryError>
+    /** Deletes a row. `false` when it is not there. */
+    readonly remove: (id: string) => Effect.Effect<boolean, LibraryError>
+    /** How many rows are older than this and have their picture at fal's address. */
+    readonly atFalSince: (seconds: number) => Effect.Effect<number, LibraryError>
     /** Would a row of ours be taken now? Writes one and takes it back. Fails as `save` would. */
     readonly rehearse: Effect.Effect<void, LibraryError>
     readonly ping: Effect.Effect<void, LibraryError>

@@ -1,12 +1,12 @@
 import { Context, Effect } from "effect"
 
-/** One thing that the promises rest on and that is somebody else's to provide. */
+/** One fact about a server that our promises rest on and that its operator provides. */
 export interface Finding {
   readonly what: string
   /** `bad`: a promise cannot be kept, so nothing is taken. `note`: it may be broken when something else goes wrong too. */
   readonly state: "ok" | "note" | "bad"
   readonly says: string
-  /** What to do; "" when nothing needs doing. */
+  /** What the operator should do; "" when nothing. */
   readonly advice: string
 }
 
@@ -15,8 +15,8 @@ export const note = (what: string, says: string, advice: string): Finding => ({ 
 export const bad = (what: string, says: string, advice: string): Finding => ({ what, state: "bad", says, advice })
 
 /**
- * What Redis and PostgreSQL are like, as far as they tell: who does not answer or tells nothing is not in it. In a world without
- * them there is nothing to look at.
+ * Facts about Redis and PostgreSQL. A server that does not answer or does not tell is left out. In tests without servers there
+ * are none.
  */
 export const Preconditions = Context.Reference<{ readonly look: Effect.Effect<ReadonlyArray<Finding>> }>(
   "model-generator/services/Preconditions",

@@ -22,8 +22,8 @@ export class Publisher extends Context.Service<
   {
     readonly publish: (messages: ReadonlyArray<Outgoing>) => Effect.Effect<void, QueueError>
     /**
-     * Publishes all of them, once however often it is called for the same, and keeps `note` with it for a week. Returns the note of
-     * the call that published.
+     * Publishes all of them, once however often it is called for the same, and keeps `note` with it for a week. Returns the note
+     * of the call that published.
      */
     readonly publishOnce: (once: Once, note: string, messages: ReadonlyArray<Outgoing>) => Effect.Effect<string, QueueError>
   }

@@ -27,7 +27,7 @@ export interface QueueStatus {
   >
 }
 
-/** A message in nobody's hands until its time comes (Unix milliseconds). */
+/** A parked message: no worker holds it until it is due (Unix milliseconds). */
 export interface Scheduled {
   readonly delivery: Delivery
   readonly due: number
@@ -38,7 +38,7 @@ export class QueueInspector extends Context.Service<
   QueueInspector,
   {
     readonly status: Effect.Effect<QueueStatus, QueueError>
-    /** What waits for its time anywhere on this broker, the soonest first, at most so many, and a few megabytes of them. */
+    /** The parked messages of this broker, the one that is due first at the front: at most `limit`, and a few megabytes. */
     readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
     readonly ping: Effect.Effect<void, QueueError>
   }

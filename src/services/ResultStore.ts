@@ -9,8 +9,7 @@ export class ResultStoreError extends Schema.TaggedError<ResultStoreError>()("Re
 const Value = Schema.declare((value): value is Schema.Json => value !== undefined)
 
 /**
- * A task's result document as Celery's backend keeps it (celery-wire 4.2). What `result_extended` adds is written with it and
- * read by nobody here.
+ * A task's result document as Celery's backend keeps it. The fields that `result_extended` adds are written and never read here.
  */
 export const TaskResult = Schema.Struct({
   task_id: Schema.String,
@@ -24,7 +23,7 @@ export const TaskResult = Schema.Struct({
 })
 export interface TaskResult extends Schema.Schema.Type<typeof TaskResult> {}
 
-/** How one header task of a chord ended (celery-wire 4.7). */
+/** How one header task of a chord ended. */
 export interface ChordPart {
   readonly taskId: string
   readonly status: string
@@ -32,7 +31,7 @@ export interface ChordPart {
   readonly result: unknown
 }
 
-/** Python's `[[id, parent], children]` (celery-wire 4.4): a task has no children, a group lists its members. */
+/** Python's `[[id, parent], children]`: a task has no children, a group lists its members. */
 export interface ResultTuple {
   readonly id: string
   readonly parent: ResultTuple | null
@@ -43,8 +42,8 @@ export interface ResultTuple {
 export const isFinal = (status: string) => status === "SUCCESS" || status === "FAILURE" || status === "REVOKED"
 
 /**
- * A success stays. What has ended gives way to another end alone: it is being run again, or whoever says less of it stood still
- * meanwhile and was robbed of it.
+ * Whether `next` may replace the stored state. A success always stays. Another final state is replaced only by a final state:
+ * either the task is run again, or the writer was frozen and another worker has run its task.
  */
 export const givesWay = (stored: string, next: string) => stored !== "SUCCESS" && (isFinal(next) || !isFinal(stored))
 
@@ -72,7 +71,7 @@ export class ResultStore extends Context.Service<
       index: number | null,
       part: ChordPart
     ) => Effect.Effect<Option.Option<ReadonlyArray<ChordPart>>, ResultStoreError>
-    /** Forgets the parts of a chord whose body is on its way. */
+    /** Deletes the parts of a chord once its body has been sent. */
     readonly dropChord: (groupId: string) => Effect.Effect<void, ResultStoreError>
     readonly ping: Effect.Effect<void, ResultStoreError>
   }

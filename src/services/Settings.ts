@@ -29,7 +29,10 @@ const all = {
   REDIS_PASSWORD: optional(forms.password),
   /** The master's name when a Redis URL is `sentinel://`. */
   REDIS_SENTINEL_MASTER: setting(Form.anything, "mymaster"),
-  /** Of the sentinels themselves, as `sentinel_kwargs` of Celery's transport options has it; they have none by default. */
+  /**
+   * The password of the sentinels themselves, as `sentinel_kwargs` of Celery's transport options has it. Sentinels have none by
+   * default.
+   */
   REDIS_SENTINEL_PASSWORD: optional(forms.password),
   REDIS_SENTINEL_USERNAME: optional(Form.anything),
   /** kombu's `global_keyprefix`: before every key and every channel of the broker. */
@@ -63,7 +66,7 @@ const all = {
   FAL_BASE_URL: optional(forms.baseUrl),
   /** How the end of a request is noticed: by fal's status stream, with looks as the net under it, or by looks alone. */
   FAL_WAIT: setting(Form.oneOf<"stream" | "poll">({ stream: "stream", poll: "poll" }), "stream"),
-  /** What becomes of a submit whose answer was lost, after its grace: made again at most once, or failed. */
+  /** What happens after the grace to a submit whose answer was lost: it is made again once, or its task fails. */
   FAL_UNCERTAIN: setting(Form.oneOf<"resubmit" | "fail">({ resubmit: "resubmit", fail: "fail" }), "resubmit"),
   /** That grace: longer than fal needs to show a request that it has taken. */
   FAL_UNCERTAIN_GRACE: seconds(60),
@@ -71,6 +74,15 @@ const all = {
   FAL_MAX_CONCURRENT: natural(0, 0, 10_000),
   /** Submits a minute, of the whole fleet; 0 is no limit. Celery's `rate_limit` is per worker and task. */
   FAL_RATE_LIMIT: natural(0, 0, 100_000),
+
+  /** Where the bytes of pictures are kept. Unset, rows hold fal's addresses, which end. */
+  MEDIA_STORE: optional(forms.mediaStore),
+  /** The beginning of the addresses of stored pictures. Default: the address of the folder or the bucket itself. */
+  MEDIA_URL: optional(forms.mediaUrl),
+  AWS_ACCESS_KEY_ID: optional(forms.password),
+  AWS_SECRET_ACCESS_KEY: optional(forms.password),
+  /** Goes with credentials that end. */
+  AWS_SESSION_TOKEN: optional(forms.password),
 
   WORKER_NAME: setting(forms.nodeName, "celery@%h"),
   WORKER_QUEUES: setting<ReadonlyArray<string>>(forms.queues, ["generator_queue"]),
@@ -81,9 +93,11 @@ const all = {
   WORKER_MAX_TASKS_PER_CHILD: natural(50),
   /** Kilobytes; over it after a task, the worker hands over and ends, to be started again. Unset, as in Celery, it may grow. */
   WORKER_MAX_MEMORY_PER_CHILD: optional(Form.whole(1, 1_000_000_000)),
-  /** Whether every task's life is told to who listens; `enable_events` by remote control turns it on for a while. */
+  /** Whether every step of a task is published as an event. `enable_events` by remote control turns it on at run time. */
   WORKER_SEND_TASK_EVENTS: flag(false),
-  /** Of times without an offset in messages: an IANA name. Stock workers read them as UTC, whatever their `timezone`. */
+  /**
+   * The zone of times without an offset in messages (an IANA name). Stock workers read them as UTC, whatever their `timezone`.
+   */
   TIMEZONE: setting(forms.zone, DateTime.zoneMakeNamedUnsafe("UTC")),
   TASK_SOFT_TIME_LIMIT: seconds(240),
   TASK_TIME_LIMIT: seconds(300),
@@ -94,7 +108,9 @@ const all = {
   TASK_RETRY_BACKOFF_MAX: seconds(60),
   /** How long the event loop may stand still before the process is ended and its task redelivered. */
   WATCHDOG_LIMIT: seconds(30),
-  /** After this long a stop is over, whatever holds the process; the last part of it is for handing back (Celery's soft shutdown). */
+  /**
+   * After this long a stop is over, whatever holds the process; the last part of it is for handing back (Celery's soft shutdown).
+   */
   SHUTDOWN_GRACE: seconds(110),
 
   METRICS_HOST: setting(forms.listenHost, "127.0.0.1"),
@@ -106,11 +122,11 @@ const all = {
 export type Name = keyof typeof all
 type Value<N extends Name> = (typeof all)[N] extends Setting<infer A> ? A : never
 
-/** Spaces around a value are nobody's; a password may begin or end with one. */
+/** Spaces around a value are removed; a password may begin or end with one and is left as it is. */
 const trimmed = (name: Name, text: string) => (name.endsWith("PASSWORD") ? text : text.trim())
 
 export const NOT_SET = "is not set"
-/** What the text of a setting says, or what is wrong with it. An empty one is not set: so write Compose files what they leave out. */
+/** A setting's value, or what is wrong with its text. An empty text counts as not set, as Compose files write it. */
 const read = (name: Name, text: string): Result.Result<unknown, string> => {
   const form: Setting<unknown> = all[name]
   const given = trimmed(name, text)
@@ -130,8 +146,8 @@ const configOf = (name: Name): Config.Config<unknown> =>
   )
 
 /**
- * How many connections to the database serve this many children: a picture needs one for some milliseconds at its end, and none while
- * fal works.
+ * How many connections to the database serve this many children: a picture needs one for some milliseconds at its end, and none
+ * while fal works.
  */
 export const connectionsFor = (children: number) => Math.min(Math.max(4, Math.ceil(children / 8)), 16)
 
@@ -151,7 +167,7 @@ export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings"
   }
 }
 
-/** What is wrong with the named settings, each in one line that begins with its name; nothing when all can be read. */
+/** What is wrong with the named settings: one line each that begins with the setting's name. Empty when all can be read. */
 export const problems = Effect.fn("Settings.problems")(function* (wanted: ReadonlyArray<Name>) {
   const found: Array<string> = []
   for (const name of wanted) {
@@ -167,7 +183,7 @@ export const check = Effect.fn("Settings.check")(function* (wanted: ReadonlyArra
   if (found.length > 0) return yield* new BadSettings({ problems: found })
 })
 
-/** What can be read and may still be a mistake, in the same form. */
+/** Settings that can be read and may still be mistakes, in the same form. */
 export const doubts = Effect.fn("Settings.doubts")(function* (wanted: ReadonlyArray<Name>) {
   const found: Array<string> = []
   for (const name of wanted) {

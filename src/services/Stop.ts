@@ -2,13 +2,13 @@ import { Context, Deferred, Duration, Effect } from "effect"
 
 /** How a stop is asked for, and the time it has. A first signal interrupts the program; this tells what follows it. */
 export const Stop = Context.Reference<{
-  /** A stop begins, whoever asked for it: its time runs from here on. Said again, it changes nothing. */
+  /** Begins a stop, whoever asked for it: its time limit runs from here. A second call changes nothing. */
   readonly begin: Effect.Effect<void>
   /** Completed when the stop must not wait any longer: what is held goes back at once. */
   readonly hurry: Deferred.Deferred<void>
   /** Milliseconds until this process is ended wherever it stands; infinite while nothing has asked it to stop. */
   readonly left: () => number
-  /** Never ends, and meanwhile does this whenever somebody asks the process what it is doing. */
+  /** Runs `tell` whenever somebody asks the process what it is doing (SIGUSR1, SIGUSR2). Never ends. */
   readonly whenAsked: (tell: Effect.Effect<void>) => Effect.Effect<never>
 }>("model-generator/services/Stop", {
   defaultValue: () => ({

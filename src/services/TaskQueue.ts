@@ -3,9 +3,9 @@ import type { Outgoing } from "./Publisher.ts"
 import type { QueueError } from "./QueueError.ts"
 import type { ResultStoreError, TaskResult } from "./ResultStore.ts"
 
-/** One receipt of a message: `raw` is the envelope exactly as it lay in the queue. */
+/** One receipt of a message. `raw` is the envelope exactly as it was in the queue. */
 export interface Delivery {
-  /** Of this receipt alone: what is said of an earlier one, late or again, cannot touch it. */
+  /** Names this receipt alone: an operation on an earlier receipt of the same message cannot touch it. */
   readonly tag: string
   readonly queue: string
   readonly raw: string
@@ -26,23 +26,25 @@ export interface Claimed extends Delivery {
   readonly tooLarge?: number
 }
 
-/** What a message that is given back says more than it did. */
+/** What is added to a message that is handed back. */
 export interface GivenBack {
-  /** It took its child with it, which counts against it. */
+  /** Running it crashed its child, which counts against it. */
   readonly crashed: boolean
-  /** What its worker knows of the request it pays for. `null`: that there is none. Left out: what the message says already. */
+  /**
+   * What the worker knows of the message's paid request. `null`: there is none. Left out: what the message already says stays.
+   */
   readonly generation?: Schema.JsonObject | null | undefined
 }
 
-/** Why a message was put aside for a person to look at. */
+/** Why a message became a dead letter. */
 export interface DeadLetter {
   readonly reason: string
   readonly error: string
 }
 
 /**
- * Whether the step that gives a message up claims the next one too, as `claim` would. It leaves those for `claim` that must run alone
- * or are too large.
+ * Whether the step that gives a message up claims the next one too, as `claim` would. It leaves those for `claim` that must run
+ * alone or are too large.
  */
 export interface TakesNext {
   readonly next?: boolean
@@ -76,7 +78,7 @@ export class TaskQueue extends Context.Service<
     /** Parks the message among the unacknowledged until `at` (Unix milliseconds); no worker holds it meanwhile. */
     readonly hold: (delivery: Delivery, at: number, options?: TakesNext) => Effect.Effect<Option.Option<Claimed>, QueueError>
     /** Makes parked messages due now, in this order. Harmless for those that are parked no more. */
-    readonly hasten: (tags: ReadonlyArray<string>) => Effect.Effect<void, QueueError>
+    readonly bringForward: (tags: ReadonlyArray<string>) => Effect.Effect<void, QueueError>
     /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */
     readonly retry: (delivery: Delivery, next: Outgoing, at: number) => Effect.Effect<void, QueueError>
     /** Moves the message to the dead letters of its queue. */

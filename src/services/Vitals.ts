@@ -1,7 +1,7 @@
 import { Context, type Effect, Latch, Layer } from "effect"
 import type { Revocable } from "./Fleet.ts"
 
-/** A message in this worker's hands, as Celery's remote control shows it (celery-wire 8.2). */
+/** A message in this worker's hands, as Celery's remote control shows it. */
 export interface Request {
   readonly id: string
   /** The name to show: the message's `shadow` when it has one. */
@@ -26,9 +26,11 @@ export interface Request {
 export interface RateLimit {
   readonly interval: number
   next: number
-  /** Tasks that have taken their turn and not begun, and when they last came. */
+  /** Tasks that have taken their turn under a rate limit and have not started, and when they last came. */
   readonly turns: Map<string, number>
-  /** Tasks parked for their turn, in the order in which they first came: when each comes again, and under which tag it is parked. */
+  /**
+   * Tasks parked for their turn, in the order in which they first came: when each comes again, and under which tag it is parked.
+   */
   readonly waiting: Map<string, { readonly due: number; readonly tag: string }>
 }
 
@@ -39,7 +41,7 @@ export const rateLimit = (interval: number, waiting: RateLimit["waiting"] = new 
   waiting: new Map(waiting)
 })
 
-/** What tasks of some kind wait for, parked, while this worker goes on with others. */
+/** Something that tasks of one kind wait for, parked, while this worker goes on with others. */
 export interface Obstacle {
   readonly why: string
   /** Whether a person has to act. */
@@ -59,18 +61,18 @@ export interface Insisting {
   why: string
 }
 
-/** What this worker knows of itself while it runs: written by its actors, read by health, metrics, the beat and remote control. */
+/** What this worker knows of itself. Its actors write it; health, metrics, the heartbeat and remote control read it. */
 export class Vitals extends Context.Service<
   Vitals,
   {
-    /** Tasks ended since the start, and begun by name. */
+    /** Tasks ended since the start, and how many started, by name. */
     processed: number
     readonly totals: Map<string, number>
-    /** Messages in hand, by task id: running, or waiting for a slot. */
+    /** Messages that this worker holds, by task id: running, or waiting for a slot. */
     readonly requests: Map<string, Request>
-    /** What has not answered since the start, or is known to be wrong; "" once all that a task needs has answered. */
+    /** Which dependency has not answered since the start, or is known to be wrong; "" once all that a task needs has answered. */
     notReady: string
-    /** What has stopped answering since then: when that was seen first (Unix milliseconds), and why it does not. */
+    /** Dependencies that have stopped answering since the start: since when (Unix milliseconds), and why. */
     readonly silent: Map<string, { readonly since: number; readonly why: string }>
     /** Why nothing is being taken; "" while the worker consumes. */
     paused: string
@@ -96,7 +98,7 @@ export class Vitals extends Context.Service<
       /** Why it could not; "" when it could. */
       closed: string
       since: number
-      /** When that is looked at next, and after what pause. */
+      /** When the next rehearsal is made, and the pause before it. */
       next: number
       pause: number
       /** When one last could be saved. */

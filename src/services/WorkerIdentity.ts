@@ -1,6 +1,6 @@
 import { Context } from "effect"
 
-/** Who this process is among the workers of a broker. `boot` is new at every start, so that no two lives are confused. */
+/** This process among the workers of a broker. `boot` is new at every start, so that two lives of one name are never confused. */
 export class WorkerIdentity extends Context.Service<
   WorkerIdentity,
   {
@@ -8,7 +8,7 @@ export class WorkerIdentity extends Context.Service<
     readonly name: string
     readonly boot: string
     readonly host: string
-    /** Of the machine's own present boot: host names and process ids are the same on two servers that are set up alike. */
+    /** The boot id of the machine: two servers that are set up alike have the same host names and process ids. */
     readonly machine: string
     readonly pid: number
     /** Unix milliseconds. */

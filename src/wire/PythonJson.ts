@@ -1,11 +1,13 @@
+import * as Text from "./Text.ts"
+
 /**
  * JSON as Python's `json` module reads and writes it: integers of any size (here `bigint` beyond 2^53), floats that happen to be
  * whole (here `Float`), and the bare words `NaN`, `Infinity` and `-Infinity`. `JSON.parse` would refuse or quietly change each.
  */
 
-/** Deeper nesting is refused: nothing honest needs it, and code that walks a value may recurse. */
+/** Deeper nesting is refused: no real message needs it, and code that walks a value may recurse. */
 export const MAX_DEPTH = 100
-/** A text with more values is refused before one of them is made: so many are read within 0.2 s, and take 30 MB at most. */
+/** A text with more values is refused before any value is made. Reading this many takes at most 0.2 s and 30 MB. */
 export const MAX_VALUES = 100_000
 /** Python itself reads no longer integer. */
 export const MAX_DIGITS = 4300
@@ -42,8 +44,8 @@ export class Float {
 }
 
 /**
- * One pass over the text outside strings, which makes nothing: whether it keeps the bounds, and whether words, long numbers or
- * floats are there, which need care.
+ * One pass over the text outside strings that creates no value. It checks the bounds, and finds whether there are words, long
+ * numbers or floats, which JSON.parse would change.
  */
 const survey = (text: string, most: number) => {
   let depth = 0
@@ -96,7 +98,10 @@ const exact = (_key: string, value: unknown, context?: { readonly source?: strin
 
 /** A shorter text cannot hold too many values, and is looked through by what finds bytes fastest. */
 const SHORT = 8192
-/** What may stand before a number, and then one that needs care; or Python's words. Within a string it is found for nothing. */
+/**
+ * A number that JSON.parse would change, after a character that may stand before a number; or one of Python's words. A match
+ * within a string only costs the slow way.
+ */
 const careful = /(?:^|[:,[\s])-?\d+(?:[.eE]|\d{15})|NaN|Infinity/
 const countOf = (text: string, char: string, most: number) => {
   let count = 0
@@ -149,7 +154,7 @@ export const stringify = (value: unknown): string => {
   )
 }
 
-/** The value with every `Float` a number: for whoever counts with it, and does not send it on. */
+/** The value with every `Float` as a number, for code that calculates with it and does not send it on. */
 export const numbers = (value: unknown): unknown => {
   if (value instanceof Float) return value.value
   if (Array.isArray(value)) return value.map(numbers)
@@ -159,10 +164,9 @@ export const numbers = (value: unknown): unknown => {
 
 /** A decimal is a number to Python; one with more digits than a number here holds for certain stays text. */
 const decimal = (value: unknown): string | number | undefined => {
-  if (typeof value !== "string" || !/^[+-]?[\d.]{1,16}(e[+-]?\d{1,2})?$/i.test(value)) return text(value)
+  if (typeof value !== "string" || !/^[+-]?[\d.]{1,16}(e[+-]?\d{1,2})?$/i.test(value)) return Text.textOf(value)
   return Number.isFinite(Number(value)) ? Number(value) : value
 }
-const text = (value: unknown) => (typeof value === "string" ? value : undefined)
 
 const simple: Record<string, (value: unknown) => string | number | undefined> = {
   decimal,
@@ -173,15 +177,15 @@ const simple: Record<string, (value: unknown) => string | number | undefined> = 
       : undefined
   },
   base64: (value) => (typeof value === "string" ? Buffer.from(value, "base64").toString("latin1") : undefined),
-  datetime: text,
-  date: text,
-  time: text,
-  bytes: text
+  datetime: Text.textOf,
+  date: Text.textOf,
+  time: Text.textOf,
+  bytes: Text.textOf
 }
 
 /**
- * kombu's extended types (celery-wire 1.6) as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID. Floats
- * and decimals become numbers. An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
+ * kombu's extended types as the strings older kombu sent: `{"__type__": "uuid", ...}` becomes the UUID. Floats and decimals
+ * become numbers. An object counts only with exactly these two keys. Throws `TypeError` for a type that is not known.
  */
 export const plain = (value: unknown): unknown => {
   if (value instanceof Float) return value.value

@@ -1,3 +1,8 @@
+/** The text that a value is, which came from elsewhere and may be anything. */
+export const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
+/** The same; none when it is empty. */
+export const nonEmptyOf = (value: unknown): string | undefined => (value === "" ? undefined : textOf(value))
+
 const isHigh = (code: number) => code >= 0xd800 && code <= 0xdbff
 
 /**

@@ -1,8 +1,8 @@
+import * as Text from "./Text.ts"
 import { createHash } from "node:crypto"
-import * as PythonJson from "../../services/PythonJson.ts"
-import type { DeadLetter, Delivery, GivenBack } from "../../services/TaskQueue.ts"
+import * as PythonJson from "./PythonJson.ts"
 
-/** kombu's layout on Redis (celery-wire 3): names, priority steps, and the edits a restored message carries. */
+/** kombu's layout on Redis: names, priority steps, and the edits a restored message carries. */
 
 export const steps = [0, 3, 6, 9] as const
 export const unacked = "unacked"
@@ -30,8 +30,8 @@ export const binding = (queue: string) => ({ key: bindings(queue), member: membe
 export const pidbox = "celery.pidbox"
 export const replyExchange = `reply.${pidbox}`
 export const replyQueue = (oid: string) => `${oid}.${replyExchange}`
-/** The bindings by which a worker's ears for control messages and for other workers' events are known. */
-export const ears = (name: string, boot: string) => [
+/** The bindings by which kombu knows a worker's queues for control messages and for other workers' events. */
+export const controlBindings = (name: string, boot: string) => [
   { key: bindings(pidbox), member: member({ routingKey: "", queue: `${name}.${pidbox}` }) },
   { key: bindings("celeryev"), member: member({ routingKey: "worker.#", queue: `celeryev.${boot}` }) }
 ]
@@ -49,7 +49,7 @@ export const company = "model-generator.company"
 export const arrivals = (list: string) => `model-generator.arrivals:${list}`
 export const revoked = { ids: "model-generator.revoked", stamps: "model-generator.revoked-stamps" }
 export const once = (key: string) => `model-generator.once:${key}`
-/** What has been done once, by when that may be forgotten. */
+/** Batches that have been sent, scored with the time until which that is remembered. */
 export const onceKept = "model-generator.once-kept"
 /** Task ids whose request fal may be working on, and those that wait for room to make one. */
 export const inFlight = "model-generator.in-flight"
@@ -78,18 +78,20 @@ export const STEADY = 15
 const record = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? ({ ...value } as Record<string, unknown>) : undefined // own keys only
 
-/** Why a message goes back before its task has ended: with its worker, or its child, alone in its hands when that died, or not. */
+/**
+ * Why a message goes back before its task has ended: with its worker, or its child, alone in its hands when that died, or not.
+ */
 export type Crash = "none" | "alone" | "company"
 
 /**
- * The message as it goes back to its queue: flagged as kombu flags it, its crashes counted, its priority kept, and with what is
- * known of the request it pays for. Nothing for what is no message, and so cannot carry that. The same is done on Redis by the
- * scripts, which leave the rest of the text as it is.
+ * A message as it goes back to its queue: flagged as redelivered as kombu does it, with its crashes counted, its priority kept,
+ * and what is known of its paid request. Undefined for a text that is no message and cannot carry that. The Lua scripts do the
+ * same in Redis, and leave the rest of the text as it is.
  */
 export const restored = (
   raw: string,
   crash: Crash,
-  generation?: GivenBack["generation"]
+  generation?: Readonly<Record<string, unknown>> | null | undefined
 ): { readonly raw: string; readonly priority: number } | undefined => {
   let envelope: Record<string, unknown> | undefined
   try {
@@ -121,12 +123,12 @@ export const restored = (
 export const priorityOf = (raw: string): number => restored(raw, "none")?.priority ?? 0
 
 /**
- * A worker died with this message in its hands. In JSON these quotes are not escaped only where they are a key of ours, and one of
- * a client's own costs no more than that its message runs alone.
+ * A worker died with this message in its hands. In JSON these quotes are not escaped only where they are a key of ours, and one
+ * of a client's own costs no more than that its message runs alone.
  */
 export const isSuspect = (raw: string): boolean => raw.includes('"crashes"') || raw.includes('"suspect"')
 
-/** What an envelope says without its body, which may be large: kombu writes the body first. */
+/** An envelope's headers and properties without its body, which may be large: kombu writes the body first. */
 export const outline = (raw: string): Readonly<Record<string, unknown>> | undefined => {
   const open = /^\s*\{\s*"body"\s*:\s*"/.exec(raw)?.[0].length
   const close = open === undefined ? -1 : raw.indexOf('"', open)
@@ -139,18 +141,21 @@ export const outline = (raw: string): Readonly<Record<string, unknown>> | undefi
   }
 }
 
-const text = (value: unknown) => (typeof value === "string" ? value : null)
-
-/** One element of a `.dead` list. Bytes that are not UTF-8 are kept beside what can be shown of them. */
-export const deadLetter = ({ bytes, raw }: Pick<Delivery, "bytes" | "raw">, letter: DeadLetter, worker: string, now: number) => {
+/** One element of a `.dead` list. Bytes that are not UTF-8 are kept in base64 beside the text that can be shown. */
+export const deadLetter = (
+  { bytes, raw }: { readonly bytes?: Uint8Array; readonly raw: string },
+  letter: { readonly reason: string; readonly error: string },
+  worker: string,
+  now: number
+) => {
   const envelope = outline(raw)
   const headers = record(envelope?.["headers"])
   const crashes = record(envelope?.["properties"])?.["crashes"]
   return JSON.stringify({
     raw,
     ...(bytes === undefined ? {} : { raw_base64: Buffer.from(bytes).toString("base64") }),
-    task: text(headers?.["task"]),
-    task_id: text(headers?.["id"]),
+    task: Text.textOf(headers?.["task"]) ?? null,
+    task_id: Text.textOf(headers?.["id"]) ?? null,
     reason: letter.reason,
     error: letter.error,
     worker,

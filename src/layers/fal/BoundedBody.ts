@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import type { Paths } from "../../services/Generator.ts"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import type { Answered } from "./exchange.ts"
 
 /**

@@ -7,7 +7,7 @@ export type Job =
   | { readonly ends: "refused" | "failed"; readonly after: number; readonly type: string }
   | { readonly ends: "never" }
 
-/** What the fal in this process makes of one accepted submit. */
+/** One accepted submit, as the fal in this process executes it. */
 export interface Execution {
   readonly requestId: string
   readonly endpoint: string
@@ -53,7 +53,7 @@ export const rowOf = (execution: Execution, now: number): LedgerRow => {
   return { ...about, endedAt: endOf(execution), outcome, units: billed.has(outcome) ? 1 : 0 }
 }
 
-/** What its result would be, asked for now. */
+/** The answer to a request for the result, made now. */
 export const resultOf = (execution: Execution, now: number): Effect.Effect<Picture, GeneratorError> => {
   const { endpoint, input, job, requestId } = execution
   const outcome = outcomeOf(execution, now)

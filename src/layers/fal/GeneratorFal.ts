@@ -1,22 +1,29 @@
 import { createFalClient, type FalClient } from "@fal-ai/client"
 import { Clock, Effect, Fiber, Layer, Option, Redacted, Result } from "effect"
-import { AccountProblem, Generator, GeneratorError, type SaidEnded, type Ticket } from "../services/Generator.ts"
-import { type FalOperation, Metrics } from "../services/Metrics.ts"
-import * as Settings from "../services/Settings.ts"
-import { type Answered, type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./fal/exchange.ts"
-import { listen } from "./fal/stream.ts"
-import * as Verdict from "./fal/verdict.ts"
+import { Catalogue } from "../../services/Catalogue.ts"
+import { AccountProblem, Generator, GeneratorError, type SaidEnded, type Ticket } from "../../services/Generator.ts"
+import { type FalOperation, Metrics } from "../../services/Metrics.ts"
+import * as Settings from "../../services/Settings.ts"
+import { type Answered, type Exchange, exchange, makeDeadline, openConnections, type Sending } from "./exchange.ts"
+import { listen } from "./stream.ts"
+import * as Verdict from "./verdict.ts"
 
 /** A submit given up is a generation that may be paid for nothing, so it is given far more time than it should need. */
 const SUBMIT_PATIENCE = 30_000
 /** A look is free to repeat. */
 const READ_PATIENCE = 10_000
-/** The client's fetch connection dies after some 4 s of rest, so that each look after a pause would pay for TCP and TLS. */
+/** fetch closes an idle connection after about 4 s; then each status request after a pause would pay for TCP and TLS. */
 const KEEP_ALIVE = 60_000
 /** A submit goes out on a new connection when the open ones have rested this long: its loss would cost money, not only time. */
 const RESTED = 4_000
 const CONNECT_PATIENCE = 5_000
 const NOBODY = "00000000-0000-0000-0000-000000000000"
+
+/**
+ * How long fal is asked to keep a picture that is not copied into a media store (seconds): one year. Without the header it is "at
+ * least 7 days". A null in the header makes fal delete it within minutes.
+ */
+const KEEP_AT_FAL = { "x-fal-object-lifecycle-preference": JSON.stringify({ expiration_duration_seconds: 31_536_000 }) }
 
 const about = ({ endpoint, requestId }: Ticket) => ({ attributes: { endpoint, requestId } })
 
@@ -54,7 +61,9 @@ interface Call {
 export const layer = Layer.effect(
   Generator,
   Effect.gen(function* () {
-    const { FAL_BASE_URL, FAL_KEY, FAL_MODEL } = yield* Settings.of("FAL_KEY", "FAL_BASE_URL", "FAL_MODEL")
+    const { FAL_BASE_URL, FAL_KEY, MEDIA_STORE } = yield* Settings.of("FAL_KEY", "FAL_BASE_URL", "MEDIA_STORE")
+    const headers = Option.isNone(MEDIA_STORE) ? KEEP_AT_FAL : {}
+    const { endpoints } = yield* Catalogue
     const metrics = yield* Metrics
     const credentials = Redacted.value(FAL_KEY)
     const connections = yield* Effect.acquireRelease(
@@ -169,8 +178,8 @@ export const layer = Layer.effect(
     })
 
     return Generator.of({
-      submit: (endpoint, input) =>
-        call({ operation: "submit", endpoint }, (fal) => fal.queue.submit(endpoint, { input }), Verdict.submitted).pipe(
+      submit: ({ endpoint, input }) =>
+        call({ operation: "submit", endpoint }, (fal) => fal.queue.submit(endpoint, { input, headers }), Verdict.submitted).pipe(
           Effect.withSpan("Generator.submit", { attributes: { endpoint } })
         ),
       progress: (ticket) =>
@@ -193,8 +202,8 @@ export const layer = Layer.effect(
           Verdict.cancelled
         ).pipe(Effect.withSpan("Generator.cancel", about(ticket))),
       probe: call(
-        { operation: "probe", endpoint: FAL_MODEL },
-        (fal) => fal.queue.status(FAL_MODEL, { requestId: NOBODY }),
+        { operation: "probe", endpoint: endpoints.Generate },
+        (fal) => fal.queue.status(endpoints.Generate, { requestId: NOBODY }),
         Verdict.probed
       ).pipe(Effect.withSpan("Generator.probe"))
     })

@@ -27,7 +27,7 @@ const decoders: ReadonlyMap<string, Decoder> = new Map([
   ["zstd", promisify(zlib.zstdDecompress)]
 ])
 
-/** More encodings than this on top of one another nobody sends. */
+/** No server applies more encodings than this on top of each other. */
 const MOST_ENCODINGS = 3
 
 // The decoder drops a byte order mark.

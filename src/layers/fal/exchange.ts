@@ -13,8 +13,8 @@ export interface Answered extends Content {
   readonly header: (name: string) => string | undefined
 }
 /**
- * How one HTTP request went. Only `NotSent` is proof that fal has seen nothing of it. A `Lost` answer may have `begun`: its
- * status and headers came, and then it broke off or took too long.
+ * How one HTTP request went. Only `NotSent` proves that fal has not seen it. Of a `Lost` answer `begun` may be known: its status
+ * and headers came before it broke off or took too long.
  */
 export type Exchange =
   | Answered
@@ -54,7 +54,7 @@ export interface Sending {
   readonly body: string | null
 }
 
-/** The reason to abort with when time is up; any other means that nobody waits for the answer any more. */
+/** The reason of an abort when time is up. Any other reason means that the caller does not wait any more. */
 const timeIsUp = new Error("no answer in time")
 
 /** A signal that says when to stop waiting, and the way to say so. */
@@ -73,7 +73,7 @@ export const openConnections = (options: { readonly keepAlive: number; readonly 
   return {
     ...options,
     of: (protocol: string) => (protocol === "http:" ? pools["http:"] : pools["https:"]),
-    /** A server may close a resting connection just as a request goes out on it, and then nobody knows whether it arrived. */
+    /** A server may close an idle connection just as a request is sent on it; then it is unknown whether the request arrived. */
     dropResting: () => {
       for (const pool of all)
         for (const sockets of Object.values(pool.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
@@ -161,8 +161,8 @@ const send = (connections: Connections, sending: Sending, signal: AbortSignal): 
   })
 
 /**
- * Sends once and reads the answer. Never rejects; follows no redirect and repeats nothing, which `fetch` would. No answer can fill
- * the memory or take longer than `signal` allows.
+ * Sends once and reads the answer. Never rejects; follows no redirect and repeats nothing, which `fetch` would. No answer can
+ * fill the memory or take longer than `signal` allows.
  */
 export const exchange = async (connections: Connections, sending: () => Sending, signal: AbortSignal): Promise<Exchange> => {
   try {

@@ -2,8 +2,8 @@ import { Effect, Layer, Schedule, Stream } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
 
 /**
- * Five submits in a row that fal did not take: nothing more is sent for 5 s, and twice as long each time it is still so. Nor while
- * it cannot be known whether it is so: the journal, without which nothing is submitted, is kept in the same place.
+ * Five failed submits in a row open the circuit for 5 s, and for twice as long each time the next try fails, up to a minute. If
+ * the circuit's state cannot be read, nothing is submitted either: the journal, which every submit needs, lies in the same Redis.
  */
 const policy = {
   tripPolicy: CircuitBreaker.consecutive(5),
@@ -17,8 +17,14 @@ const told = Layer.effectDiscard(
     yield* breaker.transitions.pipe(
       Stream.runForEach((move) =>
         move.to === "Open"
-          ? Effect.logError("fal takes no submits: none is sent for a while", { openings: move.consecutiveOpenings })
-          : Effect.logInfo(move.to === "HalfOpen" ? "asking fal whether it takes submits again" : "fal takes submits again")
+          ? Effect.logError("fal is not accepting requests: circuit open, submits suspended", {
+              openings: move.consecutiveOpenings
+            })
+          : Effect.logInfo(
+              move.to === "HalfOpen"
+                ? "circuit half open: one worker asks fal whether it accepts requests again"
+                : "fal accepts requests again: circuit closed"
+            )
       ),
       Effect.forkScoped({ startImmediately: true })
     )

@@ -1,5 +1,5 @@
-import * as Text from "../../services/Text.ts"
-import { type Fields, isFields, numberOf } from "./Body.ts"
+import * as Text from "../../wire/Text.ts"
+import { type Fields, isFields, numberOf } from "./BoundedBody.ts"
 
 export interface Image {
   readonly url: string
@@ -8,7 +8,7 @@ export interface Image {
   readonly contentType: string | null
 }
 
-/** What fal made of a request. */
+/** The picture, seed and flag that were read from a result. */
 export interface Output {
   /** The first of them; `undefined` when the list is there and empty. */
   readonly image: Image | undefined
@@ -20,7 +20,7 @@ const sideOf = (value: unknown): number | null => {
   const side = numberOf(value)
   return side !== undefined && side >= 1 && side <= 1_000_000 ? Math.round(side) : null
 }
-/** One that a double cannot hold would be another seed. */
+/** A seed that a double cannot hold exactly would name another picture, so it is left out. */
 const seedOf = (value: unknown): number | null => {
   const seed = numberOf(value)
   return seed !== undefined && Number.isSafeInteger(seed) ? seed : null

@@ -5,7 +5,9 @@ import { type Answered, answered, type Connections, open, type Sending } from ".
 const LONGEST_EVENT = 64 * 1024
 /** The most of a stream that is read: a request that waits behind thousands of others tells of each step. */
 const LONGEST_STREAM = 4 * 1024 * 1024
-/** fal closes a stream after its last event, and its connection is then free for the result: waited for this long (milliseconds). */
+/**
+ * fal closes a stream after its last event, and its connection is then free for the result: waited for this long (milliseconds).
+ */
 const CLOSING = 10
 
 /**

@@ -16,12 +16,12 @@ import {
   Unreachable,
   Unreadable
 } from "../../services/Generator.ts"
-import * as Body from "./Body.ts"
+import * as Body from "./BoundedBody.ts"
 import type { Answered, Exchange } from "./exchange.ts"
 import { outputOf } from "./output.ts"
 import { retryAfterOf } from "./retryAfter.ts"
 
-/** What one exchange with fal amounts to, row by row as docs/fal.md has it. */
+/** The meaning of one exchange with fal. docs/fal.md lists every case. */
 export type Verdict<A> = Result.Result<A, GeneratorError["reason"]>
 
 const fail = Result.fail<GeneratorError["reason"]>
@@ -67,8 +67,8 @@ const waiting = (answer: Answered, longest: number) => {
 }
 
 /**
- * The answer of a POST. Any 2xx is an acceptance, also one that broke off after its first line. Of the rest, all but a clear no
- * may have been taken, and billed.
+ * The answer to a POST. Any 2xx is an acceptance, even if the body broke off. Of the others, all but a clear refusal may have
+ * been accepted and billed.
  */
 export const submitted = (exchange: Exchange, endpoint: string, base?: string): Verdict<Ticket> => {
   if (exchange._tag === "NotSent") return fail(new Unreachable({ detail: exchange.detail }))
@@ -104,7 +104,10 @@ const yes = new Set(["1", "true", "yes"])
 const worthRepeating = (answer: Answered) =>
   yes.has((answer.header("x-fal-needs-retry") ?? answer.header("x-fal-retryable") ?? "").toLowerCase())
 
-/** Tells the end of a job from trouble on the way to it, which has the same statuses: only the former is signed like this. */
+/**
+ * Whether an error answer is how the job ended, or a failure on the way to fal with the same status: only the former has this
+ * header.
+ */
 const isOfTheJob = (answer: Answered, { listed, type }: Body.Said) =>
   answer.header("x-fal-request-id") !== undefined && (listed || type !== "")
 
@@ -145,7 +148,8 @@ export const progress = (exchange: Exchange, endpoint: string): Verdict<Progress
     case "IN_PROGRESS":
       return Result.succeed({ _tag: "Running" })
     default: {
-      // A word of fal's that we do not know: it answers 202 while a request goes on. Taken for ended too early, its result says so.
+      // A status that we do not know: fal answers 202 while a request runs. If we take it for ended too early, its result says
+      // so.
       if (said.status !== "COMPLETED" && exchange.status === 202) return Result.succeed({ _tag: "Running" })
       return Result.succeed(ended(inferenceOf(exchange), said.type === "" ? undefined : jobEnded(exchange, said)))
     }
@@ -219,7 +223,7 @@ export const cancelled = (exchange: Exchange, endpoint: string): Verdict<"asked"
   return fail(reason ?? new Refused({ status: exchange.status, detail: said.words, billableUnits: 0 }))
 }
 
-/** Of a status nobody can have: that fal does not know it is the good answer. */
+/** The status of a request id that does not exist: fal is up and accepts our key when it answers that it does not know the id. */
 export const probed = (exchange: Exchange, endpoint: string): Verdict<void> => {
   if (exchange._tag !== "Answered") return fail(new Unreachable({ detail: exchange.detail }))
   const { words } = Body.said(exchange)

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
 import * as Rules from "./rules.ts"
 
-/** Somebody else may write between a look and the write that it leads to, but not this often. */
+/** Another worker may write between a look and the write that follows from it, but not this many times. */
 const TRIES = 20
 /** A process remembers the texts of this many tasks at most, those written last: twice as many as it can run at once. */
 const REMEMBERED = 1024
@@ -16,7 +16,7 @@ interface Page {
 const EMPTY: Page = { text: null, print: "" }
 export const printOf = (text: string) => createHash("sha1").update(text).digest("hex")
 
-/** What to write, and what it takes the place of. */
+/** An entry to write, and the text that it replaces. */
 export interface Write {
   /** The print of the text that must be there. */
   readonly expected: string
@@ -44,9 +44,9 @@ export interface Entries {
 }
 
 /**
- * One process's journal over these entries. It looks, decides by the rules, and writes if nothing has changed since. A text that this
- * process wrote or read last saves the look: whoever else wrote meanwhile, the write is refused, and it looks then. What such a
- * text forbids is never believed without a look.
+ * One process's journal over these entries. It reads the entry, decides by the rules, and writes if nothing has changed since.
+ * The process remembers the texts that it wrote or read last, which saves the read: if another worker has written meanwhile, the
+ * write is refused and the entry is read again. A remembered text alone never forbids anything.
  */
 export const make = (entries: Entries, timeLimit: number): Journal["Service"] => {
   const remembered = new Map<string, Page>()

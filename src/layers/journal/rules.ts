@@ -7,11 +7,12 @@ import {
   isSameTask,
   ORPHANED,
   outweighs,
+  rank,
   Submitted,
   type Unreadable
 } from "../../services/Journal.ts"
 
-/** What an entry's text says, and what may be written in its place. Both implementations keep entries as text and ask here. */
+/** Reading an entry's text, and deciding what may replace it. Both implementations keep entries as text and use these rules. */
 
 const decode = Schema.decodeUnknownOption(Generation)
 /** Every field that this version knows. What else an entry has came from a newer one, and is kept. */
@@ -40,7 +41,7 @@ const written = (next: Generation, stored: string | null) => {
   return JSON.stringify({ ...Object.fromEntries(newer), ...Schema.encodeSync(Generation)(next) })
 }
 
-/** What to write, `null` being nothing; or why nothing may be changed. */
+/** The text to write (`null` removes the entry), or the reason why nothing may be changed. */
 export type Change<Refusal> =
   | {
       readonly _tag: "Write"
@@ -59,7 +60,9 @@ export const advance = (stored: string | null, next: Generation): Change<"known"
   const before = read(stored)
   if (before._tag === "Unreadable") return leave("taken")
   const isSame = attemptOf(before) === attemptOf(next)
-  if (isSame && (before._tag === "Generated" || !outweighs(next, before))) return leave("known")
+  // A picture is written once, and once more when it is stored; a request also when it is taken up again.
+  const adds = before._tag === "Generated" ? rank(next) > rank(before) : outweighs(next, before)
+  if (isSame && !adds) return leave("known")
   if (outweighs(next, before)) return write(next, stored)
   return leave(isSameTask(next, before) ? "superseded" : "taken")
 }

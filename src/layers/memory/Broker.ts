@@ -4,14 +4,14 @@ import type { WorkerInfo } from "../../services/Lease.ts"
 import type { QueueError } from "../../services/QueueError.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 
 export interface Unacknowledged extends Delivery {
   readonly boot: string | undefined
   readonly due: number | undefined
 }
 
-/** What Redis is to the workers of a fleet, in this process: it outlives them, and they share it. */
+/** The broker of a fleet within one process, in Redis's place: it outlives the workers, and they share it. */
 export class MemoryBroker extends Context.Service<
   MemoryBroker,
   {
@@ -66,7 +66,7 @@ export const listsOf = (broker: MemoryBroker["Service"]) => {
     broker.pushed.openUnsafe()
   }
   const mark = (key: string, at: number) => {
-    // A mark whose message somebody else took says nothing any more.
+    // The message of this mark was taken by another consumer, so the mark tells nothing any more.
     const marks = (broker.arrivals.get(key) ?? []).filter((one) => listAt(key).includes(one.raw))
     const raw = listAt(key)[0]
     if (raw === undefined) broker.arrivals.delete(key)

@@ -1,12 +1,12 @@
 import { Context, Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
-import { CIRCUIT, Endpoints } from "../services/Endpoints.ts"
-import { limits } from "./fal/limits.ts"
-import { make as endpoints } from "./memory/endpoints.ts"
+import { CIRCUIT, Endpoints } from "../../services/Endpoints.ts"
+import { limits } from "../fal/falLimits.ts"
+import { make as endpoints } from "./endpoints.ts"
 
 const { CircuitBreakerStore } = CircuitBreaker
 
-/** The store, and beside it whether it heard of a failure last, which it does not tell itself. */
+/** The circuit breaker's store, and beside it whether the last reported outcome was a failure, which the store does not tell. */
 const watched = Layer.effectContext(
   Effect.map(CircuitBreakerStore, (store) => {
     const failing = new Set<string>()

@@ -1,18 +1,18 @@
 import { Clock, Context, Effect, Layer, Option, PubSub, Queue, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { type Answer, Fleet, type Heard, MAX_REVOKED, type Revocable } from "../services/Fleet.ts"
-import { WorkerIdentity } from "../services/WorkerIdentity.ts"
-import * as envelope from "./redis/envelope.ts"
-import { replyExchange } from "./redis/kombu.ts"
+import { type Answer, Fleet, type Heard, MAX_REVOKED, type Revocable } from "../../services/Fleet.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as envelope from "../redis/envelope.ts"
+import { replyExchange } from "../../wire/kombu.ts"
 
-/** What Redis is to the workers' talk, in this process: it outlives them, and they share it. */
+/** The workers' broadcasts and replies within one process, in Redis's place: they outlive the workers, which share them. */
 export class MemoryAir extends Context.Service<
   MemoryAir,
   {
     readonly said: PubSub.PubSub<Heard>
-    /** Who listens now, by node name. */
+    /** Node names of the workers that listen now. */
     readonly hearers: Set<string>
-    /** Who waits for answers, by the routing key they go to. */
+    /** Questions that wait for answers, by the routing key of their replies. */
     readonly waiting: Map<string, Queue.Queue<Answer>>
     readonly joined: Set<string>
     readonly bound: Set<string>

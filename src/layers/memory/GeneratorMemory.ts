@@ -1,4 +1,5 @@
-import { Clock, Context, Effect, Latch, Layer, Option, type Schema } from "effect"
+import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
+import type { ProviderRequest } from "../../services/Catalogue.ts"
 import {
   AcceptedWithoutId,
   AccountProblem,
@@ -10,13 +11,14 @@ import {
   Uncertain,
   Unknown,
   Unreachable
-} from "../services/Generator.ts"
-import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf, untilOver } from "./fal/Execution.ts"
+} from "../../services/Generator.ts"
+import { type Execution, isOver, type Job, type LedgerRow, resultOf, rowOf, untilOver } from "../fal/Execution.ts"
+import * as FalCatalogue from "../fal/FalCatalogue.ts"
 
 /**
- * How a submit goes: `"lost"`, `"silent"` (never an answer) and `"unnamed"` (no request id in the answer) are accepted and executed
- * all the same, as is the one that is `answered` after so many milliseconds; `"away"` reaches nobody, `"forbidden"` is the
- * endpoint's, and `busyFor` names the seconds to wait.
+ * How a submit goes. Accepted and executed: `"lost"` (its answer is lost), `"silent"` (never answered), `"unnamed"` (no request
+ * id in the answer), and `answered` after some milliseconds. Not executed: `"away"` (not reached), `"forbidden"` (the endpoint
+ * refuses), and `busyFor`, which names the seconds to wait.
  */
 export type Submission =
   | "accepted"
@@ -30,7 +32,7 @@ export type Submission =
   | { readonly busyFor: number }
   | { readonly answered: number }
   | { readonly refused: string; readonly after?: number }
-/** What a look (progress, result) meets with instead of an answer. */
+/** How a status or result request fails. */
 export type Trouble = "unreachable" | "unknown" | "locked"
 /** A stream that says nothing for ever, one that is refused, and one that says at once that the request has ended. */
 export type Streaming = "silent" | "refused" | "lies"
@@ -45,14 +47,14 @@ export class GeneratorScript extends Context.Service<
     readonly jobs: (...next: ReadonlyArray<Job>) => Effect.Effect<void>
     readonly looks: (...next: ReadonlyArray<Trouble>) => Effect.Effect<void>
     readonly streams: (...next: ReadonlyArray<Streaming>) => Effect.Effect<void>
-    /** Cancels that come later are ignored: the job goes on to its end. */
+    /** All later cancels are ignored: the job runs to its end. */
     readonly ignoreCancels: Effect.Effect<void>
     /** From now on no request id is known any more. */
     readonly forget: Effect.Effect<void>
-    /** One execution for each accepted submit, whatever its caller was told. */
+    /** One execution for each accepted submit, whether or not its caller got the answer. */
     readonly ledger: Effect.Effect<ReadonlyArray<LedgerRow>>
     readonly calls: Effect.Effect<Readonly<Record<Operation, number>>>
-    /** Streams that somebody listens to. */
+    /** How many status streams are open. */
     readonly listening: Effect.Effect<number>
   }
 >()("model-generator/layers/GeneratorScript") {}
@@ -64,8 +66,7 @@ const locked = (endpoint: string) =>
 const forbidden = (endpoint: string) =>
   fail(new AccountProblem({ status: 403, detail: "Access denied to this endpoint", scope: "endpoint", endpoint }))
 
-/** fal in this process, for tests: time is the `Clock`'s, and all of it can be scripted. */
-export const layer = Layer.effectContext(
+const generator = Layer.effectContext(
   Effect.sync(() => {
     const executions = new Map<string, Execution>()
     const submissions: Array<Submission> = []
@@ -77,7 +78,7 @@ export const layer = Layer.effectContext(
     let ignoring = false
     let known = true
 
-    const accept = Effect.fnUntraced(function* (endpoint: string, input: Schema.JsonObject) {
+    const accept = Effect.fnUntraced(function* ({ endpoint, input }: ProviderRequest) {
       const requestId = `00000000-0000-4000-8000-${String(executions.size + 1).padStart(12, "0")}`
       const acceptedAt = yield* Clock.currentTimeMillis
       executions.set(requestId, {
@@ -101,8 +102,8 @@ export const layer = Layer.effectContext(
       return execution ?? (yield* fail(new Unknown({ detail: "Request not found" })))
     })
 
-    const generator = Generator.of({
-      submit: Effect.fn("Generator.submit")(function* (endpoint, input) {
+    const service = Generator.of({
+      submit: Effect.fn("Generator.submit")(function* ({ endpoint, input }) {
         calls.submit++
         const submission = submissions.shift() ?? "accepted"
         if (submission === "away") return yield* fail(new Unreachable({ detail: "cannot connect (ECONNREFUSED)" }))
@@ -115,7 +116,7 @@ export const layer = Layer.effectContext(
         }
         if (typeof submission === "object" && "busyFor" in submission)
           return yield* fail(new Busy({ detail: "Too many requests", retryAfter: submission.busyFor }))
-        const ticket = yield* accept(endpoint, input)
+        const ticket = yield* accept({ endpoint, input })
         if (submission === "unnamed") return yield* fail(new AcceptedWithoutId({ detail: "HTTP 200 without a request id" }))
         if (submission === "lost") return yield* fail(new Uncertain({ detail: "answer lost" }))
         if (typeof submission === "object") yield* Effect.sleep(submission.answered)
@@ -165,7 +166,7 @@ export const layer = Layer.effectContext(
       })
     })
 
-    return Context.make(Generator, generator).pipe(
+    return Context.make(Generator, service).pipe(
       Context.add(
         GeneratorScript,
         GeneratorScript.of({
@@ -185,3 +186,6 @@ export const layer = Layer.effectContext(
     )
   })
 )
+
+/** fal in this process, for tests: time is the `Clock`'s, and all of it can be scripted. */
+export const layer = Layer.merge(generator, FalCatalogue.layer)

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Layer } from "effect"
-import { GONE, Journal, KEEP, PRESENT, type State } from "../services/Journal.ts"
-import * as Settings from "../services/Settings.ts"
-import { type Entries, make, printOf, type Write } from "./journal/entries.ts"
+import { GONE, Journal, KEEP, PRESENT, type State } from "../../services/Journal.ts"
+import * as Settings from "../../services/Settings.ts"
+import { type Entries, make, printOf, type Write } from "../journal/entries.ts"
 
 interface Kept {
   readonly text: string
@@ -15,7 +15,7 @@ export const makeEntries = (limit: number): Entries => {
   const kept = new Map<string, Kept>()
   /** Requests in flight, and until when they count. */
   const open = new Map<string, number>()
-  /** Who waits for room, in the order of first asking, and when each last asked. */
+  /** Tasks that wait for room, in the order of their first asking, and when each asked last. */
   const line = new Map<string, number>()
 
   const stored = (taskId: string) => {
@@ -39,7 +39,7 @@ export const makeEntries = (limit: number): Entries => {
     const before = [...line].slice(0, [...line.keys()].indexOf(taskId))
     return open.size + before.filter(([, asked]) => asked > now - PRESENT * 1000).length >= limit
   }
-  /** One step at the store, which first forgets what is over. */
+  /** One step at the store, which first removes entries whose time is over. */
   const step = <A>(run: (now: number) => A) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       for (const [taskId, { until }] of kept)

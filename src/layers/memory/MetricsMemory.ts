@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
-import { definitions, Metrics } from "../services/Metrics.ts"
+import { definitions, Metrics } from "../../services/Metrics.ts"
 
-/** One line per series, `name{label="value"} total`; a histogram shows its count and sum. */
+/** Each series is one line, `name{label="value"} total`; a histogram shows its count and sum. */
 export const layer = Layer.sync(Metrics, () => {
   const series = new Map<string, number>()
   const known = new Set([

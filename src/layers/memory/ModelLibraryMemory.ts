@@ -1,11 +1,14 @@
-import { Effect, Layer, Option } from "effect"
-import { type Model, ModelLibrary } from "../services/ModelLibrary.ts"
+import { Clock, Effect, Layer, Option } from "effect"
+import { AT_FAL, type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
 
-/** What PostgreSQL's INTEGER can hold. */
+/** The largest INTEGER of PostgreSQL. */
 const LAST_VERSION = 2_147_483_647
 
 export const layer = Layer.sync(ModelLibrary, () => {
   const rows: Array<Model> = []
+  /** When each was saved (Unix milliseconds). */
+  const savedAt: Array<number> = []
+  let ids = 0
   /** The one after the last, or where the column ends, the smallest that is free. */
   const nextFree = (versions: ReadonlyArray<number>) => {
     const last = Math.max(0, ...versions)
@@ -18,15 +21,16 @@ export const layer = Layer.sync(ModelLibrary, () => {
   const versionsOf = (templateId: string) => rows.filter((row) => row.templateId === templateId).map((row) => row.version)
   return ModelLibrary.of({
     save: (model) =>
-      Effect.sync(() => {
+      Effect.map(Clock.currentTimeMillis, (now) => {
         const saved = rows.find((row) => row.falRequestId === model.falRequestId)
         if (saved !== undefined) return saved
         const versions = versionsOf(model.templateId)
         const free = model.version !== null && !versions.includes(model.version)
-        const id = `00000000-0000-4000-8000-${String(rows.length + 1).padStart(12, "0")}`
+        const id = `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`
         const metadata = JSON.parse(JSON.stringify(model.metadata)) as typeof model.metadata // as JSONB has it: no -0
         const row = { ...model, metadata, id, version: free ? model.version : nextFree(versions) }
         rows.push(row)
+        savedAt.push(now)
         return row
       }),
     find: (which) =>
@@ -36,6 +40,44 @@ export const layer = Layer.sync(ModelLibrary, () => {
         return Option.fromNullishOr(rows.find((row) => row.templateId === which.templateId && row.version === version))
       }),
     having: (templateIds) => Effect.sync(() => new Set(templateIds.filter((templateId) => versionsOf(templateId).length > 0))),
+    list: (which, after, limit) =>
+      Effect.sync(() => {
+        const fits = (row: Model & { readonly createdAt: number }) =>
+          (which.version === null || which.version === row.version) &&
+          (which.since === null || row.createdAt >= which.since) &&
+          (which.before === null || row.createdAt < which.before) &&
+          (which.templateId === null || which.templateId === row.templateId) &&
+          (["gender", "ageRange", "bodyType", "pose", "style"] as const).every(
+            (key) => which[key] === null || (row[key] !== null && which[key].includes(row[key]))
+          )
+        const from = after === null ? rows.length : rows.findIndex(({ id }) => id === after)
+        return rows
+          .slice(0, Math.max(0, from))
+          .map((row, at) => ({ ...row, createdAt: savedAt[at]! }))
+          .filter(fits)
+          .toReversed()
+          .slice(0, limit)
+      }),
+    replacePicture: ({ id, imageUrl }, by) =>
+      Effect.sync(() => {
+        const at = rows.findIndex((row) => row.id === id && row.imageUrl === imageUrl)
+        if (at !== -1) rows[at] = { ...rows[at]!, ...by }
+        return at !== -1
+      }),
+    remove: (id) =>
+      Effect.sync(() => {
+        const at = rows.findIndex((row) => row.id === id.toLowerCase())
+        if (at === -1) return false
+        rows.splice(at, 1)
+        savedAt.splice(at, 1)
+        return true
+      }),
+    atFalSince: (seconds) =>
+      Effect.map(
+        Clock.currentTimeMillis,
+        (now) =>
+          rows.filter(({ imageUrl }, at) => new RegExp(AT_FAL, "i").test(imageUrl) && savedAt[at]! < now - seconds * 1000).length
+      ),
     rehearse: Effect.void,
     ping: Effect.void
   })

@@ -1,5 +1,5 @@
 import { Effect, Layer, Option, PubSub } from "effect"
-import { type ChordPart, givesWay, isFinal, ResultStore, type ResultTuple, type TaskResult } from "../services/ResultStore.ts"
+import { type ChordPart, givesWay, isFinal, ResultStore, type ResultTuple, type TaskResult } from "../../services/ResultStore.ts"
 
 export const layer = Layer.effect(
   ResultStore,

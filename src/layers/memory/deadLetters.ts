@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { DeadLetters } from "../../services/DeadLetters.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import type { Shared } from "./shared.ts"
 
 /** The dead letters of the queues taken from. */

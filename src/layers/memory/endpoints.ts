@@ -6,12 +6,15 @@ interface Entry {
   readonly why: string
   /** Unix milliseconds. */
   readonly until: number
-  /** What it was closed for (seconds). */
+  /** How long the endpoint was closed for (seconds). */
   readonly pause: number
   readonly trial: boolean
 }
 
-/** What workers of this process share about fal's endpoints. `isFailing`: the last submit whose outcome the circuit heard of failed. */
+/**
+ * What workers of this process share about fal's endpoints. `isFailing`: whether the last submit that the circuit breaker counted
+ * failed.
+ */
 export const make = (isFailing: () => boolean) => {
   const entries = new Map<string, Entry>()
   const told = (endpoint: string, { reason, until, why }: Entry, now: number): Service.Closed => ({

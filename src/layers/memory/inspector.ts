@@ -1,8 +1,8 @@
 import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import type { Shared } from "./shared.ts"
 
-/** What lies where, and who is there. */
+/** How many messages are where, and which workers there are. */
 const statusOf = ({ broker, listAt, oldest, queues }: Shared, now: number): QueueStatus => {
   const held = [...broker.unacknowledged.values()]
   return {

@@ -1,6 +1,6 @@
 import { Clock, Effect, Option } from "effect"
 import { Lease, type WorkerInfo } from "../../services/Lease.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import type { Unacknowledged } from "./Broker.ts"
 import type { Shared } from "./shared.ts"
 
@@ -9,17 +9,17 @@ const PASS = 100
 /** How long a worker is shown after its lease ran out (milliseconds). */
 const REMEMBERED = 3_600_000
 
-/** This worker's lease on what it holds, and the pass that puts back what nobody holds any more. */
+/** This worker's lease, and the pass that puts back messages of workers whose lease is over. */
 export const lease = (shared: Shared) => {
   const { broker, command, failed, mark, me, mine, push, restore } = shared
   let lives = false
   /** A message is held, as of the last beat, but not by us as far as we know. */
   let others = false
 
-  /** As on Redis, but for process ids that are nobody's: there are no processes here. */
+  /** As on Redis, but without process ids: there are no processes here. */
   const outlived = (other: WorkerInfo) => other.machine === me.machine && other.host === me.host && other.pid === me.pid
 
-  /** Our own beats have come on time for a while, so it is not us or the broker that stood still. */
+  /** Our own heartbeats have been on time for a while, so neither we nor the broker were frozen. */
   const trusted = (now: number) => {
     const beat = (broker.leases.get(me.boot) ?? 0) - kombu.LEASE * 1000
     return beat >= now - kombu.LATE * 1000 && (broker.steady.get(me.boot) ?? now) <= now - kombu.STEADY * 1000
@@ -41,7 +41,7 @@ export const lease = (shared: Shared) => {
     for (const [name, { boot }] of broker.workers) if (!broker.leases.has(boot)) broker.workers.delete(name)
   }
 
-  /** One pass: what the script of the Redis layer does. */
+  /** One pass, as the script `release` of the Redis layer makes it. */
   const release = (now: number) => {
     const entries = [...broker.unacknowledged.values()]
     const found = entries.flatMap((entry) => {

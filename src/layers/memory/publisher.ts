@@ -1,7 +1,7 @@
 import { type Outgoing, Publisher } from "../../services/Publisher.ts"
 import type { Shared } from "./shared.ts"
 
-/** What anybody puts on queues. */
+/** Sends messages to queues. */
 export const publisher = ({ broker, command, push }: Shared) => {
   const publish = (messages: ReadonlyArray<Outgoing>) => {
     for (const message of messages) push(message.queue, message.priority, message.raw, "last")

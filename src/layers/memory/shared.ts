@@ -1,7 +1,7 @@
 import { Clock, Effect } from "effect"
 import type { GivenBack } from "../../services/TaskQueue.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import { listsOf, type MemoryBroker, type MemoryWire, type Unacknowledged } from "./Broker.ts"
 
 /** What the roles of the task queue share. */
@@ -12,11 +12,14 @@ export interface Shared extends ReturnType<typeof stepsOf> {
   queues: ReadonlyArray<string>
   /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   readonly mine: Set<string>
-  /** What could not be given back, and what was to be said of it. It is no longer among `mine`, so that a pass gives it back. */
+  /**
+   * Messages that could not be handed back, and what was to be added to them. They are no longer among `mine`, so the next pass
+   * puts them back.
+   */
   readonly failed: Map<string, GivenBack>
 }
 
-/** What is done at the broker. */
+/** The steps at the broker that the roles are made of. */
 export const stepsOf = (broker: MemoryBroker["Service"], wire: (typeof MemoryWire)["Service"]) => {
   const lists = listsOf(broker)
   const { listAt, push } = lists

@@ -1,12 +1,13 @@
 import { Clock, Effect, Exit, Option, Result } from "effect"
 import type { ResultStore } from "../../services/ResultStore.ts"
 import { type Claimed, type Delivery, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
-import * as kombu from "../redis/kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import type { Unacknowledged } from "./Broker.ts"
 import type { Shared } from "./shared.ts"
 
 /**
- * What a consumer takes and gives back. `beside` is the result store where one step stores a result and acknowledges, as on one server.
+ * Claims messages and ends holds on them. `beside` is the result store when one step stores a result and acknowledges, as on one
+ * server.
  */
 export const taskQueue = (shared: Shared, results: ResultStore["Service"], beside: ResultStore["Service"] | undefined) => {
   const { broker, came, command, failed, listAt, me, mine, restore, wire } = shared
@@ -24,7 +25,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
       mine.delete(tag)
       failed.delete(tag)
     })
-  const letGo = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
+  const endingHold = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
     command(name, (now) => endHold(delivery, now, then)).pipe(Effect.tap(() => forget(delivery)))
 
   /** A claim under a tag of its own, which counts as ours from before it is sent until it is known that it took nothing. */
@@ -60,7 +61,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
   }
   const isForClaim = (raw: string) => raw.length > MAX_MESSAGE || kombu.isSuspect(raw)
 
-  /** One step: runs `store`, ends our hold, and claims the next message where `next` wants it. */
+  /** One step: runs `store`, ends our hold, and claims the next message if `next` asks for one. */
   const settling = <E = never>(
     name: string,
     delivery: Delivery,
@@ -105,7 +106,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
         : settling("acknowledge", delivery, next, () => {}, store)
     },
     handBack: (delivery, options) =>
-      letGo("handBack", delivery, (entry) => restore(entry, options.crashed ? "alone" : "none", options.generation)).pipe(
+      endingHold("handBack", delivery, (entry) => restore(entry, options.crashed ? "alone" : "none", options.generation)).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             if (Exit.isSuccess(exit)) return
@@ -115,8 +116,8 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
         )
       ),
     hold: (delivery, at, { next = false } = {}) => settling("hold", delivery, next, (entry) => schedule(entry, at)),
-    hasten: (tags) =>
-      command("hasten", (now) => {
+    bringForward: (tags) =>
+      command("bringForward", (now) => {
         for (const tag of tags) {
           const entry = broker.unacknowledged.get(tag)
           if (entry?.due === undefined || entry.due <= now) continue
@@ -124,9 +125,9 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
           broker.unacknowledged.set(tag, { ...entry, due: now }) // last, so that they come back in this order
         }
       }),
-    retry: (delivery, next, at) => letGo("retry", delivery, () => schedule(next, at)),
+    retry: (delivery, next, at) => endingHold("retry", delivery, () => schedule(next, at)),
     bury: (delivery, letter) =>
-      letGo("bury", delivery, (_, now) =>
+      endingHold("bury", delivery, (_, now) =>
         listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery, letter, me.name, now))
       ),
     queues: Effect.sync(() => shared.queues),

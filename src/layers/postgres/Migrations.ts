@@ -1,8 +1,8 @@
 import { Duration, Effect } from "effect"
 import * as Migrator from "effect/sql/Migrator"
 import { SqlClient } from "effect/sql/SqlClient"
-import { LibraryError } from "../services/ModelLibrary.ts"
-import { guard } from "./postgres/failure.ts"
+import { LibraryError } from "../../services/ModelLibrary.ts"
+import { guard } from "./failure.ts"
 
 const TABLE = "model_generator_migrations"
 
@@ -26,8 +26,8 @@ const modelLibrary = Effect.gen(function* () {
 })
 
 /**
- * One row for each request to fal. Rows saved twice before there was this index are nobody's to delete, and no reason to stop a
- * worker: they are named in the log, and the index begins after the newest of them.
+ * One row for each request to fal. A library may have rows that were saved twice before this index existed. We may not delete
+ * them, and they are no reason to stop a worker: the log names them, and the index begins after the newest of them.
  */
 const oneRowPerRequest = Effect.gen(function* () {
   const sql = yield* SqlClient

@@ -1,8 +1,17 @@
 import { Duration, Effect, Layer, Option, RcMap, Schema, Semaphore } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
-import { LibraryError, Model, ModelLibrary, type NewModel, sample } from "../services/ModelLibrary.ts"
-import { guard, tooLate } from "./postgres/failure.ts"
+import {
+  AT_FAL,
+  LibraryError,
+  Listed,
+  Model,
+  ModelLibrary,
+  type NewModel,
+  sample,
+  type Selection
+} from "../../services/ModelLibrary.ts"
+import { guard, tooLate } from "./failure.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
 const REHEARSAL_LIMIT = Duration.seconds(5)
@@ -19,10 +28,12 @@ const COLUMNS = `
   CASE WHEN jsonb_typeof(metadata) = 'object' THEN metadata END AS metadata,
   fal_request_id AS "falRequestId", processing_time_ms AS "processingTimeMs"`
 
-/** The last version the column can hold. A template that has it, as by hand, goes on with the smallest that is free. */
+/**
+ * The last version that the column can hold. A template that has it already, by hand, continues with the smallest free version.
+ */
 const LAST_VERSION = 2_147_483_647
 
-/** What the column holds of a request id. fal's are UUIDs; a longer one still names its picture by its beginning. */
+/** A request id as the column holds it. fal's ids are UUIDs; a longer id still names its picture by its first 100 characters. */
 const requestKey = (requestId: string) => storable(requestId).slice(0, 100)
 
 /** Ends a transaction so that nothing of it stays. */
@@ -40,17 +51,21 @@ const storableJson = (value: Schema.Json): unknown => {
 }
 const orNull = (text: string | null) => (text === null ? null : storable(text))
 
-const decode = Schema.decodeUnknownEffect(Schema.Array(Model))
-const toModels = (rows: ReadonlyArray<unknown>) =>
-  Effect.mapError(
-    decode(rows),
-    (error) =>
-      new LibraryError({
-        operation: "read",
-        detail: `a row of model_library is not as expected: ${error.message}`,
-        retryable: false
-      })
-  )
+const readingAs = <S extends Schema.ConstraintDecoder<unknown>>(row: S) => {
+  const decode = Schema.decodeUnknownEffect(Schema.Array(row))
+  return (rows: ReadonlyArray<unknown>) =>
+    Effect.mapError(
+      decode(rows),
+      (error) =>
+        new LibraryError({
+          operation: "read",
+          detail: `a row of model_library is not as expected: ${error.message}`,
+          retryable: false
+        })
+    )
+}
+const toModels = readingAs(Model)
+const toListed = readingAs(Listed)
 
 /** `model_library` in any PostgreSQL the `SqlClient` reaches, through PgBouncer's transaction mode too. */
 export const layer = Layer.effect(
@@ -85,11 +100,33 @@ export const layer = Layer.effect(
         RETURNING ${columns}`
     }
 
+    // A table made by hand may have rows without a date: they are older than all others.
+    const savedAt = sql.literal("coalesce(created_at, 'epoch'::timestamptz)")
+    const moment = (milliseconds: number) => sql`to_timestamp(${milliseconds / 1000}::float8)`
+
+    const selected = ({ ageRange, before, bodyType, gender, pose, since, style, templateId, version }: Selection) =>
+      sql.and([
+        sql`TRUE`,
+        ...(templateId === null ? [] : [sql`template_id = ${templateId}`]),
+        ...(version === null ? [] : [sql`${versionColumn} = ${version}`]),
+        ...(since === null ? [] : [sql`${savedAt} >= ${moment(since)}`]),
+        ...(before === null ? [] : [sql`${savedAt} < ${moment(before)}`]),
+        ...(
+          [
+            ["gender", gender],
+            ["age_range", ageRange],
+            ["body_type", bodyType],
+            ["pose", pose],
+            ["style", style]
+          ] as const
+        ).flatMap(([column, values]) => (values === null ? [] : [sql.in(column, values)]))
+      ])
+
     /** Savers in this process wait for each other here, so that one of them at most waits for the lock with a connection. */
     const turns = yield* RcMap.make({ lookup: (_templateId: string) => Semaphore.make(1) })
     /**
-     * Savers of one template take turns: the lock ends with the transaction, and each statement after it sees what the turn before
-     * has committed. A saver that freezes within its turn is cut off by the server.
+     * Savers of one template take turns: the lock ends with the transaction, and each statement after it sees what the turn
+     * before has committed. A saver that freezes within its turn is cut off by the server.
      */
     const takeTurn = (templateId: string) =>
       sql`SELECT set_config('idle_in_transaction_session_timeout', '15s', true),
@@ -100,7 +137,10 @@ export const layer = Layer.effect(
       const saved = yield* byRequest(model.falRequestId)
       return saved.length > 0 ? saved : yield* insert(model)
     }, sql.withTransaction)
-    /** A saver that is given up, as over a path that is gone, has had its turn: nobody waits for its connection to end. */
+    /**
+     * A save that was given up, for example because the network path is gone, has had its turn: the next save does not wait for
+     * its connection to close.
+     */
     const inTurn = <A>(templateId: string, save: Effect.Effect<A, LibraryError>) =>
       Effect.scoped(Effect.flatMap(RcMap.get(turns, templateId), (turn) => turn.withPermit(save))).pipe(
         Effect.timeoutOrElse({ duration: QUERY_LIMIT, orElse: tooLate("save", QUERY_LIMIT) })
@@ -109,7 +149,7 @@ export const layer = Layer.effect(
     return ModelLibrary.of({
       save: Effect.fn("ModelLibrary.save")(function* (model: NewModel) {
         const saving = saveInTurn(model).pipe(
-          // Somebody wrote without taking turns. His row is there now, so the next attempt sees it.
+          // Another process saved without taking turns. Its row is there now, so the next attempt sees it.
           Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 5 }),
           Effect.flatMap(toModels),
           guard("save", QUERY_LIMIT)
@@ -137,6 +177,46 @@ export const layer = Layer.effect(
           guard("having", QUERY_LIMIT)
         )
         return new Set(rows.map(({ id }) => id))
+      }),
+
+      list: Effect.fn("ModelLibrary.list")(function* (which: Selection, after: string | null, limit: number) {
+        if (after !== null && !isUuid(after)) return []
+        const behind =
+          after === null
+            ? sql`TRUE`
+            : sql`(${savedAt}, id) < (SELECT ${savedAt}, id FROM model_library WHERE id = ${after}::uuid)`
+        return yield* sql`
+          SELECT ${columns}, (extract(epoch FROM ${savedAt}) * 1000)::float8 AS "createdAt" FROM model_library
+          WHERE ${selected(which)} AND ${behind} ORDER BY ${savedAt} DESC, id DESC LIMIT ${limit}::int`.pipe(
+          Effect.flatMap(toListed),
+          guard("list", QUERY_LIMIT)
+        )
+      }),
+
+      replacePicture: Effect.fn("ModelLibrary.replacePicture")(function* (row, by) {
+        const metadata = by.metadata === null ? null : JSON.stringify(storableJson(by.metadata))
+        const changed = yield* sql`
+          UPDATE model_library SET image_url = ${storable(by.imageUrl)}, thumbnail_url = ${orNull(by.thumbnailUrl)},
+            metadata = ${metadata}::text::jsonb
+          WHERE id = ${row.id}::uuid AND image_url = ${row.imageUrl} RETURNING id`.pipe(guard("replace", QUERY_LIMIT))
+        return changed.length === 1
+      }),
+
+      remove: Effect.fn("ModelLibrary.remove")(function* (id: string) {
+        if (!isUuid(id)) return false
+        const removed = yield* sql`DELETE FROM model_library WHERE id = ${id}::uuid RETURNING id`.pipe(
+          guard("remove", QUERY_LIMIT)
+        )
+        return removed.length === 1
+      }),
+
+      atFalSince: Effect.fn("ModelLibrary.atFalSince")(function* (seconds: number) {
+        const [row] = yield* sql<{ readonly count: number }>`
+          SELECT count(*)::int AS count FROM model_library
+          WHERE created_at < now() - make_interval(secs => ${seconds}) AND image_url ~* ${AT_FAL}`.pipe(
+          guard("at fal", QUERY_LIMIT)
+        )
+        return row?.count ?? 0
       }),
 
       rehearse: Effect.suspend(() =>

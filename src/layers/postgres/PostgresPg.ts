@@ -1,9 +1,9 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Option, Redacted, Result } from "effect"
-import * as Settings from "../services/Settings.ts"
-import * as DatabaseAddress from "../services/settings/DatabaseAddress.ts"
-import { counting } from "./counting.ts"
-import { connectionOf } from "./postgres/connection.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as DatabaseAddress from "../../services/settings/DatabaseAddress.ts"
+import { counting } from "../counting.ts"
+import { connectionOf } from "./connection.ts"
 
 /**
  * PostgreSQL by `DATABASE_URL`, through PgBouncer in transaction mode or directly. No connection is made before the first query,
@@ -30,7 +30,7 @@ export const layer = PgClient.layerFrom(
       prepare: false,
       connectTimeout: "5 seconds",
       idleTimeout: "20 seconds"
-      // No startup parameters: PgBouncer refuses a connection that asks for any it was not told to ignore.
+      // No startup parameters: PgBouncer refuses a connection that asks for a parameter it was not told to ignore.
     }).pipe(Effect.orDie) // opens nothing, so it has nothing to fail with
   })
 )

@@ -1,8 +1,8 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Layer, Redacted } from "effect"
-import { LibraryError } from "../services/ModelLibrary.ts"
-import { folderLock } from "./postgres/folderLock.ts"
-import { PgliteDuplex } from "./postgres/PgliteDuplex.ts"
+import { LibraryError } from "../../services/ModelLibrary.ts"
+import { folderLock } from "./folderLock.ts"
+import { PgliteDuplex } from "./PgliteDuplex.ts"
 
 const open = (dataDir: string | undefined) =>
   Effect.acquireRelease(

@@ -5,8 +5,8 @@ import { connect } from "node:net"
 import type { DatabaseAddress, DatabaseTls } from "../../services/settings/DatabaseAddress.ts"
 
 /**
- * A connection that neither hears nor says anything for so long is closed (milliseconds): it has rested, or what it waits for
- * will never come, as on a path that is gone, where it would keep its place for a quarter of an hour.
+ * A connection without traffic for this long is closed (milliseconds). It is either idle, or it waits for an answer that will
+ * never come because the network path is gone; such a connection would keep its place in the pool for 15 minutes.
  */
 const SILENCE = 30_000
 

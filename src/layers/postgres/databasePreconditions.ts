@@ -42,7 +42,7 @@ const fits = (type: string, expected: string) =>
 
 const MIGRATE = "run: model-generator migrate"
 
-/** What the table says that a row of ours would meet. Without the table there is nothing to say: whoever asks it for a row is told. */
+/** Problems that a row of ours would meet in this table. None when there is no table: the first query for a row reports that. */
 export const diagnose = (
   columns: ReadonlyArray<Column>,
   rights: { readonly select: boolean; readonly insert: boolean },

@@ -6,7 +6,7 @@ import { counting } from "../counting.ts"
 
 const OWN_AUTHORITY = "name the authority that signed the server's certificate: DATABASE_URL …&sslrootcert=/path/ca.pem"
 
-/** What an operator can do about a SQLSTATE, or Node's code of a connection, and the same statement goes well. */
+/** What an operator can do about a SQLSTATE or a connection error code of Node, so that the same statement succeeds. */
 const adviceOn: Readonly<Record<string, string>> = {
   "28P01": "look at the user and the password in DATABASE_URL",
   "28000": "look at the user in DATABASE_URL, at pg_hba.conf, and whether the server wants TLS: ?sslmode=require",
@@ -22,16 +22,16 @@ const adviceOn: Readonly<Record<string, string>> = {
 }
 
 /**
- * The SQLSTATEs that are the statement's own fault: a value that does not fit (22) or passes a limit of the server's (54), a broken
- * constraint (23), of a view (44) or of a trigger (P0), a mistake in the SQL (21, 42). All else passes, if only after an operator's
- * hand: an outage, a restart, full disks, a missing table, a wrong password.
+ * The SQLSTATEs that are the statement's own fault: a value that does not fit (22) or passes a limit of the server's (54), a
+ * broken constraint (23), of a view (44) or of a trigger (P0), a mistake in the SQL (21, 42). All else passes, if only after an
+ * operator's hand: an outage, a restart, full disks, a missing table, a wrong password.
  */
 const isOurFault = (code: string) => /^(21|22|23|42|44|54|P0)/.test(code) && !(code in adviceOn)
 
 const textOf = (value: unknown, key: "code" | "message" | "detail") =>
   Predicate.hasProperty(value, key) && typeof value[key] === "string" && value[key] !== "" ? value[key] : undefined
 
-/** What PostgreSQL itself said. `SqlError`'s own message is always "Query failed"; the words are those of its reason's cause. */
+/** PostgreSQL's own words. `SqlError`'s message is always "Query failed"; the words are in the message of its reason's cause. */
 const fromSql = (operation: string, { reason }: SqlError): LibraryError => {
   const code = textOf(reason.cause, "code")
   const said = textOf(reason.cause, "message") ?? reason.message ?? reason._tag
@@ -76,7 +76,7 @@ export const tooLate = (operation: DatabaseOperation, limit: Duration.Duration) 
   )
 
 /**
- * Work with a time limit, after which it is cancelled. Nobody waits for that: a frozen server or a path that is gone confirms
+ * A call with a time limit. After it the call is cancelled in the background: a frozen server or a lost network path confirms
  * nothing, and the BEGIN of a transaction cannot be interrupted.
  */
 export const guard =

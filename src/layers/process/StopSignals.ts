@@ -1,7 +1,7 @@
 import { type Context, Deferred, Duration, Effect, Layer } from "effect"
 import { writeSync } from "node:fs"
-import * as Settings from "../services/Settings.ts"
-import { patience, reserve, Stop } from "../services/Stop.ts"
+import * as Settings from "../../services/Settings.ts"
+import { patience, reserve, Stop } from "../../services/Stop.ts"
 
 /** sysexits' "try again later": what was held is taken up by another worker, or by this one's next life. */
 export const OUT_OF_TIME = 75

@@ -1,7 +1,7 @@
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { Worker } from "node:worker_threads"
-import * as Settings from "../services/Settings.ts"
-import { Stop } from "../services/Stop.ts"
+import * as Settings from "../../services/Settings.ts"
+import { Stop } from "../../services/Stop.ts"
 
 /**
  * Runs in a thread of its own: no code on the main thread can keep it from looking. It cannot end a process that is PID 1
@@ -15,7 +15,7 @@ for (;;) {
   Atomics.wait(beat, 1, 0, every)
   if (Atomics.load(beat, 1) === 1) break
   const now = Date.now(), n = Atomics.load(beat, 0)
-  // A gap in our own looking means that the whole process stood still (a frozen container): not the main thread's fault.
+  // If the watchdog itself was late, the whole process was frozen (a paused container): the main thread is not to blame.
   if (n !== last || now - looked > every * 4) { last = n; since = now }
   else if (now - since >= Atomics.load(beat, 2)) {
     require("node:fs").writeSync(2, JSON.stringify({ level: "FATAL", message: "event loop blocked: ending the process, its task will be redelivered", forMs: now - since }) + "\\n")
@@ -24,7 +24,9 @@ for (;;) {
   looked = now
 }`
 
-/** The longest time between two beats, and their share of the limit where that is shorter (milliseconds): each wakes two threads. */
+/**
+ * The longest time between two beats, and their share of the limit where that is shorter (milliseconds): each wakes two threads.
+ */
 const EVERY = 1000
 const SHARE = 8
 

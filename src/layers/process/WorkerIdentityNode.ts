@@ -2,10 +2,10 @@ import { Clock, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { hostname } from "node:os"
-import * as Settings from "../services/Settings.ts"
-import { WorkerIdentity } from "../services/WorkerIdentity.ts"
+import * as Settings from "../../services/Settings.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 
-/** `%h` the host in full, `%n` its first part, `%d` the rest; a name without `@` gets `celery@` (celery-wire 7). */
+/** `%h` the host in full, `%n` its first part, `%d` the rest; a name without `@` gets `celery@`. */
 export const expand = (name: string, host: string) => {
   const [short, ...domain] = host.split(".")
   const full = name

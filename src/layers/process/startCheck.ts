@@ -1,10 +1,10 @@
 import { Effect, Option, Redacted, Result } from "effect"
 import { X509Certificate, createPrivateKey } from "node:crypto"
 import { readFileSync } from "node:fs"
-import * as Settings from "../services/Settings.ts"
-import * as DatabaseAddress from "../services/settings/DatabaseAddress.ts"
-import { nearest } from "../services/settings/nearest.ts"
-import * as RedisAddress from "../services/settings/RedisAddress.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as DatabaseAddress from "../../services/settings/DatabaseAddress.ts"
+import { nearest } from "../../services/settings/nearest.ts"
+import * as RedisAddress from "../../services/settings/RedisAddress.ts"
 import * as DotEnv from "./DotEnv.ts"
 
 type Files = Readonly<Partial<Record<string, string>>>
@@ -20,7 +20,7 @@ const filesOf = {
 type Addressed = keyof typeof filesOf
 const isAddressed = (name: Settings.Name): name is Addressed => Object.hasOwn(filesOf, name)
 
-/** What is wrong with a file of a certificate or key; nothing when it can be used. */
+/** What is wrong with a certificate or key file; undefined when it can be used. */
 const wrongWith = (kind: string, path: string): string | undefined => {
   try {
     const text = readFileSync(path)
@@ -50,7 +50,7 @@ const fileProblems = Effect.fnUntraced(function* (names: ReadonlyArray<Settings.
 export const check = Effect.fn("startCheck.check")(function* (names: ReadonlyArray<Settings.Name>) {
   const unused = DotEnv.problems()
   const wrong = yield* Settings.problems(names)
-  // Of a .env that is not used nothing is set, and that is no news.
+  // A .env file that is not used sets nothing, so there is nothing to report.
   const settings = unused.length === 0 ? wrong : wrong.filter((problem) => !problem.endsWith(Settings.NOT_SET))
   const problems = [...unused, ...settings, ...(yield* fileProblems(names))]
   if (problems.length > 0) return yield* new Settings.BadSettings({ problems })
@@ -60,7 +60,7 @@ export const check = Effect.fn("startCheck.check")(function* (names: ReadonlyArr
 export const warn = Effect.fn("startCheck.warn")(function* (given: ReadonlyArray<string> = DotEnv.names()) {
   for (const name of given) {
     const meant = nearest(name, Settings.names)
-    if (meant !== undefined) yield* Effect.logWarning(`${name} is no setting and is not looked at: is ${meant} meant?`)
+    if (meant !== undefined) yield* Effect.logWarning(`${name} is not a setting and is ignored: did you mean ${meant}?`)
   }
   for (const doubt of yield* Settings.doubts(Settings.names)) yield* Effect.logWarning(doubt)
 })

@@ -1,14 +1,17 @@
 import { Redis } from "ioredis"
 
 /**
- * A server that owes an answer and says nothing for so long is taken for gone (milliseconds). Longer, and a worker whose server
- * has moved stands still for that long; shorter, and one that only stalls (a fork, a slow fsync) is left too soon. Leaving it
- * costs little: its greeting is answered when it goes on, and what was under way is asked again. One that takes longer for every
- * answer cannot be worked with, and health says so.
+ * A server that owes an answer and sends nothing for this long is taken for gone (milliseconds). With a longer time a worker
+ * whose server has moved waits that much longer; with a shorter one it leaves a server that only stalls (a fork, a slow fsync).
+ * Leaving a stalled server costs little: it answers the new connection's greeting when it goes on, and pending commands are sent
+ * again. With a server that always takes longer no worker can work, and health says so.
  */
 export const SILENCE = 2000
 
-/** What went wrong, in one of few words: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours for what the driver says. */
+/**
+ * The kind of a failure in one word: the server's own (NOAUTH, OOM, MISCONF), Node's (ECONNREFUSED), or ours for a message of the
+ * driver.
+ */
 export const kindOf = (error: Error): string =>
   ("code" in error && typeof error.code === "string" ? error.code : undefined) ??
   /^[A-Z]{2,}\b/.exec(error.message)?.[0] ??
@@ -18,8 +21,8 @@ export const kindOf = (error: Error): string =>
 export const GIVEN_UP = new Error("the greeting has been given up")
 
 /**
- * Answers that are no trouble: a script that the server has not met yet, of which the driver then sends the text, and a server too
- * old for the driver's newer protocol, which then speaks the older one.
+ * Error replies that are no failure: a script that the server does not know yet, whose text the driver then sends, and a server
+ * too old for the driver's newer protocol, with which it then speaks the older one.
  */
 export const isExpected = (error: Error) =>
   error === GIVEN_UP || /^(NOSCRIPT|NOPROTO)\b/.test(error.message) || /unknown command.*hello/i.test(error.message)
@@ -29,7 +32,7 @@ const cut = new Error("the connection was closed before the answer came")
 /** Each command gets an error of its own: the driver writes into one that ends a transaction. */
 const anew = (error: Error) => Object.assign(new Error(error.message), "code" in error ? { code: error.code } : {})
 
-/** What the driver says itself while a connection is being made. */
+/** Commands that the driver sends itself while it makes a connection. */
 const GREETING = /^(hello|auth|select|client|info|readonly)$/i
 
 type Sent = Parameters<Redis["sendCommand"]>[0]
@@ -45,7 +48,7 @@ export class Connection extends Redis {
   silence = SILENCE
   /** Hears of every command that failed at the server or on its way. */
   onFailed: (error: Error) => void = () => {}
-  /** When it last heard anything of its server (milliseconds, `performance.now`). */
+  /** When this connection last received anything (milliseconds, `performance.now`). */
   heardAt = 0
   /** Hears everything that the server sends, once the driver has read it. */
   onHeard: (chunk: Buffer) => void = () => {}

@@ -3,18 +3,20 @@ import type { Connection } from "./Connection.ts"
 import { connect } from "./connect.ts"
 import type { Where } from "./where.ts"
 
-/** How often connections are looked at (milliseconds). */
+/** How often all connections are checked (milliseconds). */
 const PULSE = 1000
-/** One that has heard nothing for so long is asked something, so that a dead one is found before it is needed (milliseconds). */
+/**
+ * A connection that has received nothing for this long is pinged, so that a dead one is found before it is needed (milliseconds).
+ */
 const QUIET = 1500
 
 /** The connections of one process to Redis, as few as its promises need. */
 export class Connections extends Context.Service<
   Connections,
   {
-    /** The connection for commands to this address. Whoever asks first opens it, and all share it. */
+    /** The connection for commands to this address. The first caller opens it; all share it. */
     readonly commands: (where: Where) => Effect.Effect<Connection>
-    /** A connection that nobody else uses, for as long as the scope lives: what blocks or listens must not hold up the others. */
+    /** A connection for the caller alone, for the life of the scope: blocking and listening must not delay other commands. */
     readonly own: (where: Where) => Effect.Effect<Connection, never, Scope.Scope>
   }
 >()("model-generator/layers/redis/Connections") {}

@@ -1,12 +1,12 @@
 import { Context, Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter, Redis } from "effect/persistence"
-import { Endpoints } from "../services/Endpoints.ts"
-import { limits } from "./fal/limits.ts"
-import * as Connections from "./redis/Connections.ts"
-import { effectRedis } from "./redis/effectRedis.ts"
-import { make as endpoints } from "./redis/endpoints.ts"
-import * as kombu from "./redis/kombu.ts"
-import { broker } from "./redis/where.ts"
+import { Endpoints } from "../../services/Endpoints.ts"
+import { limits } from "../fal/falLimits.ts"
+import * as Connections from "./Connections.ts"
+import { effectRedis } from "./effectRedis.ts"
+import { make as endpoints } from "./endpoints.ts"
+import * as kombu from "../../wire/kombu.ts"
+import { broker } from "./where.ts"
 
 const redis = Layer.effectContext(
   Effect.gen(function* () {

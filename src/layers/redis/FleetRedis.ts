@@ -1,29 +1,20 @@
 import { Clock, Effect, Layer, Option, Queue, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../services/Fleet.ts"
-import { WorkerIdentity } from "../services/WorkerIdentity.ts"
-import { channelsOf } from "./redis/channels.ts"
-import * as Connections from "./redis/Connections.ts"
-import { connect, script } from "./redis/connect.ts"
-import * as envelope from "./redis/envelope.ts"
-import * as kombu from "./redis/kombu.ts"
-import { broker } from "./redis/where.ts"
+import { type Answer, Fleet, FleetError, type Heard, MAX_REVOKED } from "../../services/Fleet.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { channelsOf } from "./channels.ts"
+import * as Connections from "./Connections.ts"
+import { connect } from "./connect.ts"
+import * as envelope from "./envelope.ts"
+import * as kombu from "../../wire/kombu.ts"
+import { bind } from "./scripts/script.ts"
+import { writeReply } from "./scripts/writeReply.ts"
+import { broker } from "./where.ts"
+import { attempting } from "../attempting.ts"
 
-const attempt = <A>(operation: string, run: () => Promise<A>) =>
-  Effect.tryPromise({ try: run, catch: (cause) => new FleetError({ operation, cause }) })
+const attempt = attempting(FleetError)
 
-/**
- * KEYS the bindings of the reply exchange, the reply list. ARGV the list's binding, answer. 1 when the list was bound, and so is
- * read: without a binding nobody would ever read or remove the answer. A list nobody empties goes away by itself. An answer is
- * written to a reply list alone, whatever its message says: another list would be somebody's tasks, and end with it.
- */
-const writeReply = `
-if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[2])
-redis.call('EXPIRE', KEYS[2], 300)
-return 1`
-
-/** What is heard and not yet looked at; of more than this the oldest is forgotten. */
+/** Received messages that wait to be read; beyond this number the oldest is dropped. */
 const UNHEARD = 1000
 
 const make = Effect.gen(function* () {
@@ -32,7 +23,7 @@ const make = Effect.gen(function* () {
   const connections = yield* Connections.Connections
   const redis = yield* connections.commands(where)
   const { control, events } = yield* channelsOf(where)
-  const reply = script(redis, "mgReply", writeReply)
+  const reply = bind(redis, writeReply)
 
   const heard = (channel: string, raw: string): Option.Option<Heard> =>
     Option.filter(
@@ -61,16 +52,12 @@ const make = Effect.gen(function* () {
       }),
     reply: (to, body, clock) => {
       if (to.exchange !== kombu.replyExchange) return Effect.succeed(false)
-      return Effect.map(
-        attempt("reply", () => {
-          const headers = { ticket: to.ticket, clock }
-          const raw = envelope.seal({ body, headers, exchange: to.exchange, routingKey: to.routingKey })
-          const list = kombu.replyQueue(to.routingKey)
-          const bound = kombu.member({ routingKey: to.routingKey, queue: list })
-          return reply([kombu.bindings(kombu.replyExchange), list], [bound, raw])
-        }),
-        (written) => written === 1
-      )
+      return attempt("reply", () => {
+        const headers = { ticket: to.ticket, clock }
+        const raw = envelope.seal({ body, headers, exchange: to.exchange, routingKey: to.routingKey })
+        const list = kombu.replyQueue(to.routingKey)
+        return reply({ list, binding: kombu.member({ routingKey: to.routingKey, queue: list }), answer: raw })
+      })
     },
     ask: Effect.fn("Fleet.ask")(function* (question) {
       const oid = randomUUID()
@@ -90,7 +77,7 @@ const make = Effect.gen(function* () {
         routingKey: "",
         lasting: true
       })
-      // Who hears it is known, so nobody is waited for who is not there.
+      // Redis tells how many workers received the question, so we do not wait for one that is not there.
       const hearers = yield* attempt("ask", () => redis.publish(control, raw))
       const expected = Math.min(hearers, question.destination?.length ?? hearers)
       const answers: Array<Answer> = []
@@ -106,14 +93,14 @@ const make = Effect.gen(function* () {
         attempt("join", () => {
           const pipeline = redis.multi()
           for (const one of queues) pipeline.sadd(kombu.bindings(one.exchange), kombu.member(one))
-          for (const { key, member } of kombu.ears(me.name, me.boot)) pipeline.sadd(key, member)
+          for (const { key, member } of kombu.controlBindings(me.name, me.boot)) pipeline.sadd(key, member)
           return pipeline.exec()
         })
       ),
     leave: Effect.asVoid(
       attempt("leave", () => {
         const pipeline = redis.multi()
-        for (const { key, member } of kombu.ears(me.name, me.boot)) pipeline.srem(key, member)
+        for (const { key, member } of kombu.controlBindings(me.name, me.boot)) pipeline.srem(key, member)
         return pipeline.exec()
       })
     ),

@@ -1,39 +1,42 @@
 import { Duration, Effect, Layer, Schema, Scope } from "effect"
-import type { Redis } from "ioredis"
-import { GONE, Journal, JournalError, KEEP, PRESENT, states } from "../services/Journal.ts"
-import * as Settings from "../services/Settings.ts"
-import { make, type Write } from "./journal/entries.ts"
-import { replicas } from "./journal/replicas.ts"
-import * as scripts from "./journal/scripts.ts"
-import * as Connections from "./redis/Connections.ts"
-import { script } from "./redis/connect.ts"
-import * as kombu from "./redis/kombu.ts"
-import { broker } from "./redis/where.ts"
+import { GONE, Journal, JournalError, KEEP, PRESENT, states } from "../../services/Journal.ts"
+import * as Settings from "../../services/Settings.ts"
+import { make, type Write } from "../journal/entries.ts"
+import { replicas } from "./replicas.ts"
+import * as Connections from "./Connections.ts"
+import * as kombu from "../../wire/kombu.ts"
+import { closeEntry } from "./scripts/closeEntry.ts"
+import { countEntries } from "./scripts/countEntries.ts"
+import { countInFlight } from "./scripts/countInFlight.ts"
+import { findEntry } from "./scripts/findEntry.ts"
+import { intend } from "./scripts/intend.ts"
+import { replaceEntry } from "./scripts/replaceEntry.ts"
+import { bind } from "./scripts/script.ts"
+import { broker } from "./where.ts"
+import { attempting } from "../attempting.ts"
 
 const Stored = Schema.Tuple([Schema.NullOr(Schema.String), Schema.String, Schema.FiniteFromString])
 const Replaced = Schema.Literals(["written", "changed"])
 const Admitted = Schema.Literals(["written", "changed", "contended", "full"])
 const Counts = Schema.Tuple([Schema.Int, Schema.Int, Schema.Int])
 
-const tried = <A>(operation: string, run: () => Promise<A>) =>
-  Effect.tryPromise({ try: run, catch: (cause) => new JournalError({ operation, cause }) })
+const attempt = attempting(JournalError)
 const answered = <S extends Schema.ConstraintDecoder<unknown>>(operation: string, schema: S, ask: () => Promise<unknown>) => {
   const decode = Schema.decodeUnknownEffect(schema)
-  return tried(operation, ask).pipe(
+  return attempt(operation, ask).pipe(
     Effect.flatMap((answer) => Effect.mapError(decode(answer), (cause) => new JournalError({ operation, cause })))
   )
 }
 
-const indexes = states.map(kombu.journalState)
-const keysOf = (taskId: string) => [kombu.journal(taskId), kombu.journalKept, kombu.inFlight, ...indexes]
-const argumentsOf = (taskId: string, { expected, open, state, text }: Write) => [
+const writingOf = (taskId: string, { expected, open, state, text }: Write) => ({
+  entry: kombu.journal(taskId),
+  task: taskId,
   expected,
-  text ?? "",
-  KEEP,
-  taskId,
-  open,
-  state === undefined ? 0 : states.indexOf(state) + 1
-]
+  text: text ?? undefined,
+  keep: KEEP,
+  count: open,
+  state: state === undefined ? 0 : states.indexOf(state) + 1
+})
 
 export const layer = Layer.effect(
   Journal,
@@ -46,41 +49,40 @@ export const layer = Layer.effect(
       redis,
       yield* Effect.cached(Effect.provideService(own(where), Scope.Scope, yield* Effect.scope))
     )
-    const replaceOver = (connection: Redis) => script(connection, "mgReplace", scripts.replace)
     const run = {
-      find: script(redis, "mgFind", scripts.find),
-      replace: replaceOver(redis),
-      intend: script(redis, "mgIntend", scripts.intend),
-      close: script(redis, "mgClose", scripts.close),
-      count: script(redis, "mgCount", scripts.count),
-      inFlight: script(redis, "mgInFlight", scripts.inFlight)
+      find: bind(redis, findEntry),
+      replace: bind(redis, replaceEntry),
+      intend: bind(redis, intend),
+      close: bind(redis, closeEntry),
+      count: bind(redis, countEntries),
+      inFlight: bind(redis, countInFlight)
     }
     const journal = make(
       {
         look: (operation, taskId) =>
           Effect.map(
-            answered(operation, Stored, () => run.find([kombu.journal(taskId)], [])),
+            answered(operation, Stored, () => run.find({ entry: kombu.journal(taskId) })),
             ([text, print, now]) => ({ text, print, now: now * 1000 })
           ),
         replace: (operation, taskId, write) =>
           Effect.flatMap(operation === "advance" ? replica.writer : Effect.succeed(redis), (connection) => {
-            const replace = connection === redis ? run.replace : replaceOver(connection)
-            return answered(operation, Replaced, () => replace(keysOf(taskId), argumentsOf(taskId, write)))
+            const replace = connection === redis ? run.replace : bind(connection, replaceEntry)
+            return answered(operation, Replaced, () => replace(writingOf(taskId, write)))
           }),
         intend: (taskId, write, ifEnded) =>
           answered("intend", Admitted, () =>
-            run.intend(
-              [...keysOf(taskId), kombu.line, kombu.lineAsked],
-              [...argumentsOf(taskId, write), settings.FAL_MAX_CONCURRENT, PRESENT, GONE, ifEnded ? 1 : 0]
-            )
+            run.intend({
+              ...writingOf(taskId, write),
+              limit: settings.FAL_MAX_CONCURRENT,
+              present: PRESENT,
+              gone: GONE,
+              ifEnded: ifEnded ? "1" : "0"
+            })
           ),
-        close: (taskId) => Effect.asVoid(tried("close", () => run.close(keysOf(taskId), [taskId]))),
-        inFlight: Effect.map(
-          tried("inFlight", () => run.inFlight([kombu.inFlight], [])),
-          Number
-        ),
+        close: (taskId) => attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId })),
+        inFlight: attempt("inFlight", () => run.inFlight({})),
         counts: Effect.map(
-          answered("counts", Counts, () => run.count(keysOf(""), [])),
+          answered("counts", Counts, () => run.count({ entry: kombu.journal("") })),
           ([Intended, Submitted, Generated]) => ({ Intended, Submitted, Generated })
         )
       },
@@ -90,7 +92,7 @@ export const layer = Layer.effect(
       ...journal,
       advance: (taskId, next) =>
         Effect.tap(journal.advance(taskId, next), (answer) =>
-          // What is lost with the server costs money, the more so as the queue may come back with an older state of its own.
+          // A request id that is lost with the server costs money, the more so as the queue may come back in an older state.
           answer === "written" && next._tag !== "Intended" ? replica.wait : Effect.void
         )
     })

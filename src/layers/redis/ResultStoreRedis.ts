@@ -1,22 +1,19 @@
 import { Deferred, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { Redis } from "ioredis"
-import * as PythonJson from "../services/PythonJson.ts"
-import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../services/ResultStore.ts"
-import * as Settings from "../services/Settings.ts"
-import * as Connections from "./redis/Connections.ts"
-import { connect, script } from "./redis/connect.ts"
-import { addPart, groupDocument, groupKey, memberOf, readGroup, readMembers } from "./redis/chords.ts"
-import { json } from "./redis/json.ts"
-import { documentOf, expiresIn, keyOf, storeResult } from "./redis/results.ts"
-import { backend } from "./redis/where.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
+import { isFinal, ResultStore, ResultStoreError, TaskResult } from "../../services/ResultStore.ts"
+import * as Settings from "../../services/Settings.ts"
+import * as Connections from "./Connections.ts"
+import { connect } from "./connect.ts"
+import { groupDocument, groupKey, memberOf, readGroup, readMembers } from "./chords.ts"
+import { documentOf, expiresIn, keyOf } from "./results.ts"
+import { addChordPart } from "./scripts/addChordPart.ts"
+import { bind } from "./scripts/script.ts"
+import { storeDocument } from "./scripts/storeDocument.ts"
+import { backend } from "./where.ts"
+import { attempting } from "../attempting.ts"
 
-/** KEYS the task's key. ARGV the document, seconds to keep it (0: for ever), the state that it tells. */
-const store = `${json}${storeResult}
-store_result(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
-return 1`
-
-const attempt = <A>(operation: string, run: () => Promise<A>) =>
-  Effect.tryPromise({ try: run, catch: (cause) => new ResultStoreError({ operation, cause }) })
+const attempt = attempting(ResultStoreError)
 
 const decode = Schema.decodeUnknownEffect(TaskResult)
 /** A document another worker may have written, so less is taken for granted than in ours. */
@@ -67,15 +64,15 @@ export const layer = Layer.effect(
     const channelOf = (taskId: string) => `${where.keyPrefix}${keyOf(taskId)}`
     const expires = expiresIn(settings.RESULT_EXPIRES)
     const redis = yield* (yield* Connections.Connections).commands(where)
-    const run = script(redis, "mgStore", store)
-    const add = script(redis, "mgAddPart", addPart)
+    const store = bind(redis, storeDocument)
+    const addPart = bind(redis, addChordPart)
     const listen = yield* connect(where, "blocking").pipe(
       Effect.map(listener),
       Effect.provideService(Scope.Scope, yield* Effect.scope),
       Effect.cached
     )
     const keep = (operation: string, key: string, text: string) =>
-      Effect.asVoid(attempt(operation, () => run([key], [text, expires])))
+      attempt(operation, () => store({ key, document: text, seconds: expires, status: undefined }))
     const get = (taskId: string) =>
       Effect.flatMap(
         attempt("get", () => redis.get(keyOf(taskId))),
@@ -95,7 +92,9 @@ export const layer = Layer.effect(
 
     return ResultStore.of({
       store: (result) =>
-        Effect.asVoid(attempt("store", () => run([keyOf(result.task_id)], [documentOf(result), expires, result.status]))),
+        attempt("store", () =>
+          store({ key: keyOf(result.task_id), document: documentOf(result), seconds: expires, status: result.status })
+        ),
       get,
       awaitFinal,
       saveGroup: (id, taskIds) =>
@@ -115,12 +114,18 @@ export const layer = Layer.effect(
         Effect.map(
           attempt("addChordPart", () => {
             const { member, prefix } = memberOf(part)
-            return add(
-              [groupKey(groupId, ".j"), groupKey(groupId, ".t"), groupKey(groupId, ".s")],
-              [index ?? "+inf", member, prefix, expires, settings.RESULT_CHORD_ORDERED ? "1" : "0"]
-            )
+            return addPart({
+              parts: groupKey(groupId, ".j"),
+              added: groupKey(groupId, ".t"),
+              size: groupKey(groupId, ".s"),
+              place: String(index ?? "+inf"),
+              member,
+              begins: prefix,
+              seconds: expires,
+              ordered: settings.RESULT_CHORD_ORDERED ? "1" : "0"
+            })
           }),
-          (found) => (Array.isArray(found) ? Option.some(readMembers(found)) : Option.none())
+          (found) => Option.map(Option.fromUndefinedOr(found), readMembers)
         ),
       dropChord: (groupId) =>
         Effect.asVoid(

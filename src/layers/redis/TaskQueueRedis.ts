@@ -1,29 +1,29 @@
 import { Context, Duration, Effect, Layer } from "effect"
-import { DeadLetters } from "../services/DeadLetters.ts"
-import { Lease } from "../services/Lease.ts"
-import { Publisher } from "../services/Publisher.ts"
-import { QueueInspector } from "../services/QueueInspector.ts"
-import { ResultStore } from "../services/ResultStore.ts"
-import * as Settings from "../services/Settings.ts"
-import { TaskQueue } from "../services/TaskQueue.ts"
-import { WorkerIdentity } from "../services/WorkerIdentity.ts"
-import * as Connections from "./redis/Connections.ts"
-import { deadLetters } from "./redis/deadLetters.ts"
-import { doorbells } from "./redis/doorbells.ts"
-import { inspector } from "./redis/inspector.ts"
-import { lease } from "./redis/lease.ts"
-import { publisher } from "./redis/publisher.ts"
-import { storing } from "./redis/results.ts"
-import type { Shared } from "./redis/shared.ts"
-import { taskQueue } from "./redis/taskQueue.ts"
-import { backend, broker } from "./redis/where.ts"
+import { DeadLetters } from "../../services/DeadLetters.ts"
+import { Lease } from "../../services/Lease.ts"
+import { Publisher } from "../../services/Publisher.ts"
+import { QueueInspector } from "../../services/QueueInspector.ts"
+import { ResultStore } from "../../services/ResultStore.ts"
+import * as Settings from "../../services/Settings.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import * as Connections from "./Connections.ts"
+import { deadLetters } from "./deadLetters.ts"
+import { messageWaiter } from "./messageWaiter.ts"
+import { inspector } from "./inspector.ts"
+import { lease } from "./lease.ts"
+import { publisher } from "./publisher.ts"
+import { storing } from "./results.ts"
+import type { Shared } from "./shared.ts"
+import { taskQueue } from "./taskQueue.ts"
+import { backend, broker } from "./where.ts"
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings.of("WORKER_QUEUES", "VISIBILITY_TIMEOUT", "RESULT_EXPIRES")
   const me = yield* WorkerIdentity
   const where = yield* broker
   const redis = yield* (yield* Connections.Connections).commands(where)
-  const bells = yield* doorbells(where)
+  const messages = yield* messageWaiter(where)
   const shared: Shared = {
     redis,
     keyPrefix: where.keyPrefix,
@@ -35,7 +35,7 @@ const make = Effect.gen(function* () {
     failed: new Map()
   }
   const results = storing(where, yield* backend, settings.RESULT_EXPIRES, yield* ResultStore)
-  return Context.make(TaskQueue, taskQueue(shared, bells, results)).pipe(
+  return Context.make(TaskQueue, taskQueue(shared, messages, results)).pipe(
     Context.add(Publisher, publisher(redis)),
     Context.add(Lease, lease(shared)),
     Context.add(DeadLetters, deadLetters(shared)),

@@ -1,6 +1,6 @@
 import { Effect, Redacted } from "effect"
 import * as Settings from "../../services/Settings.ts"
-import * as kombu from "./kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 import type { Where } from "./where.ts"
 
 /** Where kombu's fan-out speaks. Pub/sub is the server's, not the database's, so kombu puts the database in front. */

@@ -1,15 +1,14 @@
 import { Effect } from "effect"
-import type { Redis } from "ioredis"
 import { counting } from "../counting.ts"
 import { Connection, GIVEN_UP, isExpected, kindOf, SILENCE } from "./Connection.ts"
-import { labelOf, optionsOf } from "./options.ts"
+import { labelOf, optionsOf } from "./connectionOptions.ts"
 import { inWords, unanswered } from "./trouble.ts"
 import type { Where } from "./where.ts"
 
 /** How long a wait at the server lasts before it is asked again (seconds); it is silent all the while. */
 const WAIT = 2
 
-/** The same trouble is met by every connection, and is said once for all of them in so long (milliseconds). */
+/** All connections meet the same failure; it is logged once for all of them in this time (milliseconds). */
 const AGAIN = 30_000
 const said = new Map<string, number>()
 const isNews = (trouble: string) => {
@@ -21,8 +20,8 @@ const isNews = (trouble: string) => {
 
 /**
  * A connection that reconnects by itself for as long as its scope lives. One that hears nothing for `silence` after a command
- * (milliseconds) is made anew, also while it greets: its other end may be gone, or no longer be the master. A `blocking` one waits
- * for its own time-out first.
+ * (milliseconds) is made anew, also while it greets: its other end may be gone, or no longer be the master. A `blocking` one
+ * waits for its own time-out first.
  */
 export const connect = Effect.fnUntraced(function* (
   where: Where,
@@ -44,8 +43,8 @@ export const connect = Effect.fnUntraced(function* (
         keepAlive: 30_000,
         replyMapping: "legacy",
         disableClientInfo: true, // Redis before 7.2 answers it with an error
-        // A command that waits for the connection to come back, or is sent again when it does, may be carried out when nobody
-        // wants it any more: a claim, for one, would take a message that nobody knows of. Its caller repeats what it needs.
+        // A command that waits for a lost connection, or is sent again on a new one, may run when its caller has given up:
+        // a claim, for example, would take a message that no worker knows of. So the caller repeats what it still needs.
         ...(kind === "commands"
           ? {
               commandTimeout: 5000,
@@ -72,7 +71,7 @@ export const connect = Effect.fnUntraced(function* (
         for (const trouble of said.keys()) if (trouble.startsWith(`${server}: `)) said.delete(trouble)
         if (times++ > 0) Effect.runSyncWith(run)(count("redis_reconnections_total", { server }))
       })
-      // One line per outage: without a listener ioredis prints a stack at each attempt.
+      // One log line per outage. Without a listener ioredis prints a stack at each attempt.
       redis.on("error", (error: Error) => {
         if (error === GIVEN_UP) return
         redis.trouble = inWords(error, { greeting: redis.status === "connect", tls })
@@ -92,19 +91,3 @@ export const connect = Effect.fnUntraced(function* (
     (redis) => Effect.sync(() => redis.disconnect())
   )
 })
-
-type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number | Buffer>) => Promise<unknown>
-
-/**
- * A Lua script as a function; ioredis sends its digest and falls back to the text where the server does not know it. `buffers`
- * gives what it replies as bytes.
- */
-export const script = (redis: Redis, name: string, lua: string, reply: "texts" | "buffers" = "texts"): Script => {
-  redis.defineCommand(name, { lua })
-  // `defineCommand` adds methods its types cannot know.
-  const run = Reflect.get(redis, reply === "texts" ? name : `${name}Buffer`) as (
-    count: number,
-    ...rest: ReadonlyArray<string | number | Buffer>
-  ) => Promise<unknown>
-  return (keys, args) => run.call(redis, keys.length, ...keys, ...args)
-}

@@ -1,10 +1,11 @@
 import { Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import type { Question } from "../../services/Fleet.ts"
-import * as PythonJson from "../../services/PythonJson.ts"
-import { replyExchange } from "./kombu.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
+import { replyExchange } from "../../wire/kombu.ts"
+import { nullish } from "../../wire/nullish.ts"
 
-/** kombu's envelope around what is not a task: control messages, their answers, events (celery-wire 1.1). */
+/** kombu's envelope around what is not a task: control messages, their answers, events. */
 
 export interface Letter {
   readonly body: unknown
@@ -29,7 +30,7 @@ export const seal = (letter: Letter): string =>
     }
   })
 
-/** The body of a question to the fleet (celery-wire 8.1), answered in the mailbox of `oid`. */
+/** The body of a question to the fleet, answered in the mailbox of `oid`. */
 export const questionBody = (question: Question, oid: string) => ({
   method: question.method,
   arguments: question.arguments,
@@ -42,14 +43,12 @@ export const questionBody = (question: Question, oid: string) => ({
 
 const Envelope = Schema.Struct({
   body: Schema.String.check(Schema.isMaxLength(12_000_000)),
-  headers: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
-  "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
+  headers: nullish(Schema.Record(Schema.String, Schema.Unknown)),
+  "content-type": nullish(Schema.String),
   properties: Schema.optionalKey(
     Schema.Struct({
-      body_encoding: Schema.optionalKey(Schema.NullOr(Schema.String)),
-      delivery_info: Schema.optionalKey(
-        Schema.NullOr(Schema.Struct({ routing_key: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
-      )
+      body_encoding: nullish(Schema.String),
+      delivery_info: Schema.optionalKey(Schema.NullOr(Schema.Struct({ routing_key: nullish(Schema.String) })))
     })
   )
 })
@@ -58,7 +57,7 @@ const decode = Schema.decodeUnknownOption(Envelope)
 /** The longest that is said honestly is all 50,000 ids that a worker remembers as revoked, of three values each. */
 const MOST_VALUES = 200_000
 
-/** What somebody sent, or nothing when it is not JSON in an envelope: anybody can publish anything. */
+/** The message in a kombu envelope; None for anything else, as any client can publish anything. */
 export const open = (raw: string): Option.Option<Pick<Letter, "routingKey" | "headers" | "body">> => {
   try {
     return Option.map(decode(PythonJson.parse(raw)), (envelope) => {

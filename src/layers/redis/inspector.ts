@@ -1,10 +1,10 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import type { Redis } from "ioredis"
 import { WorkerInfo } from "../../services/Lease.ts"
-import { type QueueDepth, QueueInspector, type QueueStatus, type Scheduled } from "../../services/QueueInspector.ts"
-import { script } from "./connect.ts"
-import * as kombu from "./kombu.ts"
-import { restore } from "./restore.ts"
+import { type QueueDepth, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
+import * as kombu from "../../wire/kombu.ts"
+import { bind } from "./scripts/script.ts"
+import { soonest } from "./scripts/soonest.ts"
 import { attempt, type Shared } from "./shared.ts"
 
 type Mark = string | null
@@ -17,7 +17,7 @@ interface Seen extends Omit<QueueStatus, "clockAheadSeconds"> {
   readonly at: number
 }
 
-/** What lies where, and who is there, in one round trip. */
+/** How many messages are where, and which workers there are, in one round trip. */
 const statusOf = async (redis: Redis, queues: ReadonlyArray<string>): Promise<Seen> => {
   const pipeline = redis
     .pipeline()
@@ -90,37 +90,10 @@ const statusOf = async (redis: Redis, queues: ReadonlyArray<string>): Promise<Se
 /** The most bytes of messages that one listing reads, beyond the first message. */
 const BYTES = 4 * 1024 * 1024
 
-/** KEYS and ARGV as for `restore`, then ARGV how many and how many bytes. Returns of each: when it is due, its tag, queue, text. */
-const soonest = `${restore}
-local left, out = tonumber(ARGV[4]), {}
-local found = redis.call('ZRANGE', KEYS[4], 0, ARGV[3] - 1, 'WITHSCORES')
-for i = 1, #found, 2 do
-  local entry = left > 0 and redis.call('HGET', KEYS[1], found[i])
-  if entry then
-    local message, exchange, key = opened(entry)
-    left = left - #entry
-    for _, part in ipairs({ found[i + 1], found[i], queues_of(exchange, key)[1], message }) do out[#out + 1] = part end
-  end
-end
-return out`
-
-/** What waits for its time, the soonest first. */
-const waiting = (redis: Redis, prefix: string) => {
-  const run = script(redis, "mgSoonest", soonest)
-  return async (limit: number, fallback: string): Promise<ReadonlyArray<Scheduled>> => {
-    const { held, scheduled, unacked, unackedIndex } = kombu
-    const parts = (await run([unacked, unackedIndex, held, scheduled], [prefix, fallback, limit, BYTES])) as ReadonlyArray<string>
-    return Array.from({ length: parts.length / 4 }, (_, n) => {
-      const [due, tag, queue, raw] = parts.slice(n * 4, n * 4 + 4) as [string, string, string, string] // four of each
-      return { delivery: { tag, queue, raw }, due: Number(due) * 1000 }
-    })
-  }
-}
-
 /** Looks at queues and workers. */
 export const inspector = (shared: Shared) => {
   const { home, keyPrefix, redis } = shared
-  const soonest = waiting(redis, keyPrefix)
+  const parked = bind(redis, soonest)
   return QueueInspector.of({
     status: Effect.gen(function* () {
       const before = yield* Clock.currentTimeMillis
@@ -128,7 +101,7 @@ export const inspector = (shared: Shared) => {
       const after = yield* Clock.currentTimeMillis
       return { ...rest, clockAheadSeconds: (before + after) / 2000 - at }
     }),
-    scheduled: (limit) => attempt("scheduled", () => soonest(limit, home())),
+    scheduled: (limit) => attempt("scheduled", () => parked({ prefix: keyPrefix, fallback: home(), limit, bytes: BYTES })),
     ping: Effect.asVoid(attempt("ping", () => redis.ping()))
   })
 }

@@ -4,19 +4,19 @@ import type { Connection } from "./Connection.ts"
 import { connect } from "./connect.ts"
 import type { Where } from "./where.ts"
 
-/** Lists that are silent are looked at again after so long: what the server wanted to say may have been lost (milliseconds). */
+/** Silent lists are read again after this time, as the server's notice may have been lost (milliseconds). */
 const AGAIN = 2000
-/** How often they are looked at where the server will not say that one has changed (milliseconds). */
+/** How often lists are read when the server cannot give notice of a change (milliseconds). */
 const POLL = 100
-/** So many looks make one wait, so that whoever waits is seen to live: 20 s. */
+/** A wait ends after this number of reads (20 s), so that the waiting consumer is seen to live. */
 const LOOKS = 10
 
 /** The command itself is refused, to this user or by what stands before the server. */
 const isRefusal = (error: unknown): error is Error => error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)
 
 /**
- * Looks whether anything lies in one of the lists. A key that is read is tracked: the server says `invalidate`, once, when it
- * changes. The driver reads that and tells nobody, but nothing else comes on this connection that was not asked for.
+ * Finds out whether one of the lists has a message. Redis tracks a key that was read and sends `invalidate` once when it changes.
+ * The driver reads that and tells nobody; but on this connection nothing else comes that was not asked for.
  */
 const watching = (redis: Connection, changed: () => void) => {
   let asking = 0
@@ -52,7 +52,7 @@ const watching = (redis: Connection, changed: () => void) => {
  * Waits for a change of any of some lists, on one connection, without taking anything. It is opened by the first wait, because a
  * program that only sends has no use for it.
  */
-export const doorbells = Effect.fnUntraced(function* (where: Where) {
+export const messageWaiter = Effect.fnUntraced(function* (where: Where) {
   const scope = yield* Effect.scope
   const waits = new Set<Deferred.Deferred<void>>()
   const wake = () => {
@@ -65,7 +65,7 @@ export const doorbells = Effect.fnUntraced(function* (where: Where) {
   const sayOnce = Effect.fnUntraced(function* (refused: Error) {
     if (said) return
     said = true
-    yield* Effect.logWarning(`Redis does not say when a message comes, so it is asked every ${POLL} ms: ${refused.message}`)
+    yield* Effect.logWarning(`Redis does not notify of new messages, so it is polled every ${POLL} ms: ${refused.message}`)
   })
 
   const until = Effect.fnUntraced(function* (woken: Deferred.Deferred<void>, keys: ReadonlyArray<string>) {
@@ -93,7 +93,7 @@ export const doorbells = Effect.fnUntraced(function* (where: Where) {
         (woken) => until(woken, keys),
         (woken) => Effect.sync(() => waits.delete(woken))
       ),
-    /** The lists are others now: whoever waits must ask again. */
+    /** The queues have changed: the waiting consumer must ask again. */
     changed: wake
   }
 })

@@ -1,17 +1,17 @@
 import { Effect } from "effect"
 import type { Redis } from "ioredis"
 import { type Outgoing, Publisher } from "../../services/Publisher.ts"
-import { script } from "./connect.ts"
-import * as kombu from "./kombu.ts"
-import * as scripts from "./scripts.ts"
+import * as kombu from "../../wire/kombu.ts"
+import * as Scripts from "./scripts/publishOnce.ts"
+import { bind } from "./scripts/script.ts"
 import { attempt } from "./shared.ts"
 
 /** How long a batch is remembered as sent (seconds): longer than any message lives. */
 const ONCE = 7 * 86_400
 
-/** What anybody puts on queues. */
+/** Sends messages to queues. */
 export const publisher = (redis: Redis) => {
-  const publishOnce = script(redis, "mgPublishOnce", scripts.publishOnce)
+  const publishOnce = bind(redis, Scripts.publishOnce)
 
   const push = async (messages: ReadonlyArray<Outgoing>) => {
     const pipeline = redis.multi()
@@ -26,19 +26,20 @@ export const publisher = (redis: Redis) => {
   return Publisher.of({
     publish: (messages) => Effect.asVoid(attempt("publish", () => push(messages))),
     publishOnce: ({ digest, key }, note, messages) =>
-      Effect.map(
-        attempt("publishOnce", () =>
-          publishOnce(
-            [
-              kombu.once(`${key}:${digest}`),
-              kombu.once(key),
-              kombu.onceKept,
-              ...messages.flatMap(({ priority, queue }) => [kombu.bindings(queue), kombu.list(queue, priority)])
-            ],
-            [ONCE, note, `${key}:${digest}`, ...messages.flatMap(({ queue, raw }) => [kombu.binding(queue).member, raw])]
-          )
-        ),
-        String
+      attempt("publishOnce", () =>
+        publishOnce({
+          marker: kombu.once(`${key}:${digest}`),
+          older: kombu.once(key),
+          keep: ONCE,
+          note,
+          batch: `${key}:${digest}`,
+          each: messages.map(({ priority, queue, raw }) => ({
+            bindings: kombu.bindings(queue),
+            list: kombu.list(queue, priority),
+            binding: kombu.binding(queue).member,
+            message: raw
+          }))
+        })
       )
   })
 }

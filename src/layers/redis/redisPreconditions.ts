@@ -2,11 +2,11 @@ import { Duration, Effect, Redacted } from "effect"
 import type { Redis } from "ioredis"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import { Connection } from "./Connection.ts"
-import { optionsOf } from "./options.ts"
+import { optionsOf } from "./connectionOptions.ts"
 import { missingRights, type Needs } from "./rights.ts"
 import { isSameServer, type Where } from "./where.ts"
 
-/** What one server says of itself; "" where it does not. */
+/** What a server reports of itself; "" where it does not. */
 interface Server {
   readonly info: (name: string) => string
   readonly config: (name: string) => string
@@ -115,8 +115,8 @@ const step = async (redis: Redis, queue: Where, results: Where): Promise<Finding
 }
 
 /**
- * What this Redis is like, over a connection of its own that is never made again. `seen`: the servers looked at before; `results`:
- * where a broker's results go.
+ * Facts about this Redis, over a connection of its own that is never reconnected. `seen`: servers that were checked before;
+ * `results`: where the results of a broker go.
  */
 export const redisFindings = (where: Where, needs: Needs, seen: Set<string>, results?: Where) => {
   const what = where.setting === "CELERY_BROKER_URL" ? "broker" : "results"

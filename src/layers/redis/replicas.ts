@@ -4,13 +4,13 @@ import { counting } from "../counting.ts"
 
 /** How long a write waits for a replica (milliseconds). */
 const PATIENCE = 500
-/** For so long it is remembered how many replicas there are, and that none of them answers in time (milliseconds). */
+/** How long the number of replicas, and that none answers in time, is remembered (milliseconds). */
 const MEMORY = 10_000
 
 /**
- * Waits until a replica has what a connection wrote last, so that a failover does not forget it. Where there is no replica, or the
- * server does not say, nothing is waited for; where none confirms in time, that is counted and the work goes on. A wait holds up
- * every command behind it, so where there is a replica such a write goes over a connection of its `own`, and not over the `shared` one.
+ * Waits until a replica has the last write of a connection, so that a failover does not lose it. Without a replica, or if the
+ * server does not tell, there is no wait; if no replica confirms in time, that is counted and the work goes on. A wait delays
+ * every command behind it on its connection, so where there is a replica such writes have a connection of their own.
  */
 export const replicas = Effect.fnUntraced(function* (shared: Redis, own: Effect.Effect<Redis>) {
   const count = yield* counting
@@ -33,7 +33,7 @@ export const replicas = Effect.fnUntraced(function* (shared: Redis, own: Effect.
     if (!(yield* haveThem)) return
     const redis = yield* own
     const before = yield* Clock.currentTimeMillis
-    // One that is behind must not hold up every purchase.
+    // A slow replica must not delay every purchase.
     const confirmed = before - slowSince < MEMORY ? 0 : yield* Effect.promise(() => redis.wait(1, PATIENCE).catch(() => 0))
     if (confirmed > 0) return
     if (before - slowSince >= MEMORY) slowSince = before

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis"
-import * as kombu from "./kombu.ts"
+import * as kombu from "../../wire/kombu.ts"
 
-/** A key of nobody's: what is asked about is queued in a transaction that is thrown away, and would do no harm done either. */
+/** A key that nothing uses: each command is queued in a transaction that is discarded, and would do no harm if it ran. */
 const PROBE = "model-generator.probe"
 const SHA = "0".repeat(40)
 
@@ -58,12 +58,12 @@ const brokerCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 const resultCommands = ["DEL", "EVAL", "EVALSHA", "EXPIRE", "GET", "PING", "PUBLISH", "SET", "SETEX", "ZADD", "ZCARD", "ZRANGE"]
 
-/** What is asked for on one Redis: commands, keys that they are used on, channels that are spoken on. */
+/** The rights needed on one Redis: commands, the keys they are used on, the channels that are published to. */
 export interface Needs {
   readonly commands: ReadonlyArray<string>
   readonly keys: ReadonlyArray<string>
   readonly channels: ReadonlyArray<string>
-  /** Of these, what is listened to. */
+  /** Channels that are subscribed to. */
   readonly hears: ReadonlyArray<string>
 }
 
@@ -102,8 +102,8 @@ const lacks = (what: "command" | "key" | "channel", run: Promise<unknown>) =>
   )
 
 /**
- * Which of them this user has not, asked of the server by queueing each in a transaction that is thrown away: it checks rights where a
- * command is queued. The connection must never be made again by itself, or what follows would be carried out.
+ * Which of them this user has not, asked of the server by queueing each in a transaction that is thrown away: it checks rights
+ * where a command is queued. The connection must never be made again by itself, or what follows would be carried out.
  */
 export const missingRights = async (redis: Redis, needs: Needs): Promise<ReadonlyArray<string>> => {
   if (await lacks("command", redis.call("MULTI"))) return ["the command MULTI"]

@@ -1,9 +1,9 @@
-import { Effect } from "effect"
 import type { Redis } from "ioredis"
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 import { QueueError } from "../../services/QueueError.ts"
 import type { GivenBack } from "../../services/TaskQueue.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { attempting } from "../attempting.ts"
 
 /** What the roles of the task queue share. */
 export interface Shared {
@@ -18,15 +18,17 @@ export interface Shared {
   readonly home: () => string
   /** The tags of what we hold, and of claims on their way: any other under our name came of a claim whose answer was lost. */
   readonly mine: Set<string>
-  /** What could not be given back, and what was to be said of it. It is no longer among `mine`, so that a pass gives it back. */
+  /**
+   * Messages that could not be handed back, and what was to be added to them. They are no longer among `mine`, so the next pass
+   * puts them back.
+   */
   readonly failed: Map<string, GivenBack>
 }
 
-export const attempt = <A>(operation: string, run: () => Promise<A>) =>
-  Effect.tryPromise({ try: run, catch: (cause) => new QueueError({ operation, cause }) })
+export const attempt = attempting(QueueError)
 
-/** What a script needs to know about a message that it puts back. */
-export const told = ({ crashed, generation }: GivenBack) => [
-  crashed ? "alone" : "none",
-  generation === undefined ? "" : PythonJson.stringify(generation)
-]
+/** Whether a crash counts against a message that is put back. */
+export const crashOf = ({ crashed }: GivenBack) => (crashed ? "alone" : "none")
+/** What is known of the message's paid request (JSON); undefined leaves what the message says. */
+export const generationOf = ({ generation }: GivenBack) =>
+  generation === undefined ? undefined : PythonJson.stringify(generation)

@@ -3,7 +3,7 @@ import { kindOf } from "./Connection.ts"
 const NO_TLS = "the server does not speak TLS there: write redis:// in place of rediss://, or name its TLS port"
 const OWN_AUTHORITY = "name the authority that signed the server's certificate: ?ssl_ca_certs=/path"
 
-/** What to do about some failures of a connection that their own words do not say. */
+/** Advice for failures of a connection whose own message does not say what to do. */
 const hints: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
@@ -15,7 +15,7 @@ const hints: Readonly<Record<string, string>> = {
 }
 const coded = (message: string, code: string) => Object.assign(new Error(message), { code })
 
-/** What is wrong before there has been any answer. */
+/** The failure of a connection that has not been answered yet. */
 export const unanswered = (tls: boolean) => coded(`no answer yet${tls ? ": does the server speak TLS there?" : ""}`, "no answer")
 
 /** An error of a connection in words a person can act on; the driver's own for most. `greeting`: it is only being made. */

@@ -1,11 +1,12 @@
 import { Effect, Schema } from "effect"
-import * as PythonJson from "../../services/PythonJson.ts"
-import * as Text from "../../services/Text.ts"
-import * as Bounded from "../Bounded.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
+import * as Text from "../../wire/Text.ts"
+import * as Bounded from "../../wire/Bounded.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { MAX_BODY, unpack } from "./unpack.ts"
+import { nullish } from "../../wire/nullish.ts"
 
-/** What a message's body says it is. */
+/** How a message's body is packed, as its headers say. */
 export interface Packing {
   readonly body: string
   readonly contentType: string | null
@@ -34,15 +35,15 @@ export const read = Effect.fnUntraced(function* (packing: Packing) {
   })
 })
 
-/** More tasks than these are sent by no message, and so no message says so many of them. */
+/** A body that names more tasks than this is refused while it is read. More can never be sent for one message anyway. */
 export const MOST_SIGNATURES = 10_000
 /** Signatures stay as they came: they are sent on, not understood. */
 const Signatures = Bounded.list(Bounded.Properties, MOST_SIGNATURES)
 export const Embed = Schema.Struct({
-  callbacks: Schema.optionalKey(Schema.NullOr(Signatures)),
-  errbacks: Schema.optionalKey(Schema.NullOr(Signatures)),
-  chain: Schema.optionalKey(Schema.NullOr(Signatures)),
-  chord: Schema.optionalKey(Schema.NullOr(Bounded.Properties))
+  callbacks: nullish(Signatures),
+  errbacks: nullish(Signatures),
+  chain: nullish(Signatures),
+  chord: nullish(Bounded.Properties)
 })
 export interface Embed extends Schema.Schema.Type<typeof Embed> {}
 

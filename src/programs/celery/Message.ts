@@ -1,13 +1,14 @@
 import { type DateTime, Effect, Option, Result, Schema } from "effect"
-import * as PythonJson from "../../services/PythonJson.ts"
-import * as Text from "../../services/Text.ts"
-import * as Bounded from "../Bounded.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
+import * as Text from "../../wire/Text.ts"
+import * as Bounded from "../../wire/Bounded.ts"
 import * as Body from "./Body.ts"
 import { digest } from "./digest.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 import { moment } from "./Time.ts"
+import { nullish } from "../../wire/nullish.ts"
 
-/** Not even an id can be read, so nobody can be told: such a message becomes a dead letter. */
+/** A message without a readable id: no client can be told, so it becomes a dead letter. */
 export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", { problem: Schema.String }) {}
 
 /** The id can be read but not what to do: who waits for that id gets `failure`. */
@@ -21,31 +22,30 @@ const Envelope = Schema.Struct({
   body: Schema.String,
   headers: Bounded.Properties,
   properties: Schema.optionalKey(Bounded.Properties),
-  "content-type": Schema.optionalKey(Schema.NullOr(Schema.String)),
-  "content-encoding": Schema.optionalKey(Schema.NullOr(Schema.String))
+  "content-type": nullish(Schema.String),
+  "content-encoding": nullish(Schema.String)
 })
 export type Envelope = typeof Envelope.Type
 
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Moment = Schema.String.check(Schema.makeFilter((text) => !Number.isNaN(moment(text)) || "expected an ISO 8601 time"))
 
 const Headers = Schema.Struct({
   task: Schema.NonEmptyString,
   id: Schema.NonEmptyString,
-  shadow: optional(Schema.String),
-  eta: optional(Moment),
-  expires: optional(Moment),
-  group: optional(Schema.String),
-  group_index: optional(Schema.Int),
-  retries: optional(Schema.Natural),
-  timelimit: optional(Schema.Tuple([Schema.NullOr(Schema.Finite), Schema.NullOr(Schema.Finite)])),
-  root_id: optional(Schema.String),
-  parent_id: optional(Schema.String),
-  ignore_result: optional(Schema.Boolean),
-  compression: optional(Schema.String)
+  shadow: nullish(Schema.String),
+  eta: nullish(Moment),
+  expires: nullish(Moment),
+  group: nullish(Schema.String),
+  group_index: nullish(Schema.Int),
+  retries: nullish(Schema.Natural),
+  timelimit: nullish(Schema.Tuple([Schema.NullOr(Schema.Finite), Schema.NullOr(Schema.Finite)])),
+  root_id: nullish(Schema.String),
+  parent_id: nullish(Schema.String),
+  ignore_result: nullish(Schema.Boolean),
+  compression: nullish(Schema.String)
 })
 
-/** One Celery task message, protocol 2, with every absent header as its default. Times are Unix milliseconds. */
+/** One Celery task message, protocol 2. An absent header has its default. Times are Unix milliseconds. */
 export interface Message {
   readonly id: string
   readonly task: string
@@ -64,15 +64,15 @@ export interface Message {
   readonly ignoreResult: boolean
   readonly replyTo: string | null
   readonly priority: number
-  /** Of its name and arguments: the same id with others is another task, whoever sends it again and however that is written. */
-  readonly digest: string
+  /** Digest of the task's name and arguments, whatever their JSON form. The same id with another digest is another task. */
+  readonly digest: () => string
   /** How often a worker died with this message in its hands. */
   readonly crashes: number
   /** After how many of them it has rested. */
   readonly rested: number
   /** How many of its retries do not count against the limit. */
   readonly uncounted: number
-  /** What an earlier run knew of the request this task pays for, as it was sent along; undefined where nothing was. */
+  /** What an earlier run knew of the task's paid request, as the message carries it; undefined if it carries nothing. */
   readonly generation: unknown
   readonly envelope: Envelope
 }
@@ -85,7 +85,7 @@ const withHeaders = (value: unknown) =>
     ? { ...value, headers: {} }
     : value
 
-/** A longer one is not even looked at: four times the largest body leaves room for any headers (characters). */
+/** A longer message is not read at all (characters). It is four times the largest body, which leaves room for any headers. */
 const LONGEST_RAW = 64 * 1024 * 1024
 
 const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
@@ -105,8 +105,7 @@ const readEnvelope = (raw: string): Result.Result<Envelope, Unreadable> =>
     )
   )
 
-const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
-/** One that no Python client can ask for, or that would be a burden wherever it is written, is none. */
+/** A longer id counts as none: no Python client can ask for it, and it would be a burden wherever it is written. */
 const LONGEST_ID = 1000
 const idOf = (value: unknown) =>
   typeof value === "string" && value !== "" && value.length <= LONGEST_ID && value.isWellFormed() ? value : null
@@ -115,7 +114,7 @@ const count = (given: unknown) => {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0
 }
 
-/** Protocol 1 keeps in the body what protocol 2 keeps in headers (celery-wire 1.5). */
+/** Protocol 1 keeps in the body what protocol 2 keeps in headers. */
 const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknown>; readonly body: unknown } | undefined => {
   if (typeof body !== "object" || body === null || !("task" in body) || Array.isArray(body)) return undefined
   const { args, kwargs, callbacks, errbacks, chord, taskset, ...headers } = body as Record<string, unknown> // an object, just tested
@@ -129,7 +128,7 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
   }
 }
 
-/** What is left when everything about a message has been checked. */
+/** The parts of a message that have been checked. */
 interface Checked {
   readonly id: string
   readonly headers: typeof Headers.Type
@@ -157,12 +156,10 @@ const messageOf = ({ args, embed, envelope, headers, id, kwargs }: Checked, zone
     rootId: headers.root_id ?? id,
     parentId: headers.parent_id ?? null,
     ignoreResult: headers.ignore_result ?? false,
-    replyTo: text(properties["reply_to"]),
+    replyTo: Text.nonEmptyOf(properties["reply_to"]) ?? null,
     priority: count(properties["priority"]),
     // Made when it is asked for: most tasks neither pay nor send anything on.
-    get digest() {
-      return (made ??= digest(headers.task, args, kwargs))
-    },
+    digest: () => (made ??= digest(headers.task, args, kwargs)),
     crashes: count(properties["crashes"]),
     rested: count(properties["rested"]),
     uncounted: count(properties["uncounted"]),
@@ -180,7 +177,9 @@ const isSeconds = (value: unknown) => value === null || (typeof value === "numbe
 const isMoment = (value: unknown) => isText(value) && !Number.isNaN(moment(value))
 const isSignatures = (value: unknown) => Array.isArray(value) && value.length <= Body.MOST_SIGNATURES && value.every(isRecord)
 
-/** The same as `Headers`, field by field: a task is one message, and a schema costs it more than all else that is done to it here. */
+/**
+ * The same as `Headers`, field by field: a task is one message, and a schema costs it more than all else that is done to it here.
+ */
 const plainHeaders: Readonly<Record<keyof typeof Headers.Type, (value: unknown) => boolean>> = {
   task: (value) => isText(value) && value !== "",
   id: (value) => idOf(value) !== null,
@@ -209,8 +208,8 @@ const ENVELOPE = ["body", "content-encoding", "content-type", "headers", "proper
 const LONGEST_PLAIN = 65_536
 
 /**
- * A message in the form that Celery writes, protocol 2 in JSON and not compressed. Gives nothing for any other, which may be in order
- * all the same: `decode` looks at it again, and says what is wrong.
+ * A message in the form that Celery writes, protocol 2 in JSON and not compressed. Gives nothing for any other, which may be in
+ * order all the same: `decode` looks at it again, and says what is wrong.
  */
 const readPlain = (raw: string): Checked | undefined => {
   if (raw.length > LONGEST_PLAIN) return undefined
@@ -240,8 +239,8 @@ const readPlain = (raw: string): Checked | undefined => {
 }
 
 /**
- * Reads a message in full, or says who is to be told that it cannot be read. Nothing a queue can hold makes it throw. Times
- * without an offset are of `zone`.
+ * Reads a whole message. If it cannot be read, the failure says which task's client can be told. It never throws, whatever the
+ * queue holds. Times without an offset are in `zone`.
  */
 export const decode = (raw: string, zone: DateTime.TimeZone): Effect.Effect<Message, Unreadable | Undeliverable> =>
   Effect.suspend(() => {
@@ -257,15 +256,15 @@ const readWithCare = Effect.fnUntraced(function* (raw: string): Effect.fn.Return
   const envelope = yield* Effect.fromResult(readEnvelope(raw))
   const properties = envelope.properties ?? {}
   const headerId = idOf(envelope.headers["id"]) ?? idOf(properties["correlation_id"])
-  const task = text(envelope.headers["task"])
+  const task = Text.nonEmptyOf(envelope.headers["task"]) ?? null
   const undeliverable = (id: string) => (failure: TaskFailure.TaskFailure) => new Undeliverable({ id, task, failure })
 
   const packed = yield* Effect.result(
     Body.read({
       body: envelope.body,
       contentType: envelope["content-type"] ?? null,
-      encoding: text(properties["body_encoding"]),
-      compression: text(envelope.headers["compression"])
+      encoding: Text.nonEmptyOf(properties["body_encoding"]) ?? null,
+      compression: Text.nonEmptyOf(envelope.headers["compression"]) ?? null
     })
   )
   if (Result.isFailure(packed)) {

@@ -1,5 +1,5 @@
 import { Option, type Schema } from "effect"
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 import type { Outgoing } from "../../services/Publisher.ts"
 import type * as Body from "./Body.ts"
 import type { Envelope, Message } from "./Message.ts"
@@ -60,7 +60,7 @@ export const again = (
         task: message.task,
         retries: next.retries,
         eta: iso(next.eta),
-        // Who has no parent is the child of its first try.
+        // The retry of a task without a parent has that task as its parent.
         parent_id: message.parentId ?? message.id,
         root_id: message.rootId
       },
@@ -123,7 +123,7 @@ export interface NewTask {
   readonly headers?: Readonly<Record<string, unknown>>
 }
 
-/** A task as a Celery producer would send it (celery-wire 1.2 to 1.4). */
+/** A task as a Celery producer would send it. */
 export const envelopeOf = (task: NewTask, origin: string) => ({
   body: Buffer.from(
     PythonJson.stringify([task.args, task.kwargs, { callbacks: null, errbacks: null, chain: null, chord: null, ...task.embed }])

@@ -6,19 +6,19 @@ import * as TaskFailure from "./TaskFailure.ts"
 const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {} // own keys only
 
-/** What a result document says of the task it belongs to. */
+/** The task that a result document belongs to. */
 export interface Whose {
   readonly id: string
   readonly group: string | null
   readonly parentId: string | null
-  /** What `result_extended` adds. */
+  /** The fields that `result_extended` adds. */
   readonly extended?: Extended | undefined
 }
 
-/** The task itself, for who reads its result (celery-wire 4.2); null where nobody can say. */
+/** The task's name, arguments and the like, for the reader of its result; null where they could not be read. */
 export type Extended = Readonly<Record<string, unknown>>
 
-/** A message's, with its stamps beside the rest; none of them may take the place of anything else. */
+/** The extended fields of a message. Its stamps stand beside the others and never replace one. */
 export const extended = ({ args, envelope, kwargs, retries, task }: Message, worker: string): Extended => {
   const info = record(envelope.properties?.["delivery_info"])
   const own = { name: task, args, kwargs, worker, retries, queue: info["routing_key"] ?? null }
@@ -72,7 +72,10 @@ export const failure = (whose: Whose, failure: TaskFailure.TaskFailure, now: num
     date_done: dateDone(now)
   })
 
-/** The reason is told as the exception that led to the retry; the task's own id is its child, as the retry is a send. */
+/**
+ * The reason is the exception that led to the retry. The task's own id is its child, because Celery sends a retry as a new
+ * message.
+ */
 export const retry = (whose: Whose, failure: TaskFailure.TaskFailure, now: { readonly delaySeconds: number }) =>
   document(whose, {
     status: "RETRY",

@@ -1,12 +1,11 @@
 import { Effect } from "effect"
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import type { Request } from "../../services/Vitals.ts"
 import type { Message } from "./Message.ts"
 import { safeArgsRepr, safeRepr } from "./pythonRepr.ts"
 
-const text = (value: unknown) => (typeof value === "string" ? value : undefined)
 /** As its sender wrote it, which by Celery is not longer. */
 const repr = (value: unknown) => (typeof value === "string" ? Text.shorten(value, 1100) : undefined)
 
@@ -22,7 +21,7 @@ export const requestOf = (message: Message, delivery: Delivery): Request => {
   const stamped = headers["stamps"]
   return {
     id: message.id,
-    name: Text.cut(text(headers["shadow"]) ?? message.task, 1000),
+    name: Text.cut(Text.textOf(headers["shadow"]) ?? message.task, 1000),
     type: Text.cut(message.task, 1000),
     args: message.args,
     kwargs: message.kwargs,
@@ -52,7 +51,7 @@ export const infosOf = (
     type: request.type,
     hostname: name,
     time_start: request.startedAt,
-    // Always late: a message in hand is never acknowledged yet.
+    // Always true: a message that this worker holds is acknowledged only after its task.
     acknowledged: false,
     delivery_info: { exchange: "", routing_key: request.queue, priority: request.priority, redelivered: request.redelivered },
     worker_pid: request.startedAt === null ? null : pid

@@ -1,12 +1,12 @@
 import type { Schema } from "effect"
 import type { Message } from "./Message.ts"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import { iso } from "./Time.ts"
 import { pythonRepr, safeRepr } from "./pythonRepr.ts"
 import type { TaskFailure } from "./TaskFailure.ts"
 import { Option } from "effect"
 
-/** One event of a task's life, without what every event carries (celery-wire 6). */
+/** One event of a task, without the fields that every event carries. */
 export type TaskEvent = { readonly type: `task-${string}`; readonly uuid: string } & { readonly [field: string]: Schema.Json }
 
 /** The time as its sender wrote it, to the microsecond and in its zone, in the one form Python writes. */

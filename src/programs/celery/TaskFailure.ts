@@ -1,10 +1,10 @@
 import { Schema } from "effect"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 
-/** Of what a failure says: errors quote what they found, and that may be as long as a message. */
+/** The longest text of a failure (characters): errors quote what they found, which may be as long as a message. */
 const LONGEST = 8000
 
-/** A task's end as a Python exception: what is stored is what the client raises (celery-wire 4.3). */
+/** A task's end as a Python exception: what is stored is what the client raises. */
 export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure", {
   type: Schema.String,
   messages: Schema.Array(Schema.Json),
@@ -29,6 +29,8 @@ export const pictureFlagged = make(ours, "PictureFlagged")
 export const versionExists = make(ours, "VersionExists")
 export const modelNotFound = make(ours, "ModelNotFound")
 export const libraryError = make(ours, "LibraryError")
+export const mediaError = make(ours, "MediaError")
+export const pictureUnusable = make(ours, "PictureUnusable")
 export const internalError = make(ours, "InternalError")
 export const notRegistered = make("celery.exceptions", "NotRegistered")
 export const contentDisallowed = make("kombu.exceptions", "ContentDisallowed")

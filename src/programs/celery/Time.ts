@@ -22,7 +22,7 @@ const parsed = (text: string, zone: DateTime.TimeZone): number => {
 }
 
 /**
- * ISO 8601 as Unix milliseconds, or NaN. Without an offset it is a time of `zone`: where the clocks go back, the earlier. Python's
- * `datetime.max`, which stands for "never", stays the last moment in whichever zone it is meant.
+ * ISO 8601 as Unix milliseconds, or NaN. Without an offset it is a time of `zone`: where the clocks go back, the earlier.
+ * Python's `datetime.max`, which stands for "never", stays the last moment in whichever zone it is meant.
  */
 export const moment = (text: string, zone: DateTime.TimeZone = UTC): number => nearest(parsed(text, zone))

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 
 /** The same for every way to write a value: keys in order, kombu's types as text, 1.0 as 1. */
 const canonical = (value: unknown): unknown => {

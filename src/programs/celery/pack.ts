@@ -1,4 +1,4 @@
-// Whole: a name that an older Node lacks would end it before it is told which Node it should be.
+// The whole module is imported: an older Node that lacks a name of it would end before its version is checked.
 import * as zlib from "node:zlib"
 
 const gzip = { contentType: "application/x-gzip", pack: (plain: Buffer) => zlib.deflateSync(plain) }
@@ -11,6 +11,8 @@ const known = new Map([
   ...["application/zstd", "zstd", "zstandard"].map((name) => [name, zstd] as const)
 ])
 
-/** How to pack a body as a signature's `compression` asks. Nothing for bzip2 and xz, which are only read: it goes unpacked then. */
+/**
+ * How to pack a body as a signature's `compression` asks. Nothing for bzip2 and xz, which are only read: it goes unpacked then.
+ */
 export const packing = (compression: string | null | undefined) =>
   compression === null || compression === undefined ? undefined : known.get(compression)

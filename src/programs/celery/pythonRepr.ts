@@ -1,4 +1,4 @@
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 
 /** Python's `repr` of a JSON value, which events and logs of Celery show instead of the value. */
 
@@ -103,5 +103,5 @@ const safe = (value: unknown, isTuple: boolean): string => {
 }
 
 export const safeRepr = (value: unknown) => safe(value, false)
-/** Of positional arguments, which are a tuple. */
+/** The repr of positional arguments, which are a tuple. */
 export const safeArgsRepr = (values: ReadonlyArray<unknown>) => safe(values, true)

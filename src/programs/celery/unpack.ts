@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import Bunzip from "seek-bzip"
 import * as zlib from "node:zlib"
 import xz from "xz-decompress"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import * as TaskFailure from "./TaskFailure.ts"
 
 /** A body larger than this once unpacked is refused, so that a small message cannot fill the memory. */
@@ -30,7 +30,7 @@ const bunzip = async (packed: Buffer) => {
   }
   const input = {
     pos: 0,
-    readByte: () => packed[input.pos++] ?? 0, // what is cut off cannot pass the checksum
+    readByte: () => packed[input.pos++] ?? 0, // past the end, `pos` tells that bytes are missing
     read: (buffer: Uint8Array, offset: number, count: number) => {
       const read = packed.copy(buffer, offset, input.pos, input.pos + count)
       input.pos += read
@@ -46,6 +46,8 @@ const bunzip = async (packed: Buffer) => {
     await breathe()
   }
   if (blocks.reader.read(32) >>> 0 !== blocks.streamCRC >>> 0) throw new Error("Bad stream CRC")
+  // The last byte may hold a single bit of the checksum, which is 0 as often as not.
+  if (input.pos > packed.length) throw new Error("Unexpected input EOF")
   return out.subarray(0, length)
 }
 
@@ -69,7 +71,7 @@ const inflate: Unpack = (packed) => zlib.inflateSync(packed, atMost)
 const unbrotli: Unpack = (packed) => zlib.brotliDecompressSync(packed, atMost)
 const unzstd: Unpack = (packed) => zlib.zstdDecompressSync(packed, atMost)
 
-// As kombu sends them, and its aliases, which its workers take too. Its "gzip" and "zlib" are both a zlib stream (celery-wire 1.7).
+// As kombu sends them, and its aliases, which its workers take too. Its "gzip" and "zlib" are both a zlib stream.
 const known = new Map<string, Unpack>([
   ...["application/x-gzip", "gzip", "zlib"].map((name) => [name, inflate] as const),
   ...["application/x-bz2", "bzip2", "bzip"].map((name) => [name, bunzip] as const),

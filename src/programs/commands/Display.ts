@@ -1,7 +1,7 @@
 import { Clock, Config, Effect, Semaphore, Stdio, Stream, Terminal } from "effect"
 import { TerminalCapabilities } from "effect/cli"
 
-/** Colours, where the terminal shows them and nobody asked for none (`NO_COLOR`). */
+/** Colours, if the terminal shows them and `NO_COLOR` is not set. */
 export const paint = Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }) => {
   const style = (code: number) => (text: string) => (canColor ? `\u001b[${code}m${text}\u001b[0m` : text)
   return { bold: style(1), dim: style(2), red: style(31), green: style(32), yellow: style(33) }
@@ -20,7 +20,7 @@ export const width = Effect.gen(function* () {
 
 const DRAW_EVERY = "100 millis"
 const frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-/** One step of a spinner, by the time that has passed. */
+/** The spinner's character after this time. */
 export const spinner = (millis: number) => frames[Math.floor(millis / 100) % frames.length]!
 
 export const bar = (done: number, total: number, width: number) => {

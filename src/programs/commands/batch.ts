@@ -1,15 +1,15 @@
 import { Console, Effect, type Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import { Catalogue, PORTRAIT } from "../../services/Catalogue.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import type { Publisher } from "../../services/Publisher.ts"
 import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
-import * as Settings from "../../services/Settings.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
-import { planned } from "../generation/batch.ts"
-import * as Parameters from "../generation/Parameters.ts"
-import { costOf, describe } from "../generation/price.ts"
+import { planned } from "../generation/tasks/batchGenerate.ts"
+import * as Parameters from "../generation/tasks/Parameters.ts"
+import { costOf, describe } from "../generation/purchase/cost.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
@@ -55,9 +55,8 @@ const argumentsOf = ({ age_range, all, body_type, count, gender, pose, save, see
 
 const PATIENCE = "3 seconds"
 
-/** What a batch would do. The library says what is missing; where it cannot be asked, the plan is as if it were empty. */
+/** Prints what a batch would send. If the library cannot be asked what it has, the plan is as if it were empty, and says so. */
 const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: Layer.Layer<ModelLibrary, E>) {
-  const { FAL_MODEL } = yield* Settings.of("FAL_MODEL")
   let unasked: string | null = null
   const having = (templateIds: ReadonlyArray<string>) =>
     ModelLibrary.pipe(
@@ -75,6 +74,10 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
       having,
       save: () => notAsked,
       find: () => notAsked,
+      list: () => notAsked,
+      replacePicture: () => notAsked,
+      remove: () => notAsked,
+      atFalSince: () => notAsked,
       rehearse: notAsked,
       ping: notAsked
     })
@@ -84,7 +87,9 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
     seed: model.seed,
     prompt: Parameters.promptOf(model)
   }))
-  const cost = costOf(FAL_MODEL, rows.length)
+  const catalogue = yield* Catalogue
+  const endpoint = catalogue.endpoints.Generate
+  const cost = costOf(endpoint, catalogue.priceOf(endpoint), PORTRAIT, rows.length)
   if (input.json) {
     return yield* print({
       dry_run: true,
@@ -115,13 +120,14 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
 })
 
 /** Many pictures: enqueues `batch_generate` and waits for all it fans out to. */
-export const batch = <E1, E2>(
+export const batch = <E1, E2, E3>(
   client: Layer.Layer<Publisher | QueueInspector | ResultStore | WorkerIdentity, E1>,
-  library: Layer.Layer<ModelLibrary, E2>
+  library: Layer.Layer<ModelLibrary, E2>,
+  catalogue: Layer.Layer<Catalogue, E3>
 ) =>
   Command.make("batch", input, (input) =>
     Effect.gen(function* () {
-      if (input.dryRun) return yield* dryRun(input, library)
+      if (input.dryRun) return yield* Effect.provide(dryRun(input, library), catalogue)
       const outcome = yield* Effect.provide(sendBatch(argumentsOf(input), input), client)
       if (Option.isSome(outcome) && outcome.value !== "") return yield* new Failed({ message: outcome.value })
     }).pipe(inJson(input.json, print))

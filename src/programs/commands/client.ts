@@ -18,7 +18,7 @@ export const queueName = Settings.of("WORKER_QUEUES").pipe(
   Effect.orDie // a command checks its settings before it starts
 )
 
-/** Checks that results can be read before a task is sent: a picture whose result nobody can read is paid all the same. */
+/** Checks that results can be read before a task is sent: otherwise a picture would be paid whose result cannot be shown. */
 export const mustReachBoth = Effect.gen(function* () {
   yield* (yield* QueueInspector).ping
   yield* (yield* ResultStore).ping
@@ -43,7 +43,7 @@ const Raised = Schema.Struct({
   exc_type: Schema.String,
   exc_message: Schema.Union([Schema.Array(Schema.Unknown), Schema.String])
 })
-/** A failure as Celery stores it, whoever's worker it was. */
+/** A failure as Celery stores it, whether a worker of ours or a stock one wrote it. */
 export const errorOf = ({ result, status }: TaskResult): { readonly type: string; readonly message: string } =>
   Option.match(Schema.decodeUnknownOption(Raised)(result), {
     onNone: () => ({ type: status, message: JSON.stringify(result) }),
@@ -68,7 +68,7 @@ const lastTry = Effect.fnUntraced(function* (id: string) {
   return ` (it will be tried again after ${type}: ${message})`
 })
 
-/** Says, once, that a task may wait for ever: nobody is there to take it. */
+/** Warns, once, that no worker is there to take the task. */
 export const warnWhenAlone = Effect.fn("client.warnWhenAlone")(function* (display: Display.Display) {
   const inspector = yield* QueueInspector
   yield* Effect.sleep("2 seconds")
@@ -85,7 +85,7 @@ export interface Waiting {
   readonly json: boolean
 }
 
-/** Sends one task, waits for it where somebody can see how long that takes, and prints what came of it. */
+/** Sends one task, waits for it with a spinner on a terminal, and prints its result. */
 export const performOne = Effect.fn("client.performOne")(function* (
   task: string,
   kwargs: Readonly<Record<string, unknown>>,

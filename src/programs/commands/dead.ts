@@ -2,18 +2,19 @@ import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
 import { MAX_MESSAGE } from "../../services/TaskQueue.ts"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
 import { Failed, inJson, WrongUse } from "./outcome.ts"
+import { nullish } from "../../wire/nullish.ts"
 
-/** What a dead letter says; one that another hand wrote may say less. */
+/** The fields of a dead letter. One that was put there by hand may have fewer. */
 const Letter = Schema.fromJsonString(
   Schema.Struct({
     raw: Schema.optionalKey(Schema.String), // left out of what is shown of a long one
-    task: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    task_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    task: nullish(Schema.String),
+    task_id: nullish(Schema.String),
     reason: Schema.String,
     error: Schema.String,
     worker: Schema.String,
@@ -33,7 +34,7 @@ const read = (buried: Buried) => {
     time: letter?.time ?? null,
     task: letter?.task ?? message?.headers.task ?? null,
     task_id: letter?.task_id ?? message?.headers.id ?? null,
-    // A worker that could not read the message put it there as it was, or somebody else did.
+    // A bare message: a worker could not read it, or it was put there by hand.
     reason: letter?.reason ?? "a bare message",
     error: letter?.error ?? "",
     bytes: buried.bytes,
@@ -93,7 +94,7 @@ const show = Command.make(
   ({ id }) =>
     Effect.gen(function* () {
       const [letter] = yield* chosen([id], false)
-      // One of more bytes is larger than anything that is read here: a bare message, and not to be printed.
+      // A bare message of more bytes than a worker reads: it is not printed.
       const whole = letter!.bytes > 3 * MAX_MESSAGE ? Option.none() : yield* (yield* DeadLetters).read(letter!)
       const text = Option.getOrElse(whole, () => letter!.text)
       const raw = Option.getOrUndefined(decode(text))?.raw ?? text
@@ -125,7 +126,7 @@ const act = (
     }).pipe(inJson(json, print))
   ).pipe(Command.withDescription(description))
 
-/** Messages put aside for a person: they wait here until one decides. */
+/** The commands for dead letters: messages that no worker runs again until a person decides. */
 export const dead = Command.make("dead").pipe(
   Command.withDescription("Dead letters: messages that could not be run and wait for a decision"),
   Command.withSubcommands([

@@ -1,7 +1,7 @@
 import { Clock, Console, Effect, Layer, Logger, Predicate, References, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { simulate } from "../fal-simulator/simulate.ts"
-import * as Parameters from "../generation/Parameters.ts"
+import { simulate } from "../../fal-simulator/simulate.ts"
+import * as Parameters from "../generation/tasks/Parameters.ts"
 import { worker } from "../worker/worker.ts"
 import { print } from "./client.ts"
 import { account, keep, prepare, row, TITLES } from "./demoKeep.ts"
@@ -12,7 +12,7 @@ import { loadable } from "./loadable.ts"
 import { Failed, inJson } from "./outcome.ts"
 
 const PICTURE_SECONDS = 1
-/** What fal's 429 says. */
+/** The text of fal's 429 answer. */
 const BUSY = "Concurrent requests limit reached"
 
 /** The demo's own settings, and no others. */
@@ -35,7 +35,7 @@ const warnings = (display: Display.Display, paint: Display.Paint) =>
     Logger.layer([
       Logger.make(({ fiber, message }) => {
         const [text, about] = Array.isArray(message) ? message : [message]
-        if (text === "task failed") return // how each task ended is told anyway
+        if (text === "task failed") return // the demo prints how each task ended anyway
         const error = Predicate.hasProperty(about, "error") ? `: ${String(about.error)}` : ""
         Effect.runForkWith(fiber.context)(display.line(paint.dim(`  worker's log: ${String(text)}${error}`)))
       })

@@ -1,6 +1,6 @@
 import { Effect, FileSystem, Path, type PlatformError } from "effect"
 import { HttpClient } from "effect/http"
-import type { LedgerRow } from "../fal-simulator/World.ts"
+import type { LedgerRow } from "../../fal-simulator/World.ts"
 import { type Ended, type Made, titleOf } from "./demoStory.ts"
 import { type Exhibit, gallery } from "./gallery.ts"
 import { Failed } from "./outcome.ts"
@@ -19,7 +19,7 @@ const because = (error: PlatformError.PlatformError) => {
   return cause instanceof Error ? (/^E[A-Z]+: [^,]+/.exec(cause.message)?.[0] ?? cause.message) : error.message
 }
 
-/** One folder after the other: asked for all at once, Node does not end where a file system makes none (`/proc`). */
+/** Makes one folder after the other: with `recursive`, Node never ends on a file system that cannot make folders (`/proc`). */
 const makeFolder: (folder: string) => Effect.Effect<void, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> =
   Effect.fnUntraced(function* (folder) {
     const fs = yield* FileSystem.FileSystem

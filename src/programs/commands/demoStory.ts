@@ -6,7 +6,7 @@ import { Failed } from "./outcome.ts"
 
 const PATIENCE = Duration.seconds(90)
 
-/** What the demo reads of a result (product.md 4). */
+/** The fields of a result that the demo reads. */
 export const Made = Schema.Struct({
   template_id: Schema.String,
   version: Schema.NullOr(Schema.Int),
@@ -35,7 +35,7 @@ export type Ended =
       readonly onPurpose: boolean
     }
 
-/** What happens on the way, for whoever shows it. */
+/** Called with each step of the demo, to show it. */
 export interface Told {
   readonly expecting: (more: number) => void
   readonly ended: (ended: Ended) => Effect.Effect<void>
@@ -127,7 +127,7 @@ const aRefusal = Effect.fnUntraced(function* (told: Told) {
   return [yield* follow(id, "generate_model for 12-16 years", null, told, "ValidationError")]
 })
 
-/** What an App Server would send on a day, all at once. */
+/** Tasks as an App Server sends them over a day, sent all at once. */
 export const story = Effect.fn("demo.story")(function* (count: number, seed: number, told: Told) {
   const parts = yield* Effect.all([aBatch(count, seed, told), aChain(seed + count, told), aRefusal(told)], {
     concurrency: "unbounded"

@@ -1,11 +1,12 @@
 import { Option, Result } from "effect"
-import { clockFinding } from "../clock.ts"
+import { clockFinding } from "../worker/clockSkew.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { Closed } from "../../services/Endpoints.ts"
 import type { QueueStatus } from "../../services/QueueInspector.ts"
+import { FAL_KEEPS } from "../../services/ModelLibrary.ts"
 import type { Answer, Survey } from "./survey.ts"
 
-/** One line of what `health` says. `bad` makes the whole unhealthy; `note` is for a person to look at when there is time. */
+/** One row of `health`. `bad` makes the whole unhealthy; `note` asks a person to look at it when there is time. */
 export type Row = Finding
 
 const answered = (what: string, answer: Answer<unknown>, advice: string): Row =>
@@ -85,6 +86,30 @@ const closedRow = ({ endpoint, reason, seconds, why }: Closed): Row => {
     : note(endpoint, says, "fal named that time itself; tasks go on by themselves")
 }
 
+const DAYS = FAL_KEEPS / 86_400
+/** Nothing is said while it is not known: what the database does not answer is said elsewhere. */
+const overdueRows = (count: number): ReadonlyArray<Row> =>
+  count === 0
+    ? []
+    : [
+        note(
+          "pictures",
+          `${count} ${count === 1 ? "row is" : "rows are"} older than the ${DAYS} days for which fal keeps a picture by default`,
+          "open some: those that fal has deleted are lost; copy the others, or let your fal account keep them longer"
+        )
+      ]
+
+const mediaRows = (answer: Survey["media"]): ReadonlyArray<Row> =>
+  Result.isSuccess(answer.said) && answer.said.success === "unset"
+    ? []
+    : [
+        answered(
+          "media store",
+          answer,
+          "is it there, has it room, and may we write to it? Look at MEDIA_STORE and its credentials"
+        )
+      ]
+
 /** The survey in rows, each bad one with what to do about it. */
 export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
   const status = Result.getOrUndefined(survey.queue.said)
@@ -114,6 +139,8 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
       : pending.length === 0
         ? ok("migrations", "none pending")
         : bad("migrations", `pending: ${pending.join(", ")}`, "run: model-generator migrate"),
+    ...mediaRows(survey.media),
+    ...overdueRows(Result.getOrElse(survey.overdue.said, () => 0)),
     falRow(survey.fal, status),
     ...Result.getOrElse(survey.closed.said, () => []).map(closedRow),
     ...Result.getOrElse(survey.preconditions.said, () => []),

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Parameters from "../generation/Parameters.ts"
+import * as Parameters from "../generation/tasks/Parameters.ts"
 import { performOne, print } from "./client.ts"
 import * as flags from "./flags.ts"
 import { inJson, WrongUse } from "./outcome.ts"

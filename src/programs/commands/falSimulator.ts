@@ -1,7 +1,7 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { catalogue } from "../fal-simulator/catalogue.ts"
-import { simulate } from "../fal-simulator/simulate.ts"
+import { catalogue } from "../../fal-simulator/catalogue.ts"
+import { simulate } from "../../fal-simulator/simulate.ts"
 import { loadable } from "./loadable.ts"
 
 const short = "Play fal's queue API on this machine, with a ledger of what was paid and faults on request"
@@ -31,6 +31,11 @@ export const falSimulator = Command.make(
       Flag.withDescription("Pictures made at once, as fal limits a new account"),
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
       Flag.withDefault(2)
+    ),
+    mediaSeconds: Flag.Finite("media-keep").pipe(
+      Flag.withDescription("How long a picture can be downloaded, in seconds (7 days)"),
+      Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 31_536_000 }))),
+      Flag.withDefault(7 * 86_400)
     ),
     key: Flag.optional(
       Flag.String("key").pipe(

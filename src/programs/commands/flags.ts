@@ -1,8 +1,10 @@
 import { Option, Schema } from "effect"
 import { Flag } from "effect/cli"
-import * as Parameters from "../generation/Parameters.ts"
+import * as Parameters from "../generation/tasks/Parameters.ts"
 
-/** What the commands share; values are held to the very schemas the tasks hold them to, so a bad one never leaves here. */
+/**
+ * Flags that commands share. Values are checked with the tasks' own schemas, so a wrong one is refused before anything is sent.
+ */
 
 export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Print one JSON document and nothing else on standard output"),

@@ -1,9 +1,11 @@
-/** One picture and what is told of it. `data` holds the picture itself, so that the page can be moved and sent as it is. */
+/** One picture and its texts. `data` holds the picture itself, so that the page works without other files. */
 export interface Exhibit {
   readonly title: string
   readonly about: string
   readonly name: string
   readonly data: string
+  /** What a click on the picture opens. */
+  readonly opens?: string
   readonly prompt: string
   /** Which picture this one was edited from. */
   readonly editedFrom: string | null
@@ -35,11 +37,20 @@ const style = `
   figcaption .name { margin-top: 8px; font: 11px/1.5 ui-monospace, monospace; }
   details { margin-top: 8px; color: var(--soft); font-size: 12px; }
   summary { cursor: pointer; }
+  input { margin-top: 14px; width: min(100%, 420px); padding: 9px 12px; font: inherit; color: inherit; background: var(--card);
+    border: 1px solid var(--line); border-radius: 10px; }
+  [hidden] { display: none; }
   footer { padding-top: 28px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }`
+
+const image = ({ data, opens, prompt }: Exhibit) => {
+  const img = `<img src="${escape(data)}" alt="${escape(prompt)}" loading="lazy">`
+  // Any other scheme could be a script.
+  return opens === undefined || !/^(https?|file):/i.test(opens) ? img : `<a href="${escape(opens)}">${img}</a>`
+}
 
 const card = (exhibit: Exhibit) => `
     <figure>
-      <img src="${escape(exhibit.data)}" alt="${escape(exhibit.prompt)}" loading="lazy">
+      ${image(exhibit)}
       <figcaption>
         <h2>${escape(exhibit.title)}</h2>
         <p>${escape(exhibit.about)}</p>
@@ -49,6 +60,20 @@ const card = (exhibit: Exhibit) => `
         <details><summary>Prompt</summary>${escape(exhibit.prompt)}</details>
       </figcaption>
     </figure>`
+
+/** From this number on the page has a field that looks for words. */
+const MANY = 24
+const search = `
+    <input type="search" placeholder="Filter: female walking casual" aria-label="Filter">
+    <script>
+      document.querySelector("input").addEventListener("input", (event) => {
+        const words = event.target.value.toLowerCase().split(/\\s+/)
+        for (const figure of document.querySelectorAll("figure")) {
+          const text = figure.textContent.toLowerCase().split(/[\\s,_]+/)
+          figure.hidden = !words.every((word) => text.some((one) => one.startsWith(word)))
+        }
+      })
+    </script>`
 
 /** A page of pictures that needs nothing but itself. */
 export const gallery = (title: string, about: string, foot: string, exhibits: ReadonlyArray<Exhibit>): string => `<!doctype html>
@@ -63,7 +88,7 @@ export const gallery = (title: string, about: string, foot: string, exhibits: Re
 <body>
   <header>
     <h1>${escape(title)}</h1>
-    <p>${escape(about)}</p>
+    <p>${escape(about)}</p>${exhibits.length >= MANY ? search : ""}
   </header>
   <main>${exhibits.map(card).join("")}
   </main>

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Parameters from "../generation/Parameters.ts"
+import * as Parameters from "../generation/tasks/Parameters.ts"
 import { performOne, print } from "./client.ts"
 import * as flags from "./flags.ts"
 import { inJson } from "./outcome.ts"
@@ -13,7 +13,7 @@ const metadata = flags.optional(
   )
 )
 
-/** One picture: enqueues `generate_model` and waits for it. */
+/** One picture: sends `generate_model` and waits for its result. */
 export const generate = Command.make(
   "generate",
   {

@@ -25,11 +25,13 @@ const document = (survey: Survey, rows: ReadonlyArray<Row>, healthy: boolean) =>
       results: plain(survey.results),
       database: plain(survey.database),
       migrations: { ...plain(survey.migrations), pending: Result.getOrElse(survey.migrations.said, () => null) },
+      media: { ...plain(survey.media), set: Result.getOrElse(survey.media.said, () => "set") !== "unset" },
       fal: plain(survey.fal)
     },
     queues: status?.queues.map((queue) => ({ ...queue, oldestSeconds: Option.getOrNull(queue.oldestSeconds) })) ?? null,
     scheduled: status?.scheduled ?? null,
     unacknowledged: status?.unacknowledged ?? null,
+    pictures_older_than_fal_keeps: Result.getOrElse(survey.overdue.said, () => null),
     clock_ahead_seconds: status?.clockAheadSeconds ?? null,
     workers: status?.workers ?? null,
     preconditions: Result.getOrElse(survey.preconditions.said, () => null),

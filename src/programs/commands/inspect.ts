@@ -15,7 +15,7 @@ const decode = Schema.decodeUnknownOption(Reply)
 
 const UNREACHABLE = "the workers cannot be asked: is Redis up, and is CELERY_BROKER_URL right?"
 
-/** What `celery inspect ping` does and prints, for hands and scripts that know it. */
+/** Does and prints what `celery inspect ping` does, for people and scripts that use it. */
 export const inspect = Command.make(
   "inspect",
   {

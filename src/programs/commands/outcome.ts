@@ -25,7 +25,7 @@ export const exitCode = (exit: Exit.Exit<unknown, unknown>, stopped: number): nu
   return isWrongUse(error) ? 2 : 1
 }
 
-/** What goes to standard error at the end. A defect is our mistake and comes with its stack. */
+/** The text for standard error when a command fails. A defect is a bug of ours and comes with its stack. */
 export const lastWords = (cause: Cause.Cause<unknown>): string => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure === undefined) return Cause.hasInterruptsOnly(cause) ? "" : `a defect in model-generator: ${Cause.pretty(cause)}`

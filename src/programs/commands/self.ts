@@ -4,14 +4,14 @@ import * as Settings from "../../services/Settings.ts"
 import { inUrl } from "../../services/settings/unquote.ts"
 import type { QueueError } from "../../services/QueueError.ts"
 import { QueueInspector } from "../../services/QueueInspector.ts"
-import * as Tree from "../supervision/Tree.ts"
+import * as Tree from "../runtime/Tree.ts"
 import { print } from "./client.ts"
 import { Failed } from "./outcome.ts"
 
 const PATIENCE = "3 seconds"
 export type Errors = Failed | QueueError
 
-/** One that listens on every address is reached on this machine's own. */
+/** A server that listens on every address is asked at this machine's own. */
 const own: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" }
 
 /** Where this container's worker answers. */

@@ -12,7 +12,7 @@ const decodeSent = Schema.decodeUnknownOption(Sent)
 const eta = (done: number, total: number, millis: number) =>
   done === 0 || done === total ? "" : `  about ${Math.ceil(((millis / done) * (total - done)) / 1000)} s left`
 
-/** Sends a batch and sees it through. The text says why it did not go well; "" when it did, `None` when nobody waits. */
+/** Sends a batch and waits for its pictures. Gives why it did not go well, "" when it did, `None` when it does not wait. */
 export const sendBatch = Effect.fn("client.sendBatch")(function* (kwargs: Readonly<Record<string, unknown>>, options: Waiting) {
   const paint = yield* Display.paint
   const started = yield* Clock.currentTimeMillis

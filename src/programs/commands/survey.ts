@@ -1,14 +1,15 @@
 import { Clock, Effect, Fiber, Layer, Result, Scope } from "effect"
 import { type Closed, Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
-import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
+import { FAL_KEEPS, type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
+import { MediaStore } from "../../services/MediaStore.ts"
 import { type Finding, Preconditions } from "../../services/Preconditions.ts"
 import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import { explain } from "../explain.ts"
-import { within } from "../supervision/within.ts"
+import { within } from "../runtime/within.ts"
 
-/** What has not answered by then, the making of connections included, counts as down (milliseconds). */
+/** A dependency that has not answered by then, with the time to connect, counts as down (milliseconds). */
 const PATIENCE = 2500
 
 export interface Answer<A> {
@@ -36,15 +37,19 @@ export interface Survey {
   readonly database: Answer<void>
   /** Whether the table would take a row of ours. */
   readonly saving: Answer<void>
+  /** Whether the media store would take a file; `"unset"` where there is none. */
+  readonly media: Answer<"ready" | "unset">
+  /** Rows whose picture fal may have deleted. */
+  readonly overdue: Answer<number>
   readonly migrations: Answer<ReadonlyArray<string>>
   readonly fal: Answer<void>
-  /** What fal has refused the workers, which a free question does not show. */
+  /** Endpoints that fal has refused to the workers, which the free probe does not show. */
   readonly closed: Answer<ReadonlyArray<Closed>>
   readonly queue: Answer<QueueStatus>
   readonly preconditions: Answer<ReadonlyArray<Finding>>
 }
 
-export type World = Endpoints | QueueInspector | ResultStore | ModelLibrary | Generator
+export type World = Endpoints | QueueInspector | ResultStore | ModelLibrary | MediaStore | Generator
 
 /** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
 const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: number) =>
@@ -52,6 +57,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const inspector = yield* QueueInspector
     const results = yield* ResultStore
     const library = yield* ModelLibrary
+    const store = yield* MediaStore
     const generator = yield* Generator
     const endpoints = yield* Endpoints
     const { look } = yield* Preconditions
@@ -61,6 +67,8 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
         results: ask(results.ping, until),
         database: ask(library.ping, until),
         saving: ask(library.rehearse, until),
+        media: ask(store.kind === "unset" ? Effect.succeed("unset" as const) : Effect.as(store.check, "ready" as const), until),
+        overdue: ask(library.atFalSince(FAL_KEEPS), until),
         migrations: ask(pending, until),
         fal: ask(generator.probe, until),
         closed: ask(endpoints.closed, until),

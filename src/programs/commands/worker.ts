@@ -2,7 +2,7 @@ import { Command } from "effect/cli"
 import { Effect } from "effect"
 import { worker } from "../worker/worker.ts"
 
-/** The worker, until it is stopped; all it can be told comes from its settings. */
+/** Runs the worker until it is stopped. It takes no options: everything comes from its settings. */
 export const workerCommand = Command.make("worker", {}, () => Effect.scoped(worker)).pipe(
   Command.withDescription(
     "Take tasks from the queue until stopped; SIGTERM or SIGHUP lets what runs finish, a second one hands it back; SIGUSR1 logs what it is doing"

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
-import * as Text from "../../services/Text.ts"
+import * as Text from "../../wire/Text.ts"
 import { MAX_REVOKED } from "../../services/Fleet.ts"
-import * as Bounded from "../Bounded.ts"
+import * as Bounded from "../../wire/Bounded.ts"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 
 /** A command that cannot be done, in the words Python has for it: who asked reads `repr(exception)`. */
@@ -15,7 +15,7 @@ export const refuse = (exception: string, text: string) => new Refusal({ excepti
 export const ok = (value: string) => ({ ok: value })
 export const nok = (value: string) => ({ error: value })
 
-/** There is nothing to be said to this command, not even that it was heard. */
+/** A command that gets no reply at all, as Celery does it. */
 export const SILENCE = Symbol("no reply")
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -52,12 +52,11 @@ export const command = <A>(
   })
 })
 
-export const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 /** As many as a worker remembers at most. */
 const Strings = Bounded.list(Schema.String, MAX_REVOKED)
-/** One, or a list of them. */
+/** One text, or a list of texts. */
 export const Some = Schema.Union([Schema.String, Strings])
-/** A task id, a stamp or another name: what nobody can have written by hand is refused, before it is kept. */
+/** The longest task id, stamp or other name (characters): a longer one is no person's and is refused before it is kept. */
 export const LONGEST_NAME = 1000
 export const named = Effect.fnUntraced(function* (argument: string, names: ReadonlyArray<string>) {
   const long = names.find((name) => name.length > LONGEST_NAME)

@@ -1,18 +1,17 @@
 import { Schema } from "effect"
-import * as Bounded from "../Bounded.ts"
+import * as Bounded from "../../wire/Bounded.ts"
+import { nullish } from "../../wire/nullish.ts"
 import { createContext, runInContext } from "node:vm"
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-
-/** A control message (celery-wire 8.1): a cast, unless it says where the answer goes. */
+/** A control message: a cast, unless it says where the answer goes. */
 export const Request = Schema.Struct({
   method: Schema.NonEmptyString,
-  arguments: maybe(Bounded.Properties),
-  destination: maybe(Schema.Union([Schema.String, Bounded.list(Schema.String, 10_000)])),
-  pattern: maybe(Schema.String),
-  matcher: maybe(Schema.String),
-  ticket: maybe(Schema.String.check(Schema.isMaxLength(1000))),
-  reply_to: maybe(Schema.Struct({ exchange: Schema.NonEmptyString, routing_key: Schema.NonEmptyString }))
+  arguments: nullish(Bounded.Properties),
+  destination: nullish(Schema.Union([Schema.String, Bounded.list(Schema.String, 10_000)])),
+  pattern: nullish(Schema.String),
+  matcher: nullish(Schema.String),
+  ticket: nullish(Schema.String.check(Schema.isMaxLength(1000))),
+  reply_to: nullish(Schema.Struct({ exchange: Schema.NonEmptyString, routing_key: Schema.NonEmptyString }))
 })
 export type Request = typeof Request.Type
 

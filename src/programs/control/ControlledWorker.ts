@@ -4,16 +4,16 @@ import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { TaskQueue } from "../../services/TaskQueue.ts"
 import type { Vitals } from "../../services/Vitals.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import type { Events } from "../events/Events.ts"
-import type { Gossip } from "../events/gossip.ts"
-import type { Lamport } from "../events/Lamport.ts"
-import type { Autoscaler } from "../pool/Autoscaler.ts"
+import type { Events } from "./Events.ts"
+import type { Gossip } from "./gossip.ts"
+import type { Lamport } from "./Lamport.ts"
+import type { Autoscaler } from "../runtime/Autoscaler.ts"
 
 /** The tasks this worker knows, by every name they answer to. */
 export type Known = ReadonlyMap<string, { readonly name: string }>
 
 /** All that a command may look at or change. */
-export interface Desk {
+export interface ControlledWorker {
   readonly me: WorkerIdentity["Service"]
   readonly vitals: Vitals["Service"]
   readonly queue: TaskQueue["Service"]
@@ -23,15 +23,15 @@ export interface Desk {
   readonly gossip: Gossip
   readonly lamport: Lamport
   readonly known: Known
-  readonly pool: Crew
-  /** What changes the pool's size by itself, when it is set to. */
+  readonly pool: ControlledPool
+  /** Changes the pool's size by load, if WORKER_AUTOSCALE is set. */
   readonly autoscaler: Autoscaler | undefined
   readonly limits: Limits
-  /** Of times without an offset in messages. */
+  /** The zone of times without an offset in messages. */
   readonly timezone: DateTime.TimeZone
   /** How its queues are bound that are not bound as themselves. */
   readonly bindings: Map<string, { readonly exchange: string; readonly type: string; readonly routingKey: string }>
-  /** Rate limits as they were ordered, for whoever asks. */
+  /** Rate limits as they were ordered, for `inspect`. */
   readonly rates: Map<string, string>
   /** Settings under Celery's names, without a secret in them. */
   readonly conf: { readonly changed: Readonly<Record<string, unknown>>; readonly all: Readonly<Record<string, unknown>> }
@@ -40,7 +40,7 @@ export interface Desk {
   readonly stop: Effect.Effect<void>
 }
 
-export interface Crew {
+export interface ControlledPool {
   readonly size: () => number
   readonly done: () => ReadonlyArray<number>
   /** Children more, or fewer when below 0; never fewer than one nor more than the most. */

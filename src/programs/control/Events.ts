@@ -6,8 +6,8 @@ import * as Settings from "../../services/Settings.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import type { TaskEvent } from "../celery/TaskEvent.ts"
-import type { Self } from "../supervision/Supervisor.ts"
-import { within } from "../supervision/within.ts"
+import type { Self } from "../runtime/Supervisor.ts"
+import { within } from "../runtime/within.ts"
 import { VERSION } from "../version.ts"
 import type { Lamport } from "./Lamport.ts"
 
@@ -27,7 +27,7 @@ export interface Events {
   /** Tells something of this worker at once. */
   readonly tell: (type: `worker-${string}`, fields: Fields) => Effect.Effect<void, FleetError>
   readonly heartbeat: (type: "worker-online" | "worker-heartbeat" | "worker-offline") => Effect.Effect<void, FleetError>
-  /** The short one that is sent when somebody asks who is there. */
+  /** Sends a heartbeat event at once, when a monitor asks which workers there are. */
   readonly beatNow: Effect.Effect<void, FleetError>
   /** Whether task events are sent: `always` by setting, and then no message changes it; otherwise as last ordered. */
   readonly tasks: { readonly always: boolean; ordered: boolean }
@@ -37,7 +37,7 @@ export interface Events {
 
 export const software = { sw_ident: "model-generator", sw_ver: VERSION, sw_sys: type() }
 
-/** The event stream of this worker (celery-wire 6): every event is stamped when it happens, whenever it is sent. */
+/** The event stream of this worker: every event is stamped when it happens, whenever it is sent. */
 export const make = Effect.fnUntraced(function* (lamport: Lamport) {
   const fleet = yield* Fleet
   const vitals = yield* Vitals
@@ -62,21 +62,22 @@ export const make = Effect.fnUntraced(function* (lamport: Lamport) {
   const tell: Events["tell"] = (kind, fields) =>
     Effect.flatMap(stamped(kind, fields), (event) => fleet.publish(kind.replaceAll("-", "."), event))
 
+  const emit = (event: () => TaskEvent) =>
+    Effect.suspend(() => {
+      const { type: kind, ...fields } = event()
+      const offered = Effect.flatMap(stamped(kind, fields), (event) => Queue.offer(mailbox, event))
+      if (Queue.sizeUnsafe(mailbox) < WAITING) return Effect.asVoid(offered)
+      dropped++ // the oldest gives way
+      return Effect.andThen(metrics.count("events_dropped_total", {}), offered)
+    }).pipe(Effect.catchDefect((defect) => Effect.logError("a task event cannot be published", defect)))
+
   const events: Events = {
     mailbox,
     tasks,
     tell,
     beatNow: tell("worker-heartbeat", { freq: 5, ...software }),
     dropped: () => dropped,
-    emit: (event) =>
-      Effect.suspend(() => {
-        if (!always && !tasks.ordered) return Effect.void
-        const { type: kind, ...fields } = event()
-        const offered = Effect.flatMap(stamped(kind, fields), (event) => Queue.offer(mailbox, event))
-        if (Queue.sizeUnsafe(mailbox) < WAITING) return Effect.asVoid(offered)
-        dropped++ // the oldest gives way
-        return Effect.andThen(metrics.count("events_dropped_total", {}), offered)
-      }).pipe(Effect.catchDefect((defect) => Effect.logError("an event of a task cannot be told", defect))),
+    emit: (event) => (always || tasks.ordered ? emit(event) : Effect.void),
     heartbeat: (kind) =>
       tell(kind, {
         freq: FREQUENCY,
@@ -96,7 +97,7 @@ export const courier = (events: Events) => (self: Self) => {
     const fleet = yield* Fleet
     // Events that cannot even be written would be tried for ever.
     yield* Effect.catchDefect(fleet.publish("task.multi", hand), (defect) =>
-      Effect.logError(`${hand.length} events cannot be told and are dropped`, defect)
+      Effect.logError(`${hand.length} events cannot be published and are dropped`, defect)
     )
     hand = []
   })

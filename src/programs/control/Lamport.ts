@@ -1,9 +1,11 @@
-/** Lamport's clock, by which Celery orders what different workers say: a count that never falls behind one that was heard. */
+/**
+ * Lamport's logical clock, by which Celery orders events of different workers: a count that is never behind one it has received.
+ */
 export interface Lamport {
   readonly value: () => number
   /** The time of the next thing said. */
   readonly forward: () => number
-  /** Takes note of a time that was heard; what is no such time only counts as one more. */
+  /** Moves the clock past a time that was received. A value that is no time only counts as one more tick. */
   readonly adjust: (heard: unknown) => void
 }
 

@@ -1,35 +1,34 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import type { Heard } from "../../services/Fleet.ts"
 import { Publisher } from "../../services/Publisher.ts"
-import * as PythonJson from "../../services/PythonJson.ts"
+import * as PythonJson from "../../wire/PythonJson.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as Bounded from "../Bounded.ts"
+import * as Bounded from "../../wire/Bounded.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
-import { derivedId } from "../derivedId.ts"
+import { derivedId } from "../../wire/derivedId.ts"
 import type { Events } from "./Events.ts"
+import { nullish } from "../../wire/nullish.ts"
 import type { Lamport } from "./Lamport.ts"
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-
-/** What is looked at of an event from another worker. */
+/** The fields of another worker's event that are read. */
 const Event = Schema.Struct({
   type: Schema.String,
   hostname: Schema.NonEmptyString.check(Schema.isMaxLength(1000)),
-  pid: maybe(Schema.Int),
-  clock: maybe(Schema.Int),
-  freq: maybe(Schema.Finite),
-  id: maybe(Schema.String.check(Schema.isMaxLength(1000))),
-  topic: maybe(Schema.String.check(Schema.isMaxLength(1000))),
-  action: maybe(Schema.Unknown)
+  pid: nullish(Schema.Int),
+  clock: nullish(Schema.Int),
+  freq: nullish(Schema.Finite),
+  id: nullish(Schema.String.check(Schema.isMaxLength(1000))),
+  topic: nullish(Schema.String.check(Schema.isMaxLength(1000))),
+  action: nullish(Schema.Unknown)
 })
 type Event = typeof Event.Type
 const decodeEvent = Schema.decodeUnknownOption(Event)
 
 const Action = Schema.Struct({
   task: Schema.NonEmptyString,
-  args: maybe(Schema.Array(Schema.Unknown)),
-  kwargs: maybe(Bounded.Properties),
-  options: maybe(Schema.Struct({ task_id: maybe(Schema.String), queue: maybe(Schema.String) }))
+  args: nullish(Schema.Array(Schema.Unknown)),
+  kwargs: nullish(Bounded.Properties),
+  options: nullish(Schema.Struct({ task_id: nullish(Schema.String), queue: nullish(Schema.String) }))
 })
 const decodeAction = Schema.decodeUnknownOption(Action)
 
@@ -45,14 +44,14 @@ interface Election {
   ordered: boolean
 }
 
-/** Elections, their candidates, and neighbours that are remembered at once; more of them are no honest fleet. */
+/** The most elections, candidates and neighbours that are remembered: no real fleet has more. */
 const MOST = 1000
-/** What the winner is to do, as characters of JSON: a call of a task. */
+/** The longest action of an election, which is a call of a task (characters of JSON). */
 const LONGEST_ACTION = 65_536
 
 /**
- * What neighbours say of themselves, for the clock and for elections (celery-wire 7). A worker that heartbeats but never
- * acknowledges would block them, and one that does not stand makes a lone stock candidate crash; so this one does both.
+ * Handles the events of other workers, for the clock and for elections. A worker that sends heartbeats and never acknowledges an
+ * election would block it, and one that does not stand for election makes a lone stock candidate crash; so this one does both.
  */
 export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: Lamport) {
   const me = yield* WorkerIdentity
@@ -93,7 +92,9 @@ export const makeGossip = Effect.fnUntraced(function* (events: Events, lamport: 
       const { action, clock, hostname, id, pid } = event
       const { candidates } = election(id)
       if (candidates.length >= MOST || PythonJson.stringify(action ?? null).length > LONGEST_ACTION)
-        return yield* Effect.logWarning("a candidate is one too many, or wants too much", { election: id })
+        return yield* Effect.logWarning("an election candidate is ignored: there are too many, or its action is too long", {
+          election: id
+        })
       candidates.push({ clock, process: `${hostname}.${pid}`, topic: event.topic ?? "", action })
       return yield* Effect.ignore(events.tell("worker-elect-ack", { id }))
     }

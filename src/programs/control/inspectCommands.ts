@@ -1,15 +1,16 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import { running } from "../../services/Vitals.ts"
-import * as Bounded from "../Bounded.ts"
+import * as Bounded from "../../wire/Bounded.ts"
 import * as Message from "../celery/Message.ts"
 import { infosOf, requestOf } from "../celery/Request.ts"
 import { iso } from "../celery/Time.ts"
-import { command, type Command, Count, list, maybe, None, ok, refuse, Some } from "./Command.ts"
-import type { Desk } from "./Desk.ts"
-import { memory, report, stats } from "./figures.ts"
-import { merge, mine } from "./revoked.ts"
+import { command, type Command, Count, list, None, ok, refuse, Some } from "./Command.ts"
+import type { ControlledWorker } from "./ControlledWorker.ts"
+import { memory, report, stats } from "./stats.ts"
+import { merge, mine } from "./revokedIds.ts"
+import { nullish } from "../../wire/nullish.ts"
 
-/** A list longer than this helps nobody, and takes the broker's time. */
+/** The most scheduled tasks that one answer lists: a longer list would load the broker and help nobody. */
 export const MOST_SCHEDULED = 5000
 
 const queueObject = (name: string, bound: { readonly exchange: string; readonly type: string; readonly routingKey: string }) => ({
@@ -42,23 +43,23 @@ const queueObject = (name: string, bound: { readonly exchange: string; readonly 
   max_priority: null
 })
 
-/** What a worker says of itself (celery-wire 8.2). The broker is asked only where the answer lies there. */
-export const inspect = (desk: Desk): ReadonlyArray<Command> => {
-  const { me, vitals } = desk
+/** The commands that ask a worker about itself. They ask the broker only if the answer is there. */
+export const inspect = (worker: ControlledWorker): ReadonlyArray<Command> => {
+  const { me, vitals } = worker
   const requests = (active: boolean) => [...vitals.requests.values()].filter(({ startedAt }) => (startedAt !== null) === active)
   const memo = memory()
 
   /** A waiting message is in no worker's hands, so one worker speaks for all: the first by name of those alive. */
   const scheduled = Effect.gen(function* () {
-    const { workers } = yield* desk.inspector.status
+    const { workers } = yield* worker.inspector.status
     const [first] = workers
       .filter(({ alive }) => alive)
       .map(({ name }) => name)
       .toSorted()
     if (first !== undefined && first !== me.name) return []
-    const waiting = yield* desk.inspector.scheduled(MOST_SCHEDULED)
+    const waiting = yield* worker.inspector.scheduled(MOST_SCHEDULED)
     const found = yield* Effect.forEach(waiting, ({ delivery, due }) =>
-      Effect.map(Effect.option(Message.decode(delivery.raw, desk.timezone)), (message) =>
+      Effect.map(Effect.option(Message.decode(delivery.raw, worker.timezone)), (message) =>
         Option.toArray(Option.map(message, (read) => ({ due, request: requestOf(read, delivery) })))
       )
     ).pipe(Effect.map((all) => all.flat()))
@@ -75,17 +76,17 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
 
   const registered = (items: ReadonlyArray<string>, builtins: boolean) =>
     // Celery hides its own unless asked.
-    [...desk.known.keys()]
+    [...worker.known.keys()]
       .filter((name) => builtins || !name.startsWith("celery."))
       .toSorted()
       .map((name) => {
         const own = vitals.timeLimits.get(name)
         const attributes: Record<string, string | undefined> = {
-          rate_limit: desk.rates.get(name),
-          max_retries: String(desk.limits.retries),
+          rate_limit: worker.rates.get(name),
+          max_retries: String(worker.limits.retries),
           acks_late: "True",
-          soft_time_limit: String(own?.soft ?? desk.limits.soft),
-          time_limit: String(own?.hard ?? desk.limits.hard)
+          soft_time_limit: String(own?.soft ?? worker.limits.soft),
+          time_limit: String(own?.hard ?? worker.limits.hard)
         }
         const shown = items.flatMap((item) => {
           const value = Object.hasOwn(attributes, item) ? attributes[item] : undefined
@@ -94,10 +95,13 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
         return shown.length === 0 ? name : `${name} [${shown.join(" ")}]`
       })
 
-  const Safe = Schema.Struct({ safe: maybe(Schema.Boolean) })
-  const Registered = Schema.Struct({ taskinfoitems: maybe(Bounded.list(Schema.String, 100)), builtins: maybe(Schema.Boolean) })
-  const Conf = Schema.Struct({ with_defaults: maybe(Schema.Unknown) })
-  const Hello = Schema.Struct({ from_node: Schema.String, revoked: maybe(Bounded.Properties) })
+  const Safe = Schema.Struct({ safe: nullish(Schema.Boolean) })
+  const Registered = Schema.Struct({
+    taskinfoitems: nullish(Bounded.list(Schema.String, 100)),
+    builtins: nullish(Schema.Boolean)
+  })
+  const Conf = Schema.Struct({ with_defaults: nullish(Schema.Unknown) })
+  const Hello = Schema.Struct({ from_node: Schema.String, revoked: nullish(Bounded.Properties) })
 
   return [
     command("ping", [], None, () => Effect.succeed(ok("pong"))),
@@ -122,28 +126,28 @@ export const inspect = (desk: Desk): ReadonlyArray<Command> => {
       )
     ),
     command("active_queues", [], None, () =>
-      Effect.map(desk.queue.queues, (names) =>
-        names.map((name) => queueObject(name, desk.bindings.get(name) ?? { exchange: name, type: "direct", routingKey: name }))
+      Effect.map(worker.queue.queues, (names) =>
+        names.map((name) => queueObject(name, worker.bindings.get(name) ?? { exchange: name, type: "direct", routingKey: name }))
       )
     ),
-    command("stats", [], None, () => Effect.map(Clock.currentTimeMillis, (now) => stats(desk, now, running(vitals).length))),
+    command("stats", [], None, () => Effect.map(Clock.currentTimeMillis, (now) => stats(worker, now, running(vitals).length))),
     command("conf", [], Conf, ({ with_defaults }) =>
       Effect.sync(() =>
-        with_defaults === true || with_defaults === "true" || with_defaults === 1 ? desk.conf.all : desk.conf.changed
+        with_defaults === true || with_defaults === "true" || with_defaults === 1 ? worker.conf.all : worker.conf.changed
       )
     ),
-    command("clock", [], None, () => Effect.sync(() => ({ clock: desk.lamport.value() }))),
-    command("report", [], None, () => Effect.sync(() => ok(report(desk)))),
+    command("clock", [], None, () => Effect.sync(() => ({ clock: worker.lamport.value() }))),
+    command("report", [], None, () => Effect.sync(() => ok(report(worker)))),
     command("memsample", [], None, () => Effect.sync(memo.sample)),
-    command("memdump", [], Schema.Struct({ samples: maybe(Count) }), ({ samples }) =>
+    command("memdump", [], Schema.Struct({ samples: nullish(Count) }), ({ samples }) =>
       Effect.sync(() => memo.dump(samples ?? 10))
     ),
     command("objgraph", [], None, () => Effect.fail(refuse("ImportError", "Requires the objgraph library"))),
     command("hello", ["from_node"], Hello, ({ from_node, revoked }) =>
       Effect.gen(function* () {
         if (from_node === me.name) return null
-        yield* merge(desk, Object.keys(revoked ?? {}))
-        return { revoked: yield* mine(desk), clock: desk.lamport.forward() }
+        yield* merge(worker, Object.keys(revoked ?? {}))
+        return { revoked: yield* mine(worker), clock: worker.lamport.forward() }
       })
     )
   ]

@@ -6,15 +6,15 @@ import { TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { conf } from "./conf.ts"
-import type { Crew, Desk } from "./Desk.ts"
+import type { ControlledPool, ControlledWorker } from "./ControlledWorker.ts"
 
-/** What changes size when it is told to. */
-interface Resizable extends Omit<Crew, "resize"> {
+/** A pool whose size can be changed. */
+interface Resizable extends Omit<ControlledPool, "resize"> {
   readonly resize: (by: number) => Effect.Effect<void>
 }
 
-export const makeDesk = Effect.fnUntraced(function* (
-  parts: Pick<Desk, "events" | "gossip" | "lamport" | "known" | "stop" | "autoscaler"> & { readonly pool: Resizable }
+export const makeControlledWorker = Effect.fnUntraced(function* (
+  parts: Pick<ControlledWorker, "events" | "gossip" | "lamport" | "known" | "stop" | "autoscaler"> & { readonly pool: Resizable }
 ) {
   const settings = yield* Settings.of(
     "TASK_SOFT_TIME_LIMIT",
@@ -26,7 +26,7 @@ export const makeDesk = Effect.fnUntraced(function* (
   )
   const { pool, ...given } = parts
   const shown = yield* conf
-  const desk: Desk = {
+  const worker: ControlledWorker = {
     ...given,
     me: yield* WorkerIdentity,
     vitals: yield* Vitals,
@@ -57,5 +57,5 @@ export const makeDesk = Effect.fnUntraced(function* (
       })
     }
   }
-  return desk
+  return worker
 })

@@ -1,7 +1,7 @@
 import type { Command } from "./Command.ts"
-import { control } from "./control.ts"
-import type { Desk } from "./Desk.ts"
-import { inspect } from "./inspect.ts"
+import { control } from "./controlCommands.ts"
+import type { ControlledWorker } from "./ControlledWorker.ts"
+import { inspect } from "./inspectCommands.ts"
 
 export type Panel = ReadonlyMap<string, Command>
 
@@ -15,8 +15,8 @@ const aliases: Readonly<Record<string, string>> = {
 }
 
 /** Every command by each of its names. */
-export const panel = (desk: Desk): Panel => {
-  const commands = new Map([...inspect(desk), ...control(desk)].map((command) => [command.name, command]))
+export const panel = (worker: ControlledWorker): Panel => {
+  const commands = new Map([...inspect(worker), ...control(worker)].map((command) => [command.name, command]))
   for (const [alias, name] of Object.entries(aliases)) commands.set(alias, commands.get(name)!) // each of them is above
   return commands
 }

@@ -2,10 +2,11 @@ import { Effect, Schema } from "effect"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { constants } from "node:os"
 import { MAX_REVOKED, stampText } from "../../services/Fleet.ts"
-import * as Text from "../../services/Text.ts"
-import { command, type Command, list, maybe, named, ok, refuse, Some } from "./Command.ts"
-import type { Desk } from "./Desk.ts"
-import { merge, mergeStamps } from "./revoked.ts"
+import * as Text from "../../wire/Text.ts"
+import { command, type Command, list, named, ok, refuse, Some } from "./Command.ts"
+import type { ControlledWorker } from "./ControlledWorker.ts"
+import { merge, mergeStamps } from "./revokedIds.ts"
+import { nullish } from "../../wire/nullish.ts"
 
 const setRepr = (values: Iterable<string>) => {
   const shown = [...values].map(pythonRepr)
@@ -26,8 +27,8 @@ const Stamp = Schema.Union([Schema.String, Schema.Finite, Schema.Array(Schema.Un
 const Stamps = Schema.Record(Schema.String, Schema.NullOr(Stamp))
 
 /** The commands that keep tasks from running, or end them. */
-export const orders = (desk: Desk): ReadonlyArray<Command> => {
-  const { vitals } = desk
+export const orders = (worker: ControlledWorker): ReadonlyArray<Command> => {
+  const { vitals } = worker
 
   const end = Effect.fnUntraced(function* (ids: Iterable<string>, signal: string) {
     const ended: Array<string> = []
@@ -44,7 +45,7 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
   const revoke = Effect.fnUntraced(function* (given: ReadonlyArray<string>, terminate: boolean, asked: string | number | null) {
     const ids = [...new Set(yield* named("task_id", given))]
     const signal = terminate ? yield* signalOf(asked) : ""
-    yield* merge(desk, ids)
+    yield* merge(worker, ids)
     if (!terminate) {
       yield* Effect.logInfo("tasks flagged as revoked", { ids: Text.cut(ids.slice(0, 20).join(", "), 500) })
       return ok(`tasks ${setRepr(ids)} flagged as revoked`)
@@ -72,7 +73,7 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
     if (all.length > MAX_REVOKED)
       return yield* refuse("ValueError", `headers: ${all.length} stamps, expected at most ${MAX_REVOKED}`)
     yield* named("headers", all)
-    yield* mergeStamps(desk, wanted)
+    yield* mergeStamps(worker, wanted)
     if (!terminate) return ok(`headers ${pythonRepr(headers)} flagged as revoked, but not terminated`)
     const ended = new Map<string, Set<string>>()
     for (const request of vitals.requests.values()) {
@@ -91,12 +92,12 @@ export const orders = (desk: Desk): ReadonlyArray<Command> => {
   })
 
   const Signal = Schema.Union([Schema.String, Schema.Int])
-  const Revoke = Schema.Struct({ task_id: Schema.NullOr(Some), terminate: maybe(Schema.Boolean), signal: maybe(Signal) })
+  const Revoke = Schema.Struct({ task_id: Schema.NullOr(Some), terminate: nullish(Schema.Boolean), signal: nullish(Signal) })
   const Terminate = Schema.Struct({ task_id: Schema.NullOr(Some), signal: Schema.NullOr(Signal) })
   const Stamped = Schema.Struct({
     headers: Schema.Union([Schema.Array(Schema.String), Stamps]),
-    terminate: maybe(Schema.Boolean),
-    signal: maybe(Signal)
+    terminate: nullish(Schema.Boolean),
+    signal: nullish(Signal)
   })
 
   return [

@@ -1,11 +1,11 @@
 import { Clock, Effect } from "effect"
 import { MAX_REVOKED, REVOKED_FOR, type Revocable, stamp, STAMP_REVOKED_FOR } from "../../services/Fleet.ts"
 import { LONGEST_NAME } from "./Command.ts"
-import type { Desk } from "./Desk.ts"
+import type { ControlledWorker } from "./ControlledWorker.ts"
 
-type Place = Pick<Desk, "vitals" | "fleet">
+type Place = Pick<ControlledWorker, "vitals" | "fleet">
 
-/** One that has run out is new again, and comes last. The oldest go first when there are too many, as in a stock worker. */
+/** An id that has expired is new again and comes last. If there are too many the oldest go first, as in a stock worker. */
 const flag = (known: Map<string, number>, fresh: ReadonlyMap<string, number>) => {
   for (const [one, until] of fresh) {
     known.delete(one)
@@ -49,14 +49,15 @@ export const mergeStamps = (place: Place, stamps: ReadonlyArray<readonly [header
     STAMP_REVOKED_FOR
   )
 
-/** What was flagged before this worker started. */
-export const recall = Effect.fnUntraced(function* ({ fleet, vitals }: Place) {
+/** The ids that were revoked before this worker started. */
+export const loadRevoked = Effect.fnUntraced(function* ({ fleet, vitals }: Place) {
   for (const what of ["ids", "stamps"] as const) flag(vitals.revoked[what], yield* fleet.remembered(what))
 })
 
 /**
- * The ids as mingle sends them: `{id: [when, id]}`. Stock wants a float, which for JSON means a fraction. Its own times are of
- * a clock that starts with the machine, and nobody else's; Unix time says at least that the id is not to be forgotten soon.
+ * The revoked ids as mingle sends them: `{id: [when, id]}`. Stock wants a float, which in JSON needs a fraction. Stock's own
+ * times are of a clock that starts with the machine and mean nothing to others; Unix time at least says that the id is not to be
+ * dropped soon.
  */
 export const mine = (place: Place) =>
   Effect.map(Clock.currentTimeMillis, (now) =>

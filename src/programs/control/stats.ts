@@ -1,7 +1,7 @@
 import { arch, release, type } from "node:os"
 import { pythonRepr } from "../celery/pythonRepr.ts"
 import { VERSION } from "../version.ts"
-import type { Desk } from "./Desk.ts"
+import type { ControlledWorker } from "./ControlledWorker.ts"
 
 const rusage = () => {
   const used = process.resourceUsage()
@@ -25,23 +25,23 @@ const rusage = () => {
   }
 }
 
-/** Of the form a prefork worker sends (celery-wire 8.4); our children are fibers, so each of them has our process id. */
-export const stats = (desk: Desk, now: number, busy: number) => {
-  const done = desk.pool.done()
+/** In the form of a prefork worker. Our children are fibers, so each of them has our process id. */
+export const stats = (worker: ControlledWorker, now: number, busy: number) => {
+  const done = worker.pool.done()
   const total = done.reduce((sum, count) => sum + count, 0)
   const share = (count: number) => (total === 0 ? 0 : count / total).toFixed(2)
   return {
-    total: Object.fromEntries(desk.vitals.totals),
-    pid: desk.me.pid,
-    clock: String(desk.lamport.value()),
-    uptime: Math.round((now - desk.me.startedAt) / 1000),
+    total: Object.fromEntries(worker.vitals.totals),
+    pid: worker.me.pid,
+    clock: String(worker.lamport.value()),
+    uptime: Math.round((now - worker.me.startedAt) / 1000),
     pool: {
       implementation: "model-generator.pool:Pool",
-      "max-concurrency": desk.pool.size(),
-      processes: done.map(() => desk.me.pid),
-      "max-tasks-per-child": desk.limits.quota,
+      "max-concurrency": worker.pool.size(),
+      processes: done.map(() => worker.me.pid),
+      "max-tasks-per-child": worker.limits.quota,
       "put-guarded-by-semaphore": true,
-      timeouts: [desk.limits.soft, desk.limits.hard],
+      timeouts: [worker.limits.soft, worker.limits.hard],
       writes: {
         total,
         avg: share(done.length === 0 ? 0 : total / done.length),
@@ -51,24 +51,24 @@ export const stats = (desk: Desk, now: number, busy: number) => {
         inqueues: { total: done.length, active: busy }
       }
     },
-    broker: desk.broker,
-    prefetch_count: (desk.autoscaler?.info().max ?? desk.pool.size()) * desk.limits.prefetch,
-    ...(desk.autoscaler === undefined ? {} : { autoscaler: desk.autoscaler.info() }),
+    broker: worker.broker,
+    prefetch_count: (worker.autoscaler?.info().max ?? worker.pool.size()) * worker.limits.prefetch,
+    ...(worker.autoscaler === undefined ? {} : { autoscaler: worker.autoscaler.info() }),
     rusage: rusage()
   }
 }
 
 /** The text of `celery report`. */
-export const report = (desk: Desk) =>
+export const report = (worker: ControlledWorker) =>
   [
     "",
     `software -> model-generator:${VERSION} node:${process.versions.node} v8:${process.versions.v8}`,
     `platform -> system:${type()} arch:${arch()}`,
     `            kernel version:${release()} imp:Node.js`,
     "loader   -> model-generator",
-    `settings -> transport:${String(desk.broker["transport"])} results:${String(desk.conf.changed["result_backend"])}`,
+    `settings -> transport:${String(worker.broker["transport"])} results:${String(worker.conf.changed["result_backend"])}`,
     "",
-    ...Object.entries(desk.conf.changed).map(([name, value]) => `${name}: ${pythonRepr(value)}`),
+    ...Object.entries(worker.conf.changed).map(([name, value]) => `${name}: ${pythonRepr(value)}`),
     ""
   ].join("\n")
 

@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, Queue } from "effect"
-import type { Self } from "../supervision/Supervisor.ts"
+import type { Self } from "./Supervisor.ts"
 
 /** How many children a pool may have at most, and how many it keeps. */
 export interface Range {
@@ -7,18 +7,18 @@ export interface Range {
   readonly min: number
 }
 
-/** A pool that has grown does not shrink for so long, as Celery's. */
+/** A pool that has grown does not shrink for this long, as in Celery. */
 const KEEP = Duration.toMillis("30 seconds")
 
 export interface Options {
   readonly range: Range
   /** Children there are. */
   readonly size: () => number
-  /** Jobs in hand, whether they run or wait. */
+  /** How many jobs the worker holds, running or waiting. */
   readonly held: () => number
   /** Children more, or fewer when below 0. */
   readonly resize: (by: number) => Effect.Effect<void>
-  /** The most children there can be has changed: as many jobs may be in hand. */
+  /** Tells the consumer how many jobs it may hold now: as many as there can be children. */
   readonly admit: (max: number) => Effect.Effect<void>
 }
 
@@ -26,7 +26,7 @@ export interface Autoscaler {
   readonly mailbox: Queue.Queue<void>
   /** A job has come: look at once. */
   readonly nudge: Effect.Effect<void>
-  /** Fits the pool to the jobs in hand: larger at once, smaller only when it has long been too large. */
+  /** Fits the pool to the number of jobs: it grows at once, and shrinks only after it has been too large for a while. */
   readonly scale: Effect.Effect<void>
   /** Other bounds, which hold at once; null leaves one as it is. A `min` above the `max` is the `max`. */
   readonly update: (max: number | null, min: number | null) => Effect.Effect<Range>

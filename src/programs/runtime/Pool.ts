@@ -1,17 +1,19 @@
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
 import { Metrics, type RetirementReason } from "../../services/Metrics.ts"
-import * as Supervisor from "../supervision/Supervisor.ts"
-import { within } from "../supervision/within.ts"
+import * as Supervisor from "./Supervisor.ts"
+import { within } from "./within.ts"
 
-/** One piece of work. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
+/**
+ * `spent`: something of the job may live on, so the child that ran it must retire; `memory`: so must the whole process, and it
+ * does; `last`: the child must not be replaced.
+ */
+export type Outcome = "reusable" | "spent" | "memory" | "last"
+
+/** One job. It reports its own outcome; a failure of `run` is a bug and crashes the child. */
 export interface Job<R> {
   readonly name: string
-  /**
-   * `spent`: something of it may live on, so the child that ran it must retire; `memory`: so must the whole process, and it
-   * does; `last`: the child must not be replaced.
-   */
-  readonly run: Effect.Effect<"reusable" | "spent" | "memory" | "last", never, R>
-  /** What the same child does next, if that came with the end of this job. Asked once, when the job has ended. */
+  readonly run: Effect.Effect<Outcome, never, R>
+  /** The job that the same child runs next, if one came with the end of this job. Called once, after the job has ended. */
   readonly next?: () => Job<R> | undefined
   /** Gives the work back unfinished, and the next job where there is one; `crashed` when the work ended its child. */
   readonly handBack: (options: { readonly crashed: boolean }) => Effect.Effect<void, never, R>
@@ -33,23 +35,32 @@ const PATIENCE = Duration.seconds(5)
  * Runs one job to its end. Interrupted, it lets the job finish within the grace, then hands it back. To be called where
  * nothing interrupts, so that a job once taken is never dropped; `restore` is what makes the wait interruptible.
  */
-const perform = Effect.fnUntraced(function* <R>(
+const perform = <R>(
   job: Job<R>,
   options: Options,
-  restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
-) {
-  const fiber = yield* Effect.forkDetach(job.run, { startImmediately: true })
-  const finishOrHandBack = Effect.gen(function* () {
-    const ended = yield* within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)
-    if (Option.isSome(ended) && ended.value !== undefined) return yield* job.next?.()?.handBack({ crashed: false }) ?? Effect.void
-    fiber.interruptUnsafe()
-    const last = yield* within(Fiber.await(fiber), PATIENCE)
-    // It may have ended well while it was being asked to stop.
-    if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })
+  restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>,
+  ended: (outcome: Outcome) => void
+): Effect.Effect<Outcome, never, R> => {
+  // Noted by the job itself: a stop may come between its end and our hearing of it.
+  const run = Effect.map(job.run, (outcome) => {
+    ended(outcome)
+    return outcome
   })
-  const exit = yield* restore(Fiber.await(fiber)).pipe(Effect.onInterrupt(() => finishOrHandBack))
-  if (Exit.isFailure(exit)) yield* job.handBack({ crashed: true })
-  return yield* exit
+  return Effect.flatMap(Effect.forkDetach(run, { startImmediately: true }), (fiber) => {
+    const awaited = Effect.onInterrupt(restore(Fiber.await(fiber)), () => finishOrHandBack(job, fiber, options))
+    return Effect.flatMap(awaited, (exit) =>
+      Exit.isFailure(exit) ? Effect.andThen(job.handBack({ crashed: true }), exit) : exit
+    )
+  })
+}
+
+const finishOrHandBack = Effect.fnUntraced(function* <R>(job: Job<R>, fiber: Fiber.Fiber<Outcome>, options: Options) {
+  const ended = yield* within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)
+  if (Option.isSome(ended) && ended.value !== undefined) return yield* job.next?.()?.handBack({ crashed: false }) ?? Effect.void
+  fiber.interruptUnsafe()
+  const last = yield* within(Fiber.await(fiber), PATIENCE)
+  // The job may have ended while it was being interrupted.
+  if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })
 })
 
 interface Log {
@@ -61,7 +72,7 @@ interface Log {
   readonly generation: () => number
 }
 
-/** One life of a child: up to its quota of jobs, one after another. */
+/** One life of a child: it runs jobs one after another, up to its quota. */
 const life = <R>(jobs: Queue.Queue<Job<R>>, options: Options, self: Supervisor.Self, log: Log) =>
   Effect.gen(function* () {
     const metrics = yield* Metrics
@@ -69,21 +80,20 @@ const life = <R>(jobs: Queue.Queue<Job<R>>, options: Options, self: Supervisor.S
     let reason: RetirementReason | undefined
     let next: Job<R> | undefined
     const born = log.generation()
-    const one = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const job = yield* next === undefined ? restore(Queue.take(jobs)) : restore(Effect.succeed(next))
+    const ended = (outcome: Outcome) => {
+      if (outcome !== "reusable") reason = outcome
+    }
+    const one = Effect.uninterruptibleMask((restore) => {
+      const whole = (job: Job<R>) => {
         next = undefined
-        yield* self.doing(job.name)
-        // Noted by the job itself: a stop may come between its end and our hearing of it.
-        const run = Effect.map(job.run, (outcome) => {
-          if (outcome !== "reusable") reason = outcome
+        return Effect.map(Effect.andThen(self.doing(job.name), perform(job, options, restore, ended)), (outcome) => {
+          next = job.next?.()
           return outcome
         })
-        const outcome = yield* perform({ ...job, run }, options, restore)
-        next = job.next?.()
-        return outcome
-      })
-    )
+      }
+      // A stop that has come meanwhile hands the next job back before it begins.
+      return Effect.flatMap(restore(next === undefined ? Queue.take(jobs) : Effect.succeed(next)), whole)
+    })
     yield* Effect.gen(function* () {
       for (let done = 0; done < options.quota; done++) {
         if (next === undefined) yield* self.doing(`ready, ${done} of ${options.quota} done`)

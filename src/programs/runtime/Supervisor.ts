@@ -14,22 +14,20 @@ export class RestartsExhausted extends Schema.TaggedError<RestartsExhausted>()("
   }
 }
 
-/** What an actor can say of itself while it runs. */
+/** What an actor can tell its supervisor while it runs. */
 export interface Self {
   /** Shown in the tree. */
   readonly doing: (what: string) => Effect.Effect<void>
-  /** This life is its last: when it ends well its supervisor forgets it. */
+  /** This life is the actor's last: when it ends well the supervisor removes it. */
   readonly leave: Effect.Effect<void>
 }
 
 /** Something a supervisor runs: an actor, or another supervisor. */
 export interface Child<R> {
   readonly node: Node
-  /** What its end means: `permanent` is always started again; `transient` only when it crashed. */
-  readonly restart: "permanent" | "transient"
   /** How long a stop waits for it; then it is left behind. */
   readonly stopWithin: Duration.Input
-  /** It has said that it will not come back. */
+  /** Whether the actor has said that it will not come back. */
   readonly leaving: () => boolean
   readonly run: Effect.Effect<unknown, unknown, R>
 }
@@ -37,13 +35,12 @@ export interface Child<R> {
 type NeedsOf<C> = C extends Child<infer R> ? R : never
 
 /**
- * An actor: one fiber that reads its mailbox, if it has one. The mailbox outlives a restart, so a crash loses no message but
- * the one in hand. A clean end is not a crash: a permanent actor that ends is replaced at once and not counted.
+ * An actor: one fiber that reads its mailbox, if it has one. The mailbox outlives a restart, so a crash loses only the message
+ * that was being handled. A clean end is not a crash: the actor is started again at once, and that is not counted.
  */
 export const actor = <E, R>(
   name: string,
   options: {
-    readonly restart?: "permanent" | "transient"
     readonly stopWithin?: Duration.Input
     readonly mailbox?: Queue.Dequeue<unknown>
   },
@@ -72,7 +69,6 @@ export const actor = <E, R>(
   return {
     node,
     leaving: () => leaving,
-    restart: options.restart ?? "permanent",
     stopWithin: options.stopWithin ?? "5 seconds",
     run: Effect.suspend(() => run(self))
   }
@@ -81,8 +77,8 @@ export const actor = <E, R>(
 const PAUSE_AFTER_CRASH = Duration.millis(100)
 
 /**
- * Starts its children in order, restarts each by its policy, alone (OTP's one_for_one), and stops them in the opposite
- * order. More than `intensity` crashes within `period` end it with `RestartsExhausted`.
+ * Starts its children in order, restarts each that ends, alone (OTP's one_for_one), and stops them in the opposite order. More
+ * than `intensity` crashes within `period` end it with `RestartsExhausted`.
  */
 export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>, Joins = never>(
   name: string,
@@ -133,12 +129,8 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>,
             )
             return
           }
-          if (child.restart === "permanent") {
-            yield* Effect.yieldNow
-            continue
-          }
-          child.node.state = "stopped"
-          return
+          yield* Effect.yieldNow
+          continue
         }
         const now = yield* Clock.currentTimeMillis
         crashes = [...crashes, now].filter((at) => at > now - period)
@@ -186,5 +178,5 @@ export const supervisor = <const Children extends ReadonlyArray<Child<unknown>>,
     }).pipe(Effect.onExit(() => stopAll))
   })
   const budget = children.reduce((sum, child) => sum + Duration.toMillis(Duration.fromInputUnsafe(child.stopWithin)), 1000)
-  return { node, restart: "permanent", stopWithin: options.stopWithin ?? budget, leaving: () => false, run }
+  return { node, stopWithin: options.stopWithin ?? budget, leaving: () => false, run }
 }

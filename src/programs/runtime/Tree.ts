@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** One node of the supervision tree as it stands now. It is written by its own fiber and read by whoever draws the tree. */
+/** One node of the supervision tree as it is now. Its own fiber writes it; commands that draw the tree read it. */
 export interface Node {
   readonly name: string
   readonly kind: "supervisor" | "actor"

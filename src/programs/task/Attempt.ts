@@ -3,16 +3,18 @@ import type { Claimed } from "../../services/TaskQueue.ts"
 import type { Request } from "../../services/Vitals.ts"
 import type * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
-import type { Knowledge, Program, Task } from "../Task.ts"
-import type { Limits } from "./limits.ts"
+import type { Knowledge, Program, Task } from "./Task.ts"
+import type { TaskContext } from "./TaskContext.ts"
+import type { Limits } from "./taskLimits.ts"
 
-/** One claimed message on its way through this worker: everything that a step needs, in one place. */
+/** One try of a task: a claimed message and everything that the steps need. */
 export interface Attempt<R> {
+  readonly context: TaskContext
   readonly delivery: Claimed
   readonly message: Message.Message
   /** Undefined where this worker knows no task of that name. */
   readonly program: Program<R> | undefined
-  /** The program's name, and the task's in metrics: a name that nobody knows is not shown there. */
+  /** The program's name. In metrics an unknown task name is not shown, because clients may send any number of names. */
   readonly name: string
   /** The call as its program sees it. */
   readonly task: Task
@@ -28,13 +30,14 @@ export interface Attempt<R> {
 export interface NextClaim {
   /** Asked just before that command. */
   readonly isWanted: Effect.Effect<boolean>
-  /** What it has claimed. */
+  /** The next message, claimed in the step that ended this one. */
   delivery: Claimed | undefined
-  /** It was to claim, and there was nothing. */
+  /** The step was asked to claim, and no message was there. */
   foundNothing: boolean
 }
 
 export const attemptOf = <R>(
+  context: TaskContext,
   delivery: Claimed,
   message: Message.Message,
   at: {
@@ -45,6 +48,7 @@ export const attemptOf = <R>(
     readonly next: NextClaim
   }
 ): Attempt<R> => ({
+  context,
   delivery,
   message,
   program: at.program,
@@ -58,10 +62,7 @@ export const attemptOf = <R>(
     rootId: message.rootId,
     retries: message.retries,
     timeLimit: Duration.toSeconds(at.limits.hard),
-    // Made when it is asked for: only a task that pays needs it.
-    get digest() {
-      return message.digest
-    },
+    digest: message.digest,
     knowledge: at.knowledge
   },
   request: requestOf(message, delivery),

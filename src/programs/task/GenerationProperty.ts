@@ -1,8 +1,9 @@
 import { Option, Schema } from "effect"
 import { Paths } from "../../services/Generator.ts"
-import { type Generation, isSameTask } from "../../services/Journal.ts"
+import { type Generation, isSameTask, seedOf } from "../../services/Journal.ts"
+import type { Message } from "../celery/Message.ts"
 
-/** What a message says of the request its task pays for, in its property `generation`: enough to find the request again. */
+/** The message property `generation`: enough of a paid request to find it again without the journal. */
 const Carried = Schema.Struct({
   attempt: Schema.optionalKey(Schema.Finite),
   digest: Schema.optionalKey(Schema.String),
@@ -12,7 +13,7 @@ const Carried = Schema.Struct({
   seed: Schema.optionalKey(Schema.Finite),
   note: Schema.optionalKey(Schema.JsonObject),
   timeLimit: Schema.optionalKey(Schema.Finite),
-  /** None while it is not known whether fal accepted it. */
+  /** Absent while we do not know whether fal accepted the request. */
   requestId: Schema.optionalKey(Schema.NonEmptyString),
   paths: Schema.optionalKey(Paths),
   unknownSince: Schema.optionalKey(Schema.Finite),
@@ -21,27 +22,27 @@ const Carried = Schema.Struct({
 const encode = Schema.encodeSync(Carried)
 const decode = Schema.decodeUnknownOption(Carried)
 
-/** A message is not to grow by more than this (characters of JSON). */
+/** The property may add at most this to a message (characters of JSON). */
 const LARGEST = 4096
 
-/** As it goes along with a message; `null` where nothing is paid for, undefined where nothing is known. */
+/** The property to write. `null`: the task has no request. undefined: we know nothing, so an older property stays. */
 export const of = (generation: Generation | null | undefined): Schema.JsonObject | null | undefined => {
   if (generation === null || generation === undefined) return generation
-  const { _tag: _, input, ...known } = generation
-  const seed = typeof input["seed"] === "number" ? { seed: input["seed"] } : {}
-  const all = encode({ ...known, ...seed })
-  const { note: __, paths: ___, ...least } = all
+  const { _tag: _, input: __, ...known } = generation
+  const seed = seedOf(generation)
+  const all = encode({ ...known, ...(seed === undefined ? {} : { seed }) })
+  const { note: ___, paths: ____, ...least } = all
   return [all, least].find((carried) => JSON.stringify(carried).length <= LARGEST)
 }
 
-/** What such a property says of the task with this digest. Anybody may have written it: what does not fit says nothing. */
-export const read = (message: { readonly generation: unknown; readonly digest: string }): Generation | undefined => {
+/** Reads the property of a message. Any client may have written it, so a property that does not fit this task is ignored. */
+export const read = (message: Pick<Message, "generation" | "digest">): Generation | undefined => {
   if (message.generation === undefined) return undefined
   const carried = Option.getOrUndefined(decode(message.generation))
-  if (carried === undefined || !isSameTask(carried, message)) return undefined
-  const { accepted, paths, requestId, seed, unknownSince, ...about } = carried
-  const input = seed === undefined ? {} : { seed }
-  // The rest of what fal is asked is in the task.
+  if (carried === undefined || !isSameTask(carried, { digest: message.digest() })) return undefined
+  const { accepted, paths, requestId, unknownSince, ...about } = carried
+  // Older workers look for the seed in the input. What else is in it can be made again from the task's arguments.
+  const input = about.seed === undefined ? {} : { seed: about.seed }
   const known = { ...about, input, cut: true } as const
   return requestId === undefined
     ? { ...known, _tag: "Intended", ...(accepted === undefined ? {} : { accepted }) }

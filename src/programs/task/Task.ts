@@ -1,12 +1,12 @@
-import { Context, type Duration, Effect, Schema } from "effect"
-import type { Generation } from "../services/Journal.ts"
-import { PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../services/Metrics.ts"
-import { TaskFailure } from "./celery/TaskFailure.ts"
+import { Context, Effect, Schema } from "effect"
+import type { Generation } from "../../services/Journal.ts"
+import { PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../../services/Metrics.ts"
+import { TaskFailure } from "../celery/TaskFailure.ts"
 
-/** The reason of a task that was put off because nobody could read whether it is paid. */
+/** The retry reason of a task whose journal entry could not be read: it may be paid. */
 export const JOURNAL_AWAY = "journal" satisfies RetryReason
 
-/** It may go well later: the task is put back, due after a delay that grows, with its slot free meanwhile. */
+/** A failure that may pass: the message is parked until its retry, with exponential back-off, and the slot is free meanwhile. */
 export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
   reason: Schema.Literals(RETRY_REASONS),
   failure: TaskFailure,
@@ -16,28 +16,31 @@ export class RetryLater extends Schema.TaggedError<RetryLater>()("RetryLater", {
   atLeast: Schema.Finite
 }) {}
 
-/** No task of this kind can go well until a person acts: the task goes back as it was and the worker pauses. */
+/**
+ * No task can succeed until a person acts (wrong key, locked account): the message is handed back unchanged and the worker
+ * pauses.
+ */
 export class PutBack extends Schema.TaggedError<PutBack>()("PutBack", {
   reason: Schema.Literals(PAUSE_REASONS),
   detail: Schema.String
 }) {}
 
-/** Nothing is wrong and nothing was done: it is put aside as it is, in nobody's hands, for so many seconds or a little more. */
+/** Not this task's turn yet: nothing was done. The message is parked unchanged for `after` seconds or a little more. */
 export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", {
   reason: Schema.Literals(WAIT_REASONS),
   after: Schema.Finite
 }) {}
 
 /**
- * What it needs takes nothing for now, and other tasks do not need it: parked as it is for so many seconds or longer, while the
- * worker goes on with others.
+ * A dependency of this task is closed: the message is parked unchanged for `after` seconds or longer, and the worker goes on with
+ * tasks that do not need it.
  */
 export class Blocked extends Schema.TaggedError<Blocked>()("Blocked", {
   /** An endpoint of fal, or `model_library`. */
   by: Schema.String,
   why: Schema.String,
   after: Schema.Finite,
-  /** Whether a person has to act before it is otherwise. */
+  /** Whether it stays closed until a person acts. */
   serious: Schema.Boolean
 }) {}
 
@@ -59,31 +62,33 @@ export interface Task extends Call {
   readonly retries: number
   /** How long it may run at most (seconds). */
   readonly timeLimit: number
-  /** Of its name and arguments: the same id with others is another task. */
-  readonly digest: string
+  /** Digest of the task's name and arguments: the same id with another digest is another task. */
+  readonly digest: () => string
   readonly knowledge: Knowledge
 }
 
 /**
- * What is known in this process of the request a task pays for, by its message and by what was done here. It counts for more than
- * what a store has forgotten, and goes along with the message when that is given back.
+ * What this process knows of a task's paid request, from its message and from what was done here. If the journal has lost its
+ * entry, this still counts, and it is written into the message when that is handed back.
  */
 export interface Knowledge {
-  /** Of the task, once its message has been read. */
+  /** The task's id, once its message has been decoded. */
   id: string | undefined
-  /** `null`: that there is none. */
+  /** `null`: we know that there is none. undefined: we know nothing. */
   generation: Generation | null | undefined
-  /** What the journal has under this task's id is another task's, with other arguments. */
+  /** The journal's entry under this id belongs to another task, with other arguments. */
   another: boolean
   /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
   ahead: number
+  /** US dollars paid in this run, as far as the price is known. */
+  costUsd?: number
 }
 
 export const nothingKnown = (): Knowledge => ({ id: undefined, generation: undefined, another: false, ahead: 0 })
 
 /**
- * How far a task has got: its request may have been made, fal has taken it, its picture is there. `"another"`: it has not begun, but
- * another task of the same id had.
+ * How far a task has got. `asked`: a request may have been made. `paid`: fal accepted it. `done`: its picture exists. `another`:
+ * this task has not started, but another task with the same id has.
  */
 export type Standing = "nothing" | "another" | "asked" | "paid" | "done"
 
@@ -93,25 +98,23 @@ export interface Result {
   readonly children: ReadonlyArray<Schema.Json>
 }
 
-/** What a program that `waits` does when its turn has come: from then on its task has begun, and is no longer put aside. */
+/** A program that `waits` runs this when its turn has come. From then on its task has started and is not parked any more. */
 export const Begin = Context.Reference<Effect.Effect<unknown>>("model-generator/programs/Begin", {
   defaultValue: () => Effect.void
 })
 
-/** What happens when a task of this name is run. */
+/** The code that runs for a task name. */
 export interface Program<R> {
   readonly name: string
   readonly run: (task: Task) => Effect.Effect<Result, Failure, R>
-  /** It may be `NotYet` its turn, and says by `Begin` when it is. Any other begins when it is run. */
+  /** The program may fail with `NotYet`, and runs `Begin` when it starts. Without `waits` it starts when it is run. */
   readonly waits?: boolean
-  /** After the soft limit: `true` when the work turned out to be done, so that running it again ends at once. */
-  readonly salvage?: (task: Task) => Effect.Effect<boolean, Failure, R>
-  /** Nobody wants what it may have left behind: ends it, and accounts for it. Run beside what comes next, for minutes if need be. */
+  /** Runs after the soft limit. `true`: the work was done after all, so a second run ends at once with its result. */
+  readonly afterSoftLimit?: (task: Task) => Effect.Effect<boolean, Failure, R>
+  /** Cancels and accounts for a request that a finished task has left. Runs in the background, for minutes if it must. */
   readonly abandon?: (task: Task) => Effect.Effect<void, Failure, R>
-  /** Where it is found when its message comes again, or too late. */
+  /** How far the task has got, asked when its message is redelivered or late. */
   readonly standing?: (task: Task) => Effect.Effect<Standing, RetryLater, R>
-  /** Limits of this task that differ from the settings. */
-  readonly limit?: Duration.Duration
 }
 
 export const standingOf = <R>(program: Program<R> | undefined, task: Task): Effect.Effect<Standing, RetryLater, R> =>

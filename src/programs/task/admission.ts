@@ -1,7 +1,7 @@
 import { Option } from "effect"
 import type { TaskResult } from "../../services/ResultStore.ts"
 import type * as Message from "../celery/Message.ts"
-import type { Standing } from "../Task.ts"
+import type { Standing } from "./Task.ts"
 import { afterCrashes } from "./crashes.ts"
 
 /** Whether a claimed task is run now, and by which program, or why not. */
@@ -15,7 +15,7 @@ export type Refusal =
   | { readonly _tag: "Revoked" }
   | { readonly _tag: "NotRegistered" }
   | { readonly _tag: "CrashedTooOften" }
-  /** Its picture is paid, so that it is not given up, but tried again after so many seconds. */
+  /** Its picture is paid, so it is not failed: it is tried again after `seconds`. */
   | { readonly _tag: "RestsAfterCrashes"; readonly seconds: number }
   | { readonly _tag: "AlreadySucceeded"; readonly before: TaskResult }
   /** Another message of the same id runs in this worker. */
@@ -34,14 +34,14 @@ export interface Facts<P> {
   readonly isRunning: boolean
   /** Its result as an earlier delivery has stored it, where this is not the first. */
   readonly earlier: Option.Option<TaskResult>
-  /** Takes the task's turn at the rate limit of its kind, or a place in the line; gives when it may start (Unix milliseconds). */
+  /** Takes the task's turn under its rate limit, or a place in the line. Gives when the task may start (Unix milliseconds). */
   readonly turn: () => number
 }
 
-/** Something of it may be paid already: then it has had its turn, and is not too late. */
+/** A task that may have paid already has had its turn, and does not expire. */
 export const hasBegun = (standing: Standing) => standing === "asked" || standing === "paid" || standing === "done"
 
-/** The first of these that holds, in this order. `turn` is asked last, and only where nothing else keeps the task. */
+/** The first refusal that applies, in this order. `turn` comes last: a turn is used up only by a task that is then run. */
 export const admission = <P>(facts: Facts<P>): Admission<P> => {
   const { earlier, message, now, program } = facts
   if (Option.isNone(facts.standing)) return { _tag: "StandingUnknown" }
@@ -54,7 +54,7 @@ export const admission = <P>(facts: Facts<P>): Admission<P> => {
   const crashed = afterCrashes(message, standing)
   if (crashed === "lost") return { _tag: "CrashedTooOften" }
   if (crashed !== "run") return { _tag: "RestsAfterCrashes", seconds: crashed.restFor }
-  // A success is none of this task where our picture is not there yet, or the success is of another task with this id.
+  // A SUCCESS under this id is not this task's while our picture is not there, or if the id was used before by another task.
   if (Option.isSome(earlier) && earlier.value.status === "SUCCESS" && (standing === "nothing" || standing === "done"))
     return { _tag: "AlreadySucceeded", before: earlier.value }
   if (facts.isRunning) return { _tag: "AlreadyRunning" }

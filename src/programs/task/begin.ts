@@ -1,38 +1,40 @@
 import { Effect, Fiber } from "effect"
-import { Vitals } from "../../services/Vitals.ts"
 import * as TaskEvent from "../celery/TaskEvent.ts"
 import type { Attempt } from "./Attempt.ts"
 import { begun } from "./obstacles.ts"
-import { leavePlace } from "./orders.ts"
-import { Outside, Policy } from "./Outside.ts"
+import { leavePlace } from "./rateLimit.ts"
 import * as Settle from "./settle.ts"
 
 /**
- * The beginning of a task's work, which is told once: only then has a task been received and started for who listens or counts, and
- * used up its turn at the rate limit. One put aside before has not been seen by anybody, and comes again as if for the first time.
- * The work does not wait for STARTED to be stored; its end waits for that, by `told`.
+ * Reports the start of a task, once: only now is it received and started for events and metrics, and only now is its turn under
+ * the rate limit used up. A task that was parked before its start comes again as if for the first time. The work does not wait
+ * until STARTED is stored; its end does, by `told`.
  */
 export const beginningOf = <R>(attempt: Attempt<R>) => {
-  const { message, request } = attempt
+  const { context, message, request } = attempt
+  const { emit, policy, vitals } = context
   let isBegun = false
   let storing: Fiber.Fiber<unknown> | undefined
-  const tell = Effect.gen(function* () {
-    const vitals = yield* Vitals
-    const { emit } = yield* Outside
-    const { tracksStarted } = yield* Policy
+  const begin = Effect.suspend(() => {
+    if (isBegun) return Effect.void
+    isBegun = true
     leavePlace(vitals, message.task, message.id)
     begun(vitals)
     vitals.totals.set(message.task, (vitals.totals.get(message.task) ?? 0) + 1)
-    yield* emit(() => TaskEvent.received(message, request))
-    yield* emit(() => TaskEvent.started(message.id))
-    if (tracksStarted) storing = yield* Effect.forkDetach(Settle.started(attempt), { startImmediately: true })
+    const told = Effect.logInfo("task started", { event: "started" }).pipe(
+      Effect.andThen(emit(() => TaskEvent.received(message, request))),
+      Effect.andThen(emit(() => TaskEvent.started(message.id)))
+    )
+    if (!policy.tracksStarted) return Effect.uninterruptible(told)
+    const store = Effect.forkDetach(Settle.started(attempt), { startImmediately: true })
+    return Effect.uninterruptible(
+      Effect.map(Effect.andThen(told, store), (fiber) => {
+        storing = fiber
+      })
+    )
   })
   return {
-    begin: Effect.suspend(() => {
-      if (isBegun) return Effect.void
-      isBegun = true
-      return Effect.uninterruptible(tell)
-    }),
+    begin,
     told: Effect.suspend(() => (storing === undefined ? Effect.void : Fiber.await(storing)))
   }
 }

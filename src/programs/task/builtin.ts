@@ -1,13 +1,13 @@
 import { Effect, type Schema } from "effect"
-import * as Text from "../../services/Text.ts"
-import type { Program, Result } from "../Task.ts"
-import { pythonRepr } from "./pythonRepr.ts"
-import * as TaskFailure from "./TaskFailure.ts"
+import * as Text from "../../wire/Text.ts"
+import type { Program, Result } from "./Task.ts"
+import { pythonRepr } from "../celery/pythonRepr.ts"
+import * as TaskFailure from "../celery/TaskFailure.ts"
 
 // Celery's own tasks may answer with any value; `Result` is made for ours, which all answer with an object.
 const answer = (value: unknown): Result => ({ value: value as Schema.JsonObject, children: [] })
 
-/** Collects the results of a group that a task was replaced by (celery-wire 2). */
+/** Collects the results of a group that a task was replaced by. */
 const accumulate: Program<never> = {
   name: "celery.accumulate",
   run: ({ args, kwargs }) => {
@@ -29,8 +29,8 @@ const instead = (name: string, why: string): Program<never> => ({
 })
 
 /**
- * The tasks every Celery worker knows. Each map or chunk would run many paid tasks as one that nobody could resume, so those
- * say what to send instead.
+ * The tasks that every Celery worker knows. A map or chunk would run many paid tasks as one that cannot be resumed, so they fail
+ * with advice on what to send instead.
  */
 export const builtin: ReadonlyArray<Program<never>> = [
   accumulate,

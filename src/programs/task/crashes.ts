@@ -1,16 +1,16 @@
 import type * as Message from "../celery/Message.ts"
-import type { Standing } from "../Task.ts"
+import type { Standing } from "./Task.ts"
 
-/** So many workers may die over a task between two steps that it makes. */
+/** The most workers that may die over a task between two steps that it makes. */
 const MAX_CRASHES = 3
 /** How long a paid task rests after that, twice as long each time (seconds). */
 const FIRST_REST = 5
 const LONGEST_REST = 300
 
 /**
- * What is done with a message that workers have died over. Nobody knows whether it was the cause. A task whose picture is paid is
- * taken up again for as long as the picture may be had, at growing intervals; any other is given up, and may have used up a few
- * more workers when it had come as far as asking for one.
+ * Decides about a message over which workers have died. It is unknown whether the message was the cause. A task whose picture is
+ * paid is tried again, at growing intervals, for as long as fal keeps the picture. Any other is given up; one that had got as far
+ * as making a request may have ended a few more workers before.
  */
 export const afterCrashes = (
   { crashes, rested }: Pick<Message.Message, "crashes" | "rested">,

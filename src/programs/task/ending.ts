@@ -1,7 +1,7 @@
 import { Cause, Exit, Option } from "effect"
 import type { TaskFailure } from "../celery/TaskFailure.ts"
-import type { HardTimeLimit, SoftTimeLimit } from "../pool/TimeLimits.ts"
-import type { Blocked, Failure, NotYet, PutBack, Result, RetryLater } from "../Task.ts"
+import type { HardTimeLimit, SoftTimeLimit } from "../runtime/TimeLimits.ts"
+import type { Blocked, Failure, NotYet, PutBack, Result, RetryLater } from "./Task.ts"
 import { isExhausted } from "./retryPolicy.ts"
 
 /** How a run ended that did not fail. */
@@ -10,25 +10,25 @@ export type End = { readonly _tag: "Done"; readonly result: Result } | { readonl
 /** How the program of an attempt ended. */
 export type Ended = Exit.Exit<End, Failure | SoftTimeLimit | HardTimeLimit>
 
-/** What the end of a run means for its task. */
+/** The outcome of a run, as a decision about its task. */
 export type Ending =
   | { readonly _tag: "Succeeded"; readonly result: Result }
   | { readonly _tag: "Terminated"; readonly signal: string }
   | { readonly _tag: "Failed"; readonly failure: TaskFailure }
   | { readonly _tag: "Retry"; readonly later: RetryLater }
-  /** It may not be retried any more. */
+  /** The task may not be retried any more. */
   | { readonly _tag: "Exhausted"; readonly later: RetryLater }
   /** No task of this kind can go well until a person acts. */
   | { readonly _tag: "PutBack"; readonly reason: PutBack }
-  /** It has not begun: it waits for its turn. */
+  /** The task has not started: it waits for its turn. */
   | { readonly _tag: "Held"; readonly until: NotYet }
-  /** It has not begun: what it needs is closed. */
+  /** The task has not started: a dependency is closed. */
   | { readonly _tag: "Parked"; readonly by: Blocked }
   | { readonly _tag: "SoftLimit" }
   | { readonly _tag: "HardLimit" }
   /** The program has a defect. */
   | { readonly _tag: "Broken"; readonly cause: Cause.Cause<unknown> }
-  /** The worker stops. Whoever stops it gives the message back. */
+  /** The worker stops, and the stop hands the message back. */
   | { readonly _tag: "Interrupted" }
 
 export interface Tries {
@@ -62,6 +62,6 @@ export const endingOf = (exit: Ended, tries: Tries): Ending => {
   }
 }
 
-/** It has not begun, or is to begin once more: nothing is told of it. */
-export const isAside = ({ _tag }: Ending): boolean =>
+/** The task has not started, or will be started again: no event or metric reports it. */
+export const isNotStarted = ({ _tag }: Ending): boolean =>
   _tag === "Held" || _tag === "Parked" || _tag === "PutBack" || _tag === "Interrupted"

@@ -1,68 +1,74 @@
-import { Cause, Clock, Effect, Exit, Option } from "effect"
-import { type BurialReason, Metrics } from "../../services/Metrics.ts"
-import { ResultStore } from "../../services/ResultStore.ts"
-import { type Claimed, type Delivery, TaskQueue } from "../../services/TaskQueue.ts"
-import * as Text from "../../services/Text.ts"
-import type { Step } from "../celery/canvas/carryOut.ts"
+import { Cause, Clock, Effect, Option } from "effect"
+import type { BurialReason } from "../../services/Metrics.ts"
+import type { ResultStore } from "../../services/ResultStore.ts"
+import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
+import * as Text from "../../wire/Text.ts"
+import type { Step } from "../celery/canvas/followUps.ts"
 import type { NextClaim } from "./Attempt.ts"
-import { insist, insistOnAll, tried } from "./insist.ts"
+import type { TaskContext } from "./TaskContext.ts"
+import { untilDone, allUntilDone, tried } from "./untilDone.ts"
 
 /** The last steps of a message's life. */
 
-/** Why a message was put aside whose end has a defect. */
+type Needs = Pick<TaskContext, "metrics" | "queue" | "results">
+
+/** The dead letter's reason when a step that ends the task has a defect. */
 export const BROKEN = "could not be settled"
 
-/** A defect as a person reads it. */
+/** The first line of a defect, for a log line or a dead letter. */
 export const defect = (cause: Cause.Cause<unknown>) => Text.line(Cause.prettyErrors(cause)[0]?.message ?? "unknown", 500)
 
-/** Where the dead letters cannot be written to either (milliseconds). */
+/** How long the message is parked when it cannot even be written to the dead letters (milliseconds). */
 const AGAIN = 3_600_000
 
-/** Needs nothing of a message but its bytes, and nothing of Redis but the list of dead letters. */
-export const bury = Effect.fnUntraced(function* (delivery: Delivery, reason: BurialReason, error: string) {
-  const queue = yield* TaskQueue
-  const metrics = yield* Metrics
-  yield* Effect.logError("message put aside as a dead letter", { reason, error: Text.cut(error, 500) })
+/** Moves a message to the dead letters. The last resort: it uses only the message's bytes and that one list. */
+export const bury = Effect.fnUntraced(function* (
+  { metrics, queue }: Needs,
+  delivery: Delivery,
+  reason: BurialReason,
+  error: string
+) {
+  yield* Effect.logError("message moved to the dead letters", { reason, error: Text.cut(error, 500) })
   yield* metrics.count("dead_letters_total", { reason })
-  yield* insist("put a dead letter aside", queue.bury(delivery, { reason, error: Text.cut(error, 2000) })).pipe(
+  yield* untilDone("put a dead letter aside", queue.bury(delivery, { reason, error: Text.cut(error, 2000) })).pipe(
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterrupts(cause),
       (cause) =>
-        Effect.logError("the dead letters cannot be written to: the message waits for an hour", cause).pipe(
+        Effect.logError("cannot write to the dead letters: the message is parked for an hour", cause).pipe(
           Effect.andThen(Clock.currentTimeMillis),
-          Effect.flatMap((now) => insist("park a message", queue.hold(delivery, now + AGAIN)))
+          Effect.flatMap((now) => untilDone("park a message", queue.hold(delivery, now + AGAIN)))
         )
     )
   )
 })
 
-/** Puts a message aside that nobody is left to wait for, then tries each step: none of them can keep it from being put aside. */
-export const buryAndTell = Effect.fnUntraced(function* <R>(
+/** Moves the message to the dead letters first, then tries each step: a step that fails cannot keep it from being moved. */
+export const buryAndTell = Effect.fnUntraced(function* (
+  context: Needs,
   delivery: Delivery,
   reason: BurialReason,
   error: string,
-  steps: Effect.Effect<ReadonlyArray<Step>, never, R>
+  steps: () => ReadonlyArray<Step>
 ) {
-  const results = yield* ResultStore
-  yield* bury(delivery, reason, error)
-  const told = Effect.flatMap(
-    steps,
-    Effect.forEach((step) => tried(step.what, runOf(results, step)), { discard: true })
+  yield* bury(context, delivery, reason, error)
+  const told = Effect.suspend(() =>
+    Effect.forEach(steps(), (step) => tried(step.what, runOf(context.results, step)), { discard: true })
   )
-  yield* Effect.catchDefect(told, (defect) => Effect.logError("nobody can be told", defect))
+  yield* Effect.catchDefect(told, (defect) =>
+    Effect.logError("the task of a buried message could not be reported as failed", defect)
+  )
 })
 
 const runOf = (results: ResultStore["Service"], step: Step) => (step._tag === "Store" ? results.store(step.result) : step.run)
 
 /**
- * Takes the steps in their order, then acknowledges, and claims the next message with the same command where `next` wants it. A
- * result that is the last of the steps goes along with the acknowledgement. When Redis does not answer to
- * one of them, all are taken again once it does: it may be a replica by then, which has not heard of those before. When one has a
- * defect the message is put aside first, and then the others are tried.
+ * Takes the steps in order, then acknowledges; the same command claims the next message if `next` wants one, and stores the
+ * result if that is the last step. If Redis does not answer a step, all steps are repeated when it answers again, because a
+ * replica may have taken over that has not seen the earlier ones. If a step has a defect, the message goes to the dead letters
+ * first and the other steps are tried after it.
  */
-export const finish = Effect.fnUntraced(function* (delivery: Delivery, steps: ReadonlyArray<Step>, next?: NextClaim) {
-  const queue = yield* TaskQueue
-  const results = yield* ResultStore
+export const finish = (context: Needs, delivery: Delivery, steps: ReadonlyArray<Step>, next?: NextClaim) => {
+  const { queue, results } = context
   const last = steps.at(-1)
   const result = last?._tag === "Store" ? last.result : undefined
   const before = result === undefined ? steps.length : steps.length - 1
@@ -76,16 +82,22 @@ export const finish = Effect.fnUntraced(function* (delivery: Delivery, steps: Re
           for (at = 0; at < before; at++) yield* runOf(results, steps[at]!)
           yield* acknowledge
         })
-  const exit = yield* Effect.exit(insistOnAll(what, all))
-  const step = steps[at]
-  if (Exit.isSuccess(exit) || Cause.hasInterrupts(exit.cause) || step === undefined) return yield* exit
-  yield* Effect.logError(`cannot ${step.what}`, exit.cause)
-  const otherwise = step._tag === "Store" ? undefined : step.otherwise
-  const left = [...(otherwise === undefined ? [] : [otherwise]), ...steps.slice(at + 1)]
-  yield* buryAndTell(delivery, BROKEN, `cannot ${step.what}: ${defect(exit.cause)}`, Effect.succeed(left))
-})
+  return Effect.catchCause(allUntilDone(what, all), (cause) => {
+    const step = steps[at]
+    if (Cause.hasInterrupts(cause) || step === undefined) return Effect.failCause(cause)
+    const otherwise = step._tag === "Store" ? undefined : step.otherwise
+    const left = [...(otherwise === undefined ? [] : [otherwise]), ...steps.slice(at + 1)]
+    return Effect.andThen(
+      Effect.logError(`cannot ${step.what}`, cause),
+      buryAndTell(context, delivery, BROKEN, `cannot ${step.what}: ${defect(cause)}`, () => left)
+    )
+  })
+}
 
-/** Makes a call that may claim the next message. Nothing comes between the claim and its note, or a stop could lose the message. */
+/**
+ * Makes a call that may claim the next message. It cannot be interrupted before the claim is noted, or a stop would lose the
+ * message.
+ */
 export const claiming = <E, R>(
   next: NextClaim | undefined,
   call: (isWanted: boolean) => Effect.Effect<Option.Option<Claimed>, E, R>

@@ -1,60 +1,70 @@
-import { Clock, Effect, Latch, Queue, Schedule, type Semaphore } from "effect"
+import { Effect, Latch, Queue, Schedule, type Semaphore } from "effect"
 import { Journal } from "../../services/Journal.ts"
-import * as Settings from "../../services/Settings.ts"
-import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
-import { Vitals } from "../../services/Vitals.ts"
-import * as Carried from "../generation/Carried.ts"
-import type { Job } from "../pool/Pool.ts"
-import { type Knowledge, nothingKnown, type Program } from "../Task.ts"
+import type { Claimed } from "../../services/TaskQueue.ts"
+import * as GenerationProperty from "./GenerationProperty.ts"
+import type { Job } from "../runtime/Pool.ts"
+import { type Knowledge, nothingKnown, type Program } from "./Task.ts"
 import type { NextClaim } from "./Attempt.ts"
-import type { Intake } from "./consumer.ts"
-import { RUN, withheld } from "./obstacles.ts"
-import { type Needs, perform } from "./perform.ts"
+import { RUN, blockedSince } from "./obstacles.ts"
+import { perform } from "./perform.ts"
 import { reserve } from "./reserve.ts"
+import { makeTaskContext, type WorkerHooks } from "./TaskContext.ts"
 
-/** A broker that is away for a moment. Handed back, a message is next in line; left to its lease it counts as crashed. */
+/**
+ * How long a hand-back is retried while Redis is away. A message that is not handed back comes again after the lease, as a crash.
+ */
 const whileHandingBack = Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)])
+
+/** Whether the command that ends a task may also claim the next message. The consumer and the jobs share it. */
+export interface Intake {
+  /** The consumer opens it while it takes messages; a pause closes it. */
+  isOpen: boolean
+  /** The last such command found the queues empty, and the consumer has not looked since. */
+  foundNothing: boolean
+}
 
 export interface Options<R> {
   readonly programs: ReadonlyMap<string, Program<R>>
-  /** As many permits as messages may be held. A job has one, and gives it back or hands it on to the next. */
+  /** One permit for each message that may be held. A job gives its permit back, or passes it to the next job. */
   readonly slots: Semaphore.Semaphore
-  readonly jobs: Queue.Queue<Job<Needs<R>>>
+  readonly jobs: Queue.Queue<Job<R>>
   readonly intake: Intake
-  /** Whether messages may wait for a child: then each takes its turn in the mailbox, and is shown while it waits. */
+  /** Prefetch above 1: messages wait in the mailbox for a child, and `inspect reserved` shows them. */
   readonly waits: boolean
-  /** Whether this process must end after the task that has just been done. */
+  readonly hooks: WorkerHooks
+  /** Whether this process must exit after the task that has just ended. */
   readonly mustEnd: Effect.Effect<boolean>
 }
 
 /** Makes a pool's job of a claimed message. */
-export const makeJobs = Effect.fnUntraced(function* <R>({ intake, jobs, mustEnd, programs, slots, waits }: Options<R>) {
-  const queue = yield* TaskQueue
+export const makeJobs = Effect.fnUntraced(function* <R>({ hooks, intake, jobs, mustEnd, programs, slots, waits }: Options<R>) {
   const journal = yield* Journal
-  const vitals = yield* Vitals
-  const { TIMEZONE } = yield* Settings.of("TIMEZONE")
-  /** Not counted by task id: a message may have come twice, or have none that can be read. */
+  const context = yield* makeTaskContext(hooks)
+  const { clock, policy, queue, vitals } = context
+  /** Counts messages, not task ids: one id may come twice, and an unreadable message has none. */
   const inHand = new Set<Claimed>()
   const idle = Latch.makeUnsafe(true)
 
-  /** Gives a message back that has not been settled, with what is known of the request it pays for. */
+  /** Hands back a message that has not been acknowledged, with its `generation` property. */
   const handBack = (delivery: Claimed, { generation, id }: Knowledge, crashed: boolean) => {
-    // Redis may have forgotten our hold on the message together with the journal's entry, and the message then cannot tell.
+    // Redis may have lost the hold and the journal's entry together, and then the message cannot tell of its request.
     const remind =
       id === undefined || generation === undefined || generation === null || generation._tag === "Intended"
         ? Effect.void
         : Effect.ignore(Effect.timeout(journal.advance(id, generation), "1 second"))
-    const given = { crashed, generation: Carried.of(generation) }
+    const given = { crashed, generation: GenerationProperty.of(generation) }
     return Effect.andThen(remind, Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack)))
   }
 
-  const isWanted = Effect.gen(function* () {
-    if (waits || !intake.isOpen || Queue.sizeUnsafe(jobs) > 0 || vitals.barren.tasks >= RUN) return false
-    return withheld(vitals, yield* Clock.currentTimeMillis) === ""
-  })
+  const isWanted = () =>
+    !waits &&
+    intake.isOpen &&
+    Queue.sizeUnsafe(jobs) === 0 &&
+    vitals.barren.tasks < RUN &&
+    blockedSince(vitals, clock.currentTimeMillisUnsafe()) === ""
 
-  /** `release`: to be done when the message is no longer in hand. */
-  const make = (delivery: Claimed, release: Effect.Effect<void> = Effect.void): Job<Needs<R>> => {
+  /** `release` gives the slot back; it runs when this worker no longer holds the message. */
+  const make = (delivery: Claimed, release = () => {}): Job<R> => {
     inHand.add(delivery)
     idle.closeUnsafe()
     const knowledge = nothingKnown()
@@ -64,27 +74,27 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ intake, jobs, mustEnd,
       ends === undefined ? Effect.tap(mustEnd, (must) => Effect.sync(() => (ends = must))) : Effect.succeed(ends)
     )
     const next: NextClaim = {
-      isWanted: Effect.flatMap(isLast, (must) => (must ? Effect.succeed(false) : isWanted)),
+      isWanted: Effect.map(isLast, (must) => !must && isWanted()),
       delivery: undefined,
       foundNothing: false
     }
-    const letGo = Effect.andThen(
-      release,
-      Effect.sync(() => {
-        if (next.delivery !== undefined) inHand.add(next.delivery)
-        inHand.delete(delivery)
-        if (inHand.size === 0) idle.openUnsafe()
-      })
-    )
-    const freeSlot = Effect.suspend(() => (next.delivery !== undefined || ends === true ? Effect.void : slots.release(1)))
-    const run = Effect.gen(function* () {
-      const child = yield* perform(programs, delivery, knowledge, next)
+    const letGo = () => {
+      release()
+      if (next.delivery !== undefined) inHand.add(next.delivery)
+      inHand.delete(delivery)
+      if (inHand.size === 0) idle.openUnsafe()
+    }
+    const freeSlot = () => {
+      letGo()
+      return next.delivery !== undefined || ends === true ? undefined : slots.release(1)
+    }
+    const run = Effect.flatMap(perform(context, programs, delivery, knowledge, next), (child) => {
       if (next.foundNothing) intake.foundNothing = true
-      return (yield* isLast) ? "memory" : child
+      return Effect.map(isLast, (must) => (must ? "memory" : child))
     })
     return {
       name: `message ${delivery.tag}`,
-      run: Effect.ensuring(run, Effect.andThen(letGo, freeSlot)),
+      run: Effect.onExitPrimitive(run, freeSlot),
       next: () => {
         const claimed = next.delivery
         next.delivery = undefined
@@ -94,7 +104,8 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ intake, jobs, mustEnd,
         Effect.suspend(() => {
           const claimed = next.delivery
           next.delivery = undefined
-          const given = Effect.andThen(letGo, handBack(delivery, knowledge, crashed))
+          letGo()
+          const given = handBack(delivery, knowledge, crashed)
           if (claimed === undefined) return given
           inHand.delete(claimed)
           return given.pipe(Effect.andThen(handBack(claimed, nothingKnown(), false)), Effect.andThen(slots.release(1)))
@@ -104,7 +115,7 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ intake, jobs, mustEnd,
 
   const jobOf = (delivery: Claimed) =>
     waits
-      ? Effect.map(reserve(vitals, delivery, TIMEZONE), ({ release }) => make(delivery, release))
+      ? Effect.map(reserve(vitals, delivery, policy.zone), ({ release }) => make(delivery, release))
       : Effect.sync(() => make(delivery))
 
   return { jobOf, held: () => inHand.size, idle: idle.await }

@@ -1,161 +1,161 @@
-import { Cause, Clock, Effect, Option, Result } from "effect"
-import { Metrics, type TaskOutcome } from "../../services/Metrics.ts"
-import type { Publisher } from "../../services/Publisher.ts"
-import { ResultStore } from "../../services/ResultStore.ts"
-import type { Claimed, TaskQueue } from "../../services/TaskQueue.ts"
-import * as Text from "../../services/Text.ts"
-import { Vitals } from "../../services/Vitals.ts"
-import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { Cause, Effect, Option } from "effect"
+import type { TaskOutcome } from "../../services/Metrics.ts"
+import type { TaskResult } from "../../services/ResultStore.ts"
+import type { Claimed } from "../../services/TaskQueue.ts"
+import * as Text from "../../wire/Text.ts"
 import * as Message from "../celery/Message.ts"
-import * as Carried from "../generation/Carried.ts"
-import { Begin, type Knowledge, nothingKnown, type Program, standingOf } from "../Task.ts"
+import * as GenerationProperty from "./GenerationProperty.ts"
+import { Begin, type Knowledge, type Program, type Standing, standingOf } from "./Task.ts"
 import { type Admission, admission, isExpired, type Refusal } from "./admission.ts"
 import { type Attempt, attemptOf, isRedelivered, type NextClaim } from "./Attempt.ts"
 import { beginningOf } from "./begin.ts"
-import { type Ending, endingOf, isAside } from "./ending.ts"
-import { insist } from "./insist.ts"
-import { limitsOf } from "./limits.ts"
-import { permit, revocation } from "./orders.ts"
-import { type Outside, Policy } from "./Outside.ts"
+import { type Ending, endingOf, isNotStarted } from "./ending.ts"
+import { untilDone } from "./untilDone.ts"
+import { limitsOf } from "./taskLimits.ts"
+import { permit } from "./rateLimit.ts"
+import { revocation } from "./revocation.ts"
 import { run } from "./run.ts"
 import * as Settle from "./settle.ts"
+import type { TaskContext } from "./TaskContext.ts"
 import { broken, unreadable } from "./unreadable.ts"
 
-/**
- * One task's life, from the claimed message to the acknowledgement: decode, admit, run, classify, settle. It never fails. `"spent"`
- * says that work was left behind at the hard limit.
- */
+/** `"spent"` means that the hard limit left a program running in this child, which must be replaced. */
+type Child = "reusable" | "spent"
+
+/** One task's life, from the claimed message to the acknowledgement: decode, admit, run, classify, settle. It never fails. */
 export const perform = <R>(
+  context: TaskContext,
   programs: ReadonlyMap<string, Program<R>>,
   delivery: Claimed,
-  knowledge: Knowledge = nothingKnown(),
-  next: NextClaim = { isWanted: Effect.succeed(false), delivery: undefined, foundNothing: false }
-) => {
+  knowledge: Knowledge,
+  next: NextClaim
+): Effect.Effect<Child, never, R> => {
+  const { clock, metrics, policy, vitals } = context
   let message: Message.Message | undefined
-  return Effect.gen(function* (): Effect.gen.Return<"reusable" | "spent", never, Needs<R>> {
-    const policy = yield* Policy
-    const decoded = yield* Effect.result(Message.decode(delivery.raw, policy.zone))
-    if (Result.isFailure(decoded)) {
-      yield* unreadable(delivery, decoded.failure, next)
-      yield* (yield* Metrics).count("tasks_total", { task: "unknown", outcome: "refused" })
-      return "reusable"
-    }
-    message = decoded.success
-    const { timeLimits } = yield* Vitals
-    const attempt = attemptOf(delivery, message, {
-      program: programs.get(message.task),
-      limits: limitsOf(message.limits, timeLimits.get(message.task), policy),
-      knowledge: Object.assign(knowledge, { id: message.id, generation: Carried.read(message) }),
-      startedAt: yield* Clock.currentTimeMillis,
-      next
-    })
-    return yield* Effect.annotateLogs(live(attempt), { task: Text.cut(message.task, 200), id: message.id })
-  }).pipe(
-    // A child that crashed over it would take the same message again, and the worker with it in the end.
+  return Message.decode(delivery.raw, policy.zone).pipe(
+    Effect.matchEffect({
+      onFailure: (problem) =>
+        unreadable(context, delivery, problem, next).pipe(
+          Effect.andThen(metrics.count("tasks_total", { task: "unknown", outcome: "refused" })),
+          Effect.as<Child>("reusable")
+        ),
+      onSuccess: (decoded) => {
+        message = decoded
+        const attempt = attemptOf(context, delivery, decoded, {
+          program: programs.get(decoded.task),
+          limits: limitsOf(decoded.limits, vitals.timeLimits.get(decoded.task), policy),
+          knowledge: Object.assign(knowledge, { id: decoded.id, generation: GenerationProperty.read(decoded) }),
+          startedAt: clock.currentTimeMillisUnsafe(),
+          next
+        })
+        return Effect.annotateLogs(live(attempt), { task: Text.cut(decoded.task, 200), id: decoded.id })
+      }
+    }),
+    // If the child crashed here, the message would come back and crash the next child, until the worker gives up.
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterrupts(cause),
-      (cause) => Effect.as(broken(delivery, message, cause), "reusable" as const)
+      (cause) => Effect.as(broken(context, delivery, message, cause), "reusable" as const)
     )
   )
 }
 
-/** What a program of these needs, and the life of its task around it. */
-export type Needs<R> = R | Metrics | Outside | Policy | Publisher | ResultStore | TaskQueue | Vitals | WorkerIdentity
+const live = <R>(attempt: Attempt<R>): Effect.Effect<Child, never, R> =>
+  Effect.flatMap(admit(attempt), (admitted) => {
+    if (admitted._tag === "Admitted") return runAndSettle(attempt, admitted.program)
+    return Effect.as(Effect.andThen(Settle.refused(attempt, admitted), afterRefusal(attempt, admitted)), "reusable")
+  })
 
-const live = Effect.fnUntraced(function* <R>(attempt: Attempt<R>) {
-  const admitted = yield* admit(attempt)
-  if (admitted._tag !== "Admitted") {
-    yield* Settle.refused(attempt, admitted)
-    yield* afterRefusal(attempt, admitted)
-    return "reusable"
-  }
-  const { requests } = yield* Vitals
+const runAndSettle = <R>(attempt: Attempt<R>, program: Program<R>): Effect.Effect<Child, never, R> => {
+  const { requests } = attempt.context.vitals
   attempt.request.startedAt = attempt.startedAt / 1000
   requests.set(attempt.message.id, attempt.request)
-  const running = Effect.flatMap(runToEnding(attempt, admitted.program), (ending) =>
-    // A stop: the message stays held, and whoever stopped us hands it back.
-    ending._tag === "Interrupted" ? Effect.interrupt : Effect.as(Settle.ended(attempt, ending), ending)
+  return runToEnding(attempt, program).pipe(
+    Effect.flatMap((ending) =>
+      // The worker stops: this attempt acknowledges nothing, and the code that stops the child hands the message back.
+      ending._tag === "Interrupted" ? Effect.interrupt : Effect.as(Settle.ended(attempt, ending), ending)
+    ),
+    Effect.ensuring(Effect.sync(() => requests.delete(attempt.message.id))),
+    Effect.flatMap((ending) => Effect.as(afterEnding(attempt, ending), ending._tag === "HardLimit" ? "spent" : "reusable"))
   )
-  const ending = yield* Effect.ensuring(
-    running,
-    Effect.sync(() => requests.delete(attempt.message.id))
-  )
-  yield* afterEnding(attempt, ending)
-  return ending._tag === "HardLimit" ? "spent" : "reusable"
-})
+}
 
-/** Asks what admission depends on, no more than it needs. */
-const admit = Effect.fnUntraced(function* <R>(
-  attempt: Attempt<R>
-): Effect.fn.Return<Admission<Program<R>>, never, R | Vitals | ResultStore> {
-  const vitals = yield* Vitals
-  const { delivery, message, program, request, startedAt: now, task } = attempt
-  // One that comes for the first time and in time has not begun.
+/** Collects the facts that `admission` decides by; asks Redis only for those that this message needs. */
+const admit = <R>(attempt: Attempt<R>): Effect.Effect<Admission<Program<R>>, never, R> => {
+  const { message, program, startedAt, task } = attempt
+  // A first delivery that is on time cannot have started before, so the journal is not asked.
   const mayHaveBegun = isRedelivered(attempt) || message.retries > 0 || message.generation !== undefined
-  const standing =
-    mayHaveBegun || isExpired(message, now) ? yield* Effect.option(standingOf(program, task)) : Option.some("nothing" as const)
+  if (!mayHaveBegun && !isExpired(message, startedAt))
+    return Effect.succeed(decide(attempt, Option.some("nothing"), Option.none()))
+  return Effect.gen(function* () {
+    const standing = yield* Effect.option(standingOf(program, task))
+    const asks = isRedelivered(attempt) && Option.isSome(standing)
+    return decide(attempt, standing, asks ? yield* earlierResult(attempt) : Option.none())
+  })
+}
+
+const decide = <R>(attempt: Attempt<R>, standing: Option.Option<Standing>, earlier: Option.Option<TaskResult>) => {
+  const { delivery, message, program, request, startedAt: now } = attempt
+  const { vitals } = attempt.context
   return admission({
     message,
     now,
     standing,
     program,
     isRevoked: revocation(vitals, request, now),
-    // Sent twice; or Redis has forgotten that we hold it, and what the run that goes on here knows of its request.
+    // A client sent the id twice, or a failover lost our claim and the message came again while we still run it.
     isRunning: (vitals.requests.get(message.id)?.startedAt ?? null) !== null,
-    earlier: isRedelivered(attempt) && Option.isSome(standing) ? yield* earlierResult(message.id) : Option.none(),
+    earlier,
     turn: () => permit(vitals, message.task, { id: message.id, tag: delivery.tag }, now)
   })
-})
+}
 
-const earlierResult = Effect.fnUntraced(function* (id: string) {
-  const results = yield* ResultStore
-  return yield* insist(
+const earlierResult = ({ context, message }: Pick<Attempt<never>, "context" | "message">) =>
+  untilDone(
     "look for an earlier result",
-    // A document that is none of ours, or not one at all, tells nothing.
+    // A result document that we cannot read counts as no result.
     Effect.catchIf(
-      results.get(id),
+      context.results.get(message.id),
       ({ operation }) => operation === "read",
       () => Effect.succeedNone
     )
   )
-})
 
-/** Runs the program, and tells that its work has begun: when the program says so, or at once where it has nothing to wait for. */
-const runToEnding = Effect.fnUntraced(function* <R>(attempt: Attempt<R>, program: Program<R>) {
+/**
+ * Runs the program. Publishes task-started when a program that waits for its turn says that it begins; at once for the others.
+ */
+const runToEnding = <R>(attempt: Attempt<R>, program: Program<R>): Effect.Effect<Ending, never, R> => {
   const { begin, told } = beginningOf(attempt)
-  const running = Effect.provideService(
-    run(attempt, program, (over) => abandon(attempt, over)),
-    Begin,
-    begin
-  )
-  const exit = yield* Effect.exit(program.waits === true ? running : Effect.andThen(begin, running))
-  const { maxRetries } = yield* Policy
+  const running = run(attempt, program, (over) => abandon(attempt, over))
+  const { maxRetries } = attempt.context.policy
   const { retries, uncounted } = attempt.message
-  const ending = endingOf(exit, { retries, uncounted, most: maxRetries })
-  yield* observeWait(attempt, ending)
-  // What fails before its turn comes has begun too.
-  if (!isAside(ending)) yield* Effect.andThen(begin, told)
-  return ending
-})
+  return Effect.flatMap(
+    Effect.exit(program.waits === true ? Effect.provideService(running, Begin, begin) : Effect.andThen(begin, running)),
+    (exit) => {
+      const ending = endingOf(exit, { retries, uncounted, most: maxRetries })
+      const observed = observeWait(attempt, ending)
+      // A task that fails while it waits for its turn counts as started too.
+      return Effect.as(isNotStarted(ending) ? observed : Effect.andThen(observed, Effect.andThen(begin, told)), ending)
+    }
+  )
+}
 
-/** Known only at the end: what was put aside for a moment did not start yet, and one task is to count once. */
-const observeWait = Effect.fnUntraced(function* <R>(attempt: Attempt<R>, ending: Ending) {
+/** Measured when the run ends: a parked task has not started, and each task counts once. */
+const observeWait = <R>(attempt: Attempt<R>, ending: Ending) => {
   // We don't know when a redelivered message first arrived, so its wait is not measured.
-  if (ending._tag === "Held" || ending._tag === "Parked" || isRedelivered(attempt)) return
-  const metrics = yield* Metrics
-  const { delivery, message, name, startedAt } = attempt
+  if (ending._tag === "Held" || ending._tag === "Parked" || isRedelivered(attempt)) return Effect.void
+  const { context, delivery, message, name, startedAt } = attempt
   const due = Option.getOrElse(message.eta, () => 0)
   const waited = startedAt - Math.max(delivery.seenSince, due)
-  yield* metrics.observe("queue_wait_seconds", { task: name }, Math.max(0, waited) / 1000)
-})
+  return context.metrics.observe("queue_wait_seconds", { task: name }, Math.max(0, waited) / 1000)
+}
 
-/** Ends what a task that has ended for good may have left at fal, in this run or one before it; nobody waits for that. */
+/** Cancels in the background a request to fal that a finished task may have left, in this run or an earlier one. */
 const abandon = <R>({ program, task }: Attempt<R>, over: Effect.Effect<unknown> = Effect.void) =>
   program?.abandon === undefined
     ? Effect.void
     : Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.andThen(over, program.abandon(task)))))
 
-const afterRefusal = <R>(attempt: Attempt<R>, { _tag }: Refusal): Effect.Effect<void, never, R | Vitals | Metrics> => {
+const afterRefusal = <R>(attempt: Attempt<R>, { _tag }: Refusal): Effect.Effect<void, never, R> => {
   switch (_tag) {
     case "Expired":
     case "Revoked":
@@ -169,7 +169,7 @@ const afterRefusal = <R>(attempt: Attempt<R>, { _tag }: Refusal): Effect.Effect<
   }
 }
 
-/** How each ending is counted; one that is put aside is none. */
+/** The word for each ending in `tasks_total`. A parked task has not ended, so it is not counted. */
 const outcomes = {
   Succeeded: "succeeded",
   Terminated: "terminated",
@@ -190,10 +190,12 @@ const afterEnding = <R>(attempt: Attempt<R>, { _tag }: Exclude<Ending, { _tag: "
   return _tag === "Exhausted" || _tag === "Broken" ? Effect.andThen(abandon(attempt), counted) : counted
 }
 
-const count = Effect.fnUntraced(function* <R>({ name, startedAt }: Attempt<R>, outcome: TaskOutcome) {
-  const vitals = yield* Vitals
-  const metrics = yield* Metrics
-  vitals.processed++
-  yield* metrics.count("tasks_total", { task: name, outcome })
-  yield* metrics.observe("task_duration_seconds", { task: name }, ((yield* Clock.currentTimeMillis) - startedAt) / 1000)
-})
+const count = <R>({ context, name, startedAt }: Attempt<R>, outcome: TaskOutcome) =>
+  Effect.suspend(() => {
+    const { clock, metrics, vitals } = context
+    vitals.processed++
+    return Effect.andThen(
+      metrics.count("tasks_total", { task: name, outcome }),
+      metrics.observe("task_duration_seconds", { task: name }, (clock.currentTimeMillisUnsafe() - startedAt) / 1000)
+    )
+  })

@@ -1,26 +1,10 @@
-import { constants } from "node:os"
-import { stamp, stampText } from "../../services/Fleet.ts"
-import type { RateLimit, Request, Vitals } from "../../services/Vitals.ts"
-
-/** What remote control has ordered about tasks, asked at the moment a task would start. */
-
-/** Was it revoked, by its id or by one of its stamps? */
-export const revocation = (vitals: Vitals["Service"], request: Request, now: number): boolean => {
-  const { ids, stamps } = vitals.revoked
-  if ((ids.get(request.id) ?? 0) > now) return true
-  return (
-    stamps.size > 0 &&
-    Object.entries(request.stamps).some(([header, values]) =>
-      [values].flat().some((value) => (stamps.get(stamp(header, stampText(value))) ?? 0) > now)
-    )
-  )
-}
+import type { RateLimit, Vitals } from "../../services/Vitals.ts"
 
 /** A turn is given up when its task has not come for this many milliseconds. */
 const UNUSED = 3_600_000
-/** A task that has not come so long after its time was taken by another worker (milliseconds). */
+/** A task that has not come for this long after its time was taken by another worker (milliseconds). */
 const GONE = 60_000
-/** The first in line has so long to come for its turn before another may take it (milliseconds); less at a fast rate. */
+/** For this long only the first in line may take its turn; then another may (milliseconds). Less at a fast rate. */
 const PRECEDENCE = 2000
 /**
  * No task is parked for longer than this (milliseconds), and a tenth of a second more for each that waits: an order may be lifted
@@ -40,9 +24,9 @@ const before = (waiting: RateLimit["waiting"], id: string, most: number): number
 }
 
 /**
- * When this task may start under its kind's rate limit (Unix milliseconds); now, when there is none or its turn has come. Tasks take
- * turns in the order in which they first came. Whoever has taken one keeps it until it begins, whatever else it waits for. Another
- * time is when to ask again, and the message is parked until then under its tag.
+ * When this task may start under its rate limit (Unix milliseconds): now if there is no limit or it is its turn. Tasks take turns
+ * in the order in which they first came. A task that has taken its turn keeps it until it starts, whatever else it waits for. A
+ * later time is when to ask again; the message is parked until then under its tag.
  */
 export const permit = (
   vitals: Vitals["Service"],
@@ -80,12 +64,7 @@ export const permit = (
   return due
 }
 
-/** It has begun, and its turn is used up. */
+/** The task has started, which uses up its turn. */
 export const leavePlace = (vitals: Vitals["Service"], task: string, id: string): void => {
   vitals.rateLimits.get(task)?.turns.delete(id)
-}
-
-export const signumOf = (signal: string): number => {
-  const known = Object.entries(constants.signals).find(([name]) => name === signal || name === `SIG${signal}`)
-  return known === undefined ? constants.signals.SIGTERM : known[1]
 }

@@ -4,16 +4,16 @@ import type { Vitals } from "../../services/Vitals.ts"
 import * as Message from "../celery/Message.ts"
 import { requestOf } from "../celery/Request.ts"
 
-/** Shows a message that waits for a slot, until it is let go of; one that cannot be read is not shown. */
+/** Lists a message that waits for a slot under `reserved`. One that cannot be read is not listed. */
 export const reserve = Effect.fnUntraced(function* (vitals: Vitals["Service"], delivery: Delivery, zone: DateTime.TimeZone) {
   const message = yield* Effect.option(Message.decode(delivery.raw, zone))
-  if (Option.isNone(message) || vitals.requests.has(message.value.id)) return { release: Effect.void }
+  if (Option.isNone(message) || vitals.requests.has(message.value.id)) return { release: () => {} }
   const request = requestOf(message.value, delivery)
   vitals.requests.set(request.id, request)
   return {
-    release: Effect.sync(() => {
-      // By then the task may be shown as running, and that is for whoever runs it to end.
+    release: () => {
+      // By then the task may be listed as running, and its run removes it.
       if (vitals.requests.get(request.id) === request) vitals.requests.delete(request.id)
-    })
+    }
   }
 })

@@ -1,4 +1,4 @@
-import type { RetryLater } from "../Task.ts"
+import type { RetryLater } from "./Task.ts"
 import type { Tries } from "./ending.ts"
 
 /** Whether a failure that may pass uses up the last retry that counts. */
@@ -12,8 +12,8 @@ export interface BackOff {
 }
 
 /**
- * Seconds until the next try: exponential back-off with full jitter, as Celery's `retry_backoff` and `retry_jitter` have it. `chance`
- * is from 0 to 1. Never less than the failure asks for.
+ * Seconds until the next try: exponential back-off with full jitter, as Celery's `retry_backoff` and `retry_jitter` have it.
+ * `chance` is from 0 to 1. Never less than the failure asks for.
  */
 export const delaySeconds = (
   retries: number,

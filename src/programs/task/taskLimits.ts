@@ -5,7 +5,7 @@ export interface Limits {
   readonly soft: Duration.Duration
   readonly hard: Duration.Duration
 }
-/** Seconds; null where nothing is said. */
+/** In seconds; null when the source sets no limit. */
 interface Wanted {
   readonly soft: number | null
   readonly hard: number | null
@@ -16,12 +16,12 @@ const first = (own: number | null, ordered: number | null | undefined, setting: 
   return wanted <= 0 ? setting : Duration.seconds(wanted) // 0 is no limit of its own, as in Celery
 }
 
-/** What the message says, or what was ordered for its kind, or the settings. */
+/** The message's own limits win; then those set by `time_limit` over remote control; then the settings. */
 export const limitsOf = (
   message: Wanted,
   ordered: Wanted | undefined,
-  settings: { readonly TASK_SOFT_TIME_LIMIT: Duration.Duration; readonly TASK_TIME_LIMIT: Duration.Duration }
+  settings: { readonly softLimit: Duration.Duration; readonly hardLimit: Duration.Duration }
 ): Limits => ({
-  soft: first(message.soft, ordered?.soft, settings.TASK_SOFT_TIME_LIMIT),
-  hard: first(message.hard, ordered?.hard, settings.TASK_TIME_LIMIT)
+  soft: first(message.soft, ordered?.soft, settings.softLimit),
+  hard: first(message.hard, ordered?.hard, settings.hardLimit)
 })

@@ -1,49 +1,60 @@
 import { type Cause, Effect } from "effect"
 import { type Claimed, type Delivery, MAX_MESSAGE } from "../../services/TaskQueue.ts"
-import * as Text from "../../services/Text.ts"
-import { remains } from "../celery/canvas/remains.ts"
+import * as Text from "../../wire/Text.ts"
+import { placeInCanvas } from "../celery/canvas/placeInCanvas.ts"
 import type * as Message from "../celery/Message.ts"
 import * as TaskFailure from "../celery/TaskFailure.ts"
 import type { NextClaim } from "./Attempt.ts"
 import { BROKEN, bury, buryAndTell, defect, finish } from "./finish.ts"
 import { emitFailed, tellFailure, whose } from "./settle.ts"
+import type { TaskContext } from "./TaskContext.ts"
 
-/** Nobody can run it, and who waits for its id is told so; without an id it is put aside. */
+/** Fails a message that cannot be read: its client is told under its id; without an id it becomes a dead letter. */
 export const unreadable = Effect.fnUntraced(function* (
+  context: TaskContext,
   delivery: Claimed,
   problem: Message.Unreadable | Message.Undeliverable,
   next: NextClaim
 ) {
-  if (delivery.tooLarge !== undefined) return yield* tooLarge(delivery, delivery.tooLarge, problem)
-  if (problem._tag === "Unreadable") return yield* bury(delivery, "unreadable", problem.problem)
+  if (delivery.tooLarge !== undefined) return yield* tooLarge(context, delivery, delivery.tooLarge, problem)
+  if (problem._tag === "Unreadable") return yield* bury(context, delivery, "unreadable", problem.problem)
   yield* Effect.logWarning("message refused", { id: problem.id, error: Text.cut(problem.failure.message, 500) })
-  const ended = yield* remains(delivery.raw, problem.id)
-  yield* finish(delivery, yield* tellFailure(delivery, ended, problem.failure), next)
-  yield* emitFailed(problem.id, problem.failure)
+  const ended = yield* placeInCanvas(delivery.raw, problem.id)
+  yield* finish(context, delivery, tellFailure(context, delivery, ended, problem.failure), next)
+  yield* emitFailed(context, problem.id, problem.failure)
 })
 
-/** The claim has made it a dead letter already. What is left is to tell the client that waits for its id, where the id could be read. */
+/**
+ * The claim has made it a dead letter already. What is left is to tell the client that waits for its id, where the id could be
+ * read.
+ */
 const tooLarge = Effect.fnUntraced(function* (
+  context: TaskContext,
   delivery: Delivery,
   bytes: number,
   problem: Message.Unreadable | Message.Undeliverable
 ) {
   const failure = TaskFailure.decodeError(`message: ${bytes} bytes, at most ${MAX_MESSAGE} are read`)
-  if (problem._tag === "Unreadable") return yield* bury(delivery, "too large", failure.message)
-  const ended = yield* remains(delivery.raw, problem.id)
-  yield* buryAndTell(delivery, "too large", failure.message, tellFailure(delivery, ended, failure))
-  yield* emitFailed(problem.id, failure)
+  if (problem._tag === "Unreadable") return yield* bury(context, delivery, "too large", failure.message)
+  const ended = yield* placeInCanvas(delivery.raw, problem.id)
+  yield* buryAndTell(context, delivery, "too large", failure.message, () => tellFailure(context, delivery, ended, failure))
+  yield* emitFailed(context, problem.id, failure)
 })
 
-/** Nobody foresaw it, so that nothing can be relied on but the bytes of the message. `message` undefined: not even read. */
+/**
+ * Handles a defect while a message was handled: only the bytes of the message can be relied on. `message` is undefined if it was
+ * not even read.
+ */
 export const broken = Effect.fnUntraced(function* (
+  context: TaskContext,
   delivery: Delivery,
   message: Message.Message | undefined,
   cause: Cause.Cause<unknown>
 ) {
-  yield* Effect.logError("a message met a defect of this worker", cause)
-  if (message === undefined) return yield* bury(delivery, BROKEN, defect(cause))
+  yield* Effect.logError("a message hit a bug of this worker", cause)
+  if (message === undefined) return yield* bury(context, delivery, BROKEN, defect(cause))
   const failure = TaskFailure.internalError(defect(cause))
-  yield* buryAndTell(delivery, BROKEN, failure.message, tellFailure(delivery, yield* whose(message), failure))
-  yield* emitFailed(message.id, failure)
+  const steps = () => tellFailure(context, delivery, whose(context, message), failure)
+  yield* buryAndTell(context, delivery, BROKEN, failure.message, steps)
+  yield* emitFailed(context, message.id, failure)
 })

@@ -3,8 +3,8 @@ import { type Insisting, Vitals } from "../../services/Vitals.ts"
 import { explain } from "../explain.ts"
 
 /**
- * What Redis has answered stays as it is: there is something else under that key, or a document that is none. A follow-up goes where
- * a client says, which may be a queue that this worker has no right to.
+ * Failures that a repetition would not change: under that key is something else, or a document that cannot be read. A follow-up
+ * goes to a queue that the client names, to which this worker may have no right.
  */
 const isLasting = (error: object) => {
   const operation = Predicate.hasProperty(error, "operation") ? error.operation : undefined
@@ -18,11 +18,11 @@ const isLasting = (error: object) => {
  * Redis is asked again until it answers: nothing is acknowledged before its result is stored, and meanwhile we hold it. An answer
  * that will always be the same is a defect. A worker's vitals know what it waits for.
  */
-export const insist = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
-  insistOnAll(() => what, call)
+export const untilDone = <A, E extends { readonly _tag: string }, R>(what: string, call: Effect.Effect<A, E, R>) =>
+  allUntilDone(() => what, call)
 
 /** The same for several calls in a row, `what` being the one that is made now. */
-export const insistOnAll = <A, E extends { readonly _tag: string }, R>(
+export const allUntilDone = <A, E extends { readonly _tag: string }, R>(
   what: () => string,
   call: Effect.Effect<A, E, R>
 ): Effect.Effect<A, never, R> =>
@@ -64,7 +64,7 @@ const again = <A, E extends { readonly _tag: string }, R>(what: () => string, ca
 /** Runs the step and logs whatever is wrong with it, so that the steps after it do not depend on it. */
 export const tried = <E extends { readonly _tag: string }, R>(what: string, run: Effect.Effect<void, E, R>) =>
   Effect.catchCauseIf(
-    insist(what, run),
+    untilDone(what, run),
     (cause) => !Cause.hasInterrupts(cause),
     (cause) => Effect.logError(`cannot ${what}`, cause)
   )

@@ -1,6 +1,6 @@
-import { type Finding, note, ok } from "../services/Preconditions.ts"
+import { type Finding, note, ok } from "../../services/Preconditions.ts"
 
-/** Tasks with an ETA are this much early or late at most before somebody should look (seconds). */
+/** If the clocks differ by more than this, tasks with an ETA run visibly early or late, and an operator should act (seconds). */
 const SKEW_SECONDS = 5
 
 /** How this machine's clock stands to Redis's. */

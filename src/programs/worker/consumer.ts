@@ -4,23 +4,16 @@ import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
 import { Vitals } from "../../services/Vitals.ts"
-import type { Job } from "../pool/Pool.ts"
-import type { Self } from "../supervision/Supervisor.ts"
-import type { PutBack } from "../Task.ts"
-import { PACE, pausedBy, RUN, withheld } from "./obstacles.ts"
+import type { Job } from "../runtime/Pool.ts"
+import type { Self } from "../runtime/Supervisor.ts"
+import type { PutBack } from "../task/Task.ts"
+import type { Intake } from "../task/job.ts"
+import { PACE, pausedBy, RUN, blockedSince } from "../task/obstacles.ts"
 
 const FIRST_PAUSE = Duration.seconds(15)
 const LONGEST_PAUSE = Duration.minutes(5)
 /** A pause this long ago says nothing about the next one. */
 const FORGET = Duration.minutes(15)
-
-/** What the consumer lets the steps do that end tasks: each of them may claim the next message, as the consumer would now. */
-export interface Intake {
-  /** Closed by who asks for a pause, and opened by the consumer when it takes messages itself. */
-  isOpen: boolean
-  /** Such a step has found the queues empty, and nobody has looked since. */
-  foundNothing: boolean
-}
 
 export interface Options<R> {
   /** As many permits as messages may be held: concurrency times the prefetch multiplier. */
@@ -28,11 +21,11 @@ export interface Options<R> {
   readonly jobs: Queue.Queue<Job<R>>
   readonly jobOf: (delivery: Claimed) => Effect.Effect<Job<R>>
   readonly intake: Intake
-  /** Completes when no job is in hand. */
+  /** Completes when this worker has no job. */
   readonly idle: Effect.Effect<void>
   /** Reasons to take nothing for a while. */
   readonly pauses: Queue.Queue<PutBack>
-  /** Tells who listens to events that it has paused, and why; "" that it goes on. */
+  /** Publishes an event that the worker has paused, and why; "" when it goes on. */
   readonly told: (paused: string) => Effect.Effect<void>
   /** Completes when this worker has its lease and knows what is revoked: nothing is taken before. */
   readonly leased: Effect.Effect<void>
@@ -86,10 +79,10 @@ export const consumer =
        * The call that insists finds out when it can; the journal is asked here.
        */
       const untilTasksCanEnd = Effect.gen(function* () {
-        if (withheld(vitals, yield* Clock.currentTimeMillis) === "") return
+        if (blockedSince(vitals, yield* Clock.currentTimeMillis) === "") return
         yield* metrics.set("consuming", {}, 0)
         while (true) {
-          const why = withheld(vitals, yield* Clock.currentTimeMillis)
+          const why = blockedSince(vitals, yield* Clock.currentTimeMillis)
           if (why === "") break
           yield* self.doing(why)
           yield* Effect.sleep("1 second")
@@ -117,8 +110,8 @@ export const consumer =
         })
 
       /**
-       * A message that a worker died over begins when all others in hand have ended, and nothing is taken before it has ended too:
-       * should it end this worker, no other message is in its company.
+       * Runs a suspect message, over which a worker has died, alone: it starts when all other jobs have ended, and no message is
+       * claimed before it has ended. If it ends this worker too, no other message is suspected.
        */
       const runAlone = Effect.fnUntraced(function* (
         claimed: Claimed,

@@ -3,38 +3,16 @@ import { Endpoints } from "../../services/Endpoints.ts"
 import { Journal, states } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { PRIORITIES, QueueInspector } from "../../services/QueueInspector.ts"
-import * as Settings from "../../services/Settings.ts"
+import { Catalogue } from "../../services/Catalogue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import { isDown } from "../generation/gate.ts"
-import { pausedBy } from "./obstacles.ts"
-
-/** A worker that proves nothing for this long is not healthy (milliseconds). */
-const SILENCE = 30_000
-
-/** Why this worker cannot be said to consume; "" when it does. */
-export const trouble = (vitals: Vitals["Service"], startedAt: number, now: number): string => {
-  const paused = pausedBy(vitals, now)
-  if (paused !== "") return `paused: ${paused}`
-  // A worker that a wrong password keeps out must not pass for started, or a rolling restart would replace the next one too.
-  if (vitals.lastBeat === 0)
-    return vitals.leaseTrouble === "" ? "starting: waiting for the broker's first answer" : vitals.leaseTrouble
-  if (now - vitals.lastBeat > SILENCE) {
-    const why = vitals.leaseTrouble === "" ? "the next beat is still on its way" : vitals.leaseTrouble
-    return `no lease for ${Math.round((now - vitals.lastBeat) / 1000)} s: ${why}`
-  }
-  if (vitals.notReady !== "") return `not ready: ${vitals.notReady}`
-  for (const [need, { since, why }] of vitals.silent)
-    if (now - since > SILENCE) return `the ${need} has not answered for ${Math.round((now - since) / 1000)} s: ${why}`
-  if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
-    return "has not looked at the queue for 30 s though a slot is free"
-  return ""
-}
+import { isDown } from "../generation/purchase/submitLimits.ts"
+import { trouble } from "./health.ts"
 
 /** A scrape waits no longer than this for the broker. */
 const PATIENCE = "1 second"
 
-/** What the broker knows: the same for every worker that asks, so a rule takes the maximum. */
+/** Gauges from the broker. Every worker reports the same values, so alert rules take the maximum. */
 const fromBroker = Effect.gen(function* () {
   const inspector = yield* QueueInspector
   const metrics = yield* Metrics
@@ -62,8 +40,8 @@ const fromBroker = Effect.gen(function* () {
   yield* metrics.set("fal_in_flight", {}, yield* journal.inFlight)
   const endpoints = yield* Endpoints
   const closed = new Set((yield* endpoints.closed).map(({ endpoint }) => endpoint))
-  const { FAL_EDIT_MODEL, FAL_MODEL } = yield* Settings.of("FAL_MODEL", "FAL_EDIT_MODEL").pipe(Effect.orDie)
-  for (const endpoint of [FAL_MODEL, FAL_EDIT_MODEL])
+  const catalogue = yield* Catalogue
+  for (const endpoint of Object.values(catalogue.endpoints))
     yield* metrics.set("fal_endpoint_closed", { endpoint }, closed.has(endpoint) ? 1 : 0)
   yield* metrics.set("fal_circuit_open", {}, (yield* isDown) ? 1 : 0)
 })

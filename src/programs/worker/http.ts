@@ -3,10 +3,11 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Metrics } from "../../services/Metrics.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import { refresh, trouble } from "./gauges.ts"
-import { closed } from "./obstacles.ts"
-import * as Tree from "../supervision/Tree.ts"
-import type { Self } from "../supervision/Supervisor.ts"
+import { refresh } from "./gauges.ts"
+import { trouble } from "./health.ts"
+import { closed } from "../task/obstacles.ts"
+import * as Tree from "../runtime/Tree.ts"
+import type { Self } from "../runtime/Supervisor.ts"
 
 /** `/metrics` for Prometheus, `/health` for `health --self`, `/tree` for `health --tree`. */
 const routes = (root: () => Tree.Node) =>

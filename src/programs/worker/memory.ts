@@ -13,8 +13,8 @@ export class MemoryExceeded extends Schema.TaggedError<MemoryExceeded>()("Memory
 }
 
 /**
- * Celery replaces a child process that has grown too large. Our children are fibers of one process, and the end of one frees
- * nothing of what has leaked: so the process ends, in order, and whoever started it starts the next.
+ * Ends the process in order when it uses more memory than WORKER_MAX_MEMORY_PER_CHILD, for its supervisor to start it again.
+ * Celery replaces one child process; our children are fibers of one process, and ending one frees nothing that has leaked.
  */
 export const makeMemoryLimit = Effect.gen(function* () {
   const { WORKER_MAX_MEMORY_PER_CHILD: limit } = yield* Settings.of("WORKER_MAX_MEMORY_PER_CHILD")
@@ -24,23 +24,24 @@ export const makeMemoryLimit = Effect.gen(function* () {
   let tooTight = false
 
   /** Asked at the end of each task: whether no other may follow it. */
-  const passed = Effect.gen(function* () {
-    if (Option.isNone(limit) || tooTight) return false
-    const used = yield* memory
-    const first = !judged
-    judged = true
-    if (used <= limit.value) return false
-    if (first) {
-      // The next process would be there at its first task too, and the one after it.
-      tooTight = true
-      yield* Effect.logWarning("WORKER_MAX_MEMORY_PER_CHILD is less than this program needs: it is not kept to", {
-        usedKiB: used,
-        limitKiB: limit.value
-      })
-      return false
-    }
-    yield* Deferred.fail(exceeded, new MemoryExceeded({ used, limit: limit.value }))
-    return true
-  })
-  return { exceeded, passed }
+  const judge = (limit: number) =>
+    Effect.gen(function* () {
+      if (tooTight) return false
+      const used = yield* memory
+      const first = !judged
+      judged = true
+      if (used <= limit) return false
+      if (first) {
+        // The next process would be there at its first task too, and the one after it.
+        tooTight = true
+        yield* Effect.logWarning("WORKER_MAX_MEMORY_PER_CHILD is less than the worker needs at rest: the limit is ignored", {
+          usedKiB: used,
+          limitKiB: limit
+        })
+        return false
+      }
+      yield* Deferred.fail(exceeded, new MemoryExceeded({ used, limit }))
+      return true
+    })
+  return { exceeded, passed: Option.match(limit, { onNone: () => Effect.succeed(false), onSome: judge }) }
 })

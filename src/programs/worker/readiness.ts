@@ -5,19 +5,19 @@ import { type Finding, Preconditions } from "../../services/Preconditions.ts"
 import { QueueInspector } from "../../services/QueueInspector.ts"
 import { ResultStore } from "../../services/ResultStore.ts"
 import { Vitals } from "../../services/Vitals.ts"
-import { clockFinding } from "../clock.ts"
+import { clockFinding } from "./clockSkew.ts"
 import { explain } from "../explain.ts"
-import type { Self } from "../supervision/Supervisor.ts"
+import type { Self } from "../runtime/Supervisor.ts"
 
-/** What has not answered by then counts as away; each layer has a shorter limit of its own. */
+/** A dependency that has not answered by then counts as away. Each layer has a shorter limit of its own. */
 const PATIENCE = "6 seconds"
 /** How often it is asked until all has answered, until nothing is wrong any more, and from then on. */
 const AT_START = "1 second"
 const WHILE_WRONG = "5 seconds"
 const LATER = "10 seconds"
-/** What is still missing is said again after so long (milliseconds). */
+/** A dependency that is still missing is logged again after this time (milliseconds). */
 const REMIND = 60_000
-/** A trouble is news when it has lasted so long: what is being restarted is back by then (milliseconds). */
+/** An outage is logged only when it has lasted this long: a server that is restarted is back by then (milliseconds). */
 const BRIEF = 3000
 
 /**
@@ -87,7 +87,7 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
       yield* self.doing("asking all that a task needs")
       const missing = yield* askAll(questions.atStart)
       const wrong = missing.size === 0 ? yield* findings : []
-      // What the broker says, the journal beside it says again.
+      // If the broker does not answer, neither does the journal, which is on the same server: one line is enough.
       if (missing.has("broker")) missing.delete("journal")
       const whys = [...missing.values(), ...wrong.map(({ says, what }) => `${what}: ${says}`)]
       vitals.notReady = whys.join("; ")
@@ -101,7 +101,9 @@ export const readiness = (ready: Latch.Latch, announce: Effect.Effect<void>) => 
       yield* self.doing(`not ready: ${vitals.notReady}`)
       const news = vitals.notReady !== said && now - saidAt >= BRIEF
       if ((news && now - missingSince >= BRIEF) || now - saidAt >= REMIND) {
-        yield* Effect.logWarning("not ready: no task is taken until all has answered", { missing: vitals.notReady })
+        yield* Effect.logWarning("not ready: no task is claimed until every dependency has answered", {
+          missing: vitals.notReady
+        })
         said = vitals.notReady
         saidAt = now
       }

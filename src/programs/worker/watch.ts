@@ -1,9 +1,9 @@
 import { Clock, Effect } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
 import { Vitals } from "../../services/Vitals.ts"
-import { tryAgain } from "../generation/library.ts"
-import type { Self } from "../supervision/Supervisor.ts"
-import { forgetOld, withoutWork } from "./obstacles.ts"
+import { tryAgain } from "../generation/tasks/libraryCircuit.ts"
+import type { Self } from "../runtime/Supervisor.ts"
+import { forgetOld, withoutWork } from "../task/obstacles.ts"
 
 const isCalm = ({ insisting, journalAway, library, obstacles }: Vitals["Service"]) =>
   obstacles.size === 0 && insisting.size === 0 && journalAway === undefined && library.closed === ""
@@ -26,9 +26,9 @@ export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self
       const why = withoutWork(vitals, now)
       if (why !== said) {
         yield* why === ""
-          ? Effect.logInfo("there is work again")
+          ? Effect.logInfo("tasks can run again")
           : Effect.andThen(
-              Effect.logError("no task can go well for now: tasks are parked until it can", { why }),
+              Effect.logError("tasks can only wait now: no further task is claimed for a while", { why }),
               metrics.count("pauses_total", { reason: "closed" })
             )
         if (vitals.paused === "") yield* metrics.set("consuming", {}, why === "" ? 1 : 0)

@@ -4,26 +4,26 @@ import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as Events from "../events/Events.ts"
-import { makeGossip } from "../events/gossip.ts"
-import * as Lamport from "../events/Lamport.ts"
-import * as Autoscaler from "../pool/Autoscaler.ts"
-import * as Pool from "../pool/Pool.ts"
+import * as Events from "../control/Events.ts"
+import { makeGossip } from "../control/gossip.ts"
+import * as Lamport from "../control/Lamport.ts"
+import * as Autoscaler from "../runtime/Autoscaler.ts"
+import * as Pool from "../runtime/Pool.ts"
 import { makeRegistry } from "../registry.ts"
-import { makeDesk } from "../remote/makeDesk.ts"
-import { remoteControl } from "../remote/remoteControl.ts"
-import * as Supervisor from "../supervision/Supervisor.ts"
-import * as Tree from "../supervision/Tree.ts"
-import type { Program, PutBack } from "../Task.ts"
+import { makeControlledWorker } from "../control/makeControlledWorker.ts"
+import { remoteControl } from "../control/remoteControl.ts"
+import * as Supervisor from "../runtime/Supervisor.ts"
+import * as Tree from "../runtime/Tree.ts"
+import type { Program, PutBack } from "../task/Task.ts"
 import { VERSION } from "../version.ts"
-import { consumer, type Intake } from "./consumer.ts"
+import type { Intake } from "../task/job.ts"
+import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
-import { makeJobs } from "./job.ts"
+import { makeJobs } from "../task/job.ts"
 import { makeMemoryLimit } from "./memory.ts"
-import { Outside, Policy } from "./Outside.ts"
-import type { Needs } from "./perform.ts"
 import { readiness } from "./readiness.ts"
-import { leaseKeeper, type NameTaken, scheduler } from "./upkeep.ts"
+import { leaseKeeper, type NameTaken } from "./leaseKeeper.ts"
+import { scheduler } from "./scheduler.ts"
 import { watch } from "./watch.ts"
 
 /**
@@ -55,7 +55,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const pauses = yield* Queue.sliding<PutBack>(1)
   const lamport = Lamport.make()
   const events = yield* Events.make(lamport)
-  const jobs = yield* Queue.unbounded<Pool.Job<Needs<R>>>()
+  const jobs = yield* Queue.unbounded<Pool.Job<R>>()
   const size = { max: settings.WORKER_CONCURRENCY, min: settings.WORKER_CONCURRENCY }
   const range = Option.getOrElse(settings.WORKER_AUTOSCALE, () => size)
   const slots = yield* Semaphore.make(range.max * settings.WORKER_PREFETCH_MULTIPLIER)
@@ -68,7 +68,8 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     })
   // With no more messages than children none of them waits. One that does takes its turn in the mailbox.
   const waits = settings.WORKER_PREFETCH_MULTIPLIER > 1 || Option.isSome(settings.WORKER_AUTOSCALE)
-  const { held, idle, jobOf } = yield* makeJobs({ programs: registry, slots, jobs, intake, waits, mustEnd: memory.passed })
+  const hooks = { pause, emit: events.emit }
+  const { held, idle, jobOf } = yield* makeJobs({ programs: registry, slots, jobs, intake, waits, hooks, mustEnd: memory.passed })
 
   const told = (reason: string) => Effect.ignore(events.tell(reason === "" ? "worker-resumed" : "worker-paused", { reason }))
   const { actor, supervisor } = Supervisor
@@ -81,7 +82,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
       grace: patience(settings.SHUTDOWN_GRACE),
       hurry
     },
-    yield* Queue.unbounded<Supervisor.Child<Needs<R>>>()
+    yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
   )
   const resize = Effect.fnUntraced(function* (by: number) {
     yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
@@ -92,7 +93,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const scaler = Option.isSome(settings.WORKER_AUTOSCALE)
     ? yield* Autoscaler.make({ range, size: pool.size, held, resize, admit })
     : undefined
-  const desk = yield* makeDesk({
+  const desk = yield* makeControlledWorker({
     events,
     lamport,
     gossip: yield* makeGossip(events, lamport),
@@ -145,11 +146,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     Deferred.await(memory.exceeded),
     whenAsked(sayAll),
     asked
-  ]).pipe(
-    Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))),
-    Effect.provideService(Outside, { pause, emit: events.emit }),
-    Effect.provide(Policy.layer)
-  )
+  ]).pipe(Effect.ensuring(Effect.andThen(Pool.drain(jobs), Effect.ignore(lease.resign))))
 })
 
 /** The worker with our own tasks. */

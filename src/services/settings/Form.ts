@@ -5,7 +5,7 @@ export interface Form<A> {
   readonly read: (text: string) => Result.Result<A, string>
   /** The text is not shown when it is wrong. */
   readonly secret: boolean
-  /** What may be a mistake though it can be read; shown in the log of a start. */
+  /** Warnings about a text that can be read and may still be a mistake; shown in the log of a start. */
   readonly doubts?: (text: string) => ReadonlyArray<string>
 }
 
@@ -38,7 +38,7 @@ export const seconds = (minimum: number, maximum: number): Form<Duration.Duratio
     return value >= minimum && value <= maximum ? Duration.seconds(value) : undefined
   })
 
-/** One of these words, in capitals or not. */
+/** One of these words, in any case. */
 export const oneOf = <V>(values: Readonly<Record<string, V>>): Form<V> =>
   form(`one of ${Object.keys(values).join(", ")}`, (text) => {
     const word = text.toLowerCase()
@@ -64,7 +64,7 @@ export const matching = (pattern: RegExp, expected: string): Form<string> =>
 
 export const anything: Form<string> = { secret: false, read: Result.succeed }
 
-/** What `read` makes of the text; `undefined` where it is not `expected`. */
+/** The value that `read` makes of the text; `undefined` where the text is not `expected`. */
 export const custom: <A>(expected: string, read: (text: string) => A | undefined) => Form<A> = form
 
 export const secret = <A>(

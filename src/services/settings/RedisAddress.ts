@@ -93,7 +93,7 @@ const databaseOf = (text: string, where: string): Result.Result<number, string> 
 
 const nodesOf = (hosts: ReadonlyArray<string>, port: number): Result.Result<ReadonlyArray<Node>, string> => {
   const nodes = hosts.map(hostAndPort)
-  // What is shown of a wrong one would be a piece of the password where its / was not escaped.
+  // The wrong port is not shown: if the password has an unescaped slash, it is a piece of the password.
   if (nodes.includes(undefined)) return wrong(`has a host or a port that is none (${ESCAPES}; an IPv6 address as [::1])`)
   return Result.succeed(nodes.map((node) => ({ host: node?.host || "127.0.0.1", port: node?.port ?? port })))
 }
@@ -152,7 +152,7 @@ export const parse = (url: string): Result.Result<RedisAddress, string> => {
   })
 }
 
-/** What can be read and may still be a mistake. */
+/** Warnings about a URL that can be read and may still be a mistake. */
 export const doubts = (url: string): ReadonlyArray<string> =>
   Result.match(split(url.split(";")[0] ?? ""), {
     onFailure: () => [],

@@ -1,6 +1,7 @@
 import { Option, Redacted, Result, Schema } from "effect"
 import * as DatabaseAddress from "./DatabaseAddress.ts"
 import * as Form from "./Form.ts"
+import * as MediaAddress from "./MediaAddress.ts"
 import * as RedisAddress from "./RedisAddress.ts"
 
 /** As many children as a pool may have. */
@@ -32,10 +33,20 @@ export const falKey = Form.secret(
   (text) => (/^[^:]+:[^:]+$/.test(text) ? [] : ["is not of the form key_id:key_secret: is it whole?"])
 )
 export const falModel = Form.matching(/^(\d+-[a-z\d-]+|[\w.-]+(\/[\w.-]+)+)$/i, "a model of fal's, such as fal-ai/flux/dev")
-export const baseUrl = Form.custom("http:// or https:// with a host, without a user, a query or a #", (text) => {
+const PLAIN_URL = "http:// or https:// with a host, without a user, a query or a #"
+const plainUrl = (text: string) => {
   const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null
   return url !== null && url.username === "" && url.password === "" && !/[?#\s]/.test(text) ? text.replace(/\/+$/, "") : undefined
+}
+export const baseUrl = Form.custom(PLAIN_URL, plainUrl)
+/** Not shown when it is wrong: it may hold a password then. */
+export const mediaUrl = Form.secret((text) => {
+  const url = plainUrl(text)
+  return url === undefined ? Result.fail(`expects ${PLAIN_URL}`) : Result.succeed(url)
 })
+
+/** Not shown when it is wrong: somebody may have put a bucket's key into it. */
+export const mediaStore = Form.secret(MediaAddress.parse)
 
 /** Names that hold something else beside the queues. */
 const TAKEN = /^(unacked(_index|_mutex)?|_kombu\.binding\..*|model-generator\..*|celery-task-meta-.*)$/

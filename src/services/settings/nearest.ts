@@ -24,7 +24,7 @@ const distance = (one: string, other: string): number => {
 
 /** Names that begin so are ours alone; `REDIS_`, `DATABASE_` and `LOG_` are also other programs'. */
 const OURS = /^(WORKER|TASK|FAL|BROKER|RESULT|METRICS|WATCHDOG|SHUTDOWN|VISIBILITY)_/
-/** What Docker and Kubernetes tell of services that happen to be called `worker` or `metrics`. */
+/** Variables that Docker and Kubernetes set for a service that is called `worker` or `metrics`. */
 const SERVICE = /_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|PORT|NAME|ENV_\w+)$/
 
 /** The name that one who wrote `given` most likely meant; nothing when it is a known one, or none of ours at all. */
@@ -35,7 +35,7 @@ export const nearest = (given: string, known: ReadonlyArray<string>): string | u
   const exact = known.find((name) => name === plain || name === bare)
   if (exact !== undefined) return exact
   const ours = OURS.test(plain) && !SERVICE.test(plain)
-  // One that is cut short is nearer than any.
+  // A name that was cut short is nearer than any other.
   const off = (name: string) => (name.startsWith(`${plain}_`) ? 0 : distance(plain, name))
   const scored = known.map((name) => ({ name, off: off(name) })).toSorted((one, other) => one.off - other.off)
   const best = scored[0]

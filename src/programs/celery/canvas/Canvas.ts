@@ -1,23 +1,26 @@
 import { Option, Result, type Schema } from "effect"
-import type { ChordPart, ResultTuple } from "../../services/ResultStore.ts"
-import { derivedId } from "../derivedId.ts"
-import { budget } from "./canvas/budget.ts"
-import { apply, applyUnread, type FollowUp, nothing, orCannot, together } from "./canvas/apply.ts"
-import { callbackFailure, dependencyFailure, gathered } from "./canvas/chord.ts"
-import type { Origin, Sender } from "./canvas/publish.ts"
-import * as Signature from "./canvas/Signature.ts"
-import { errbacksOf, type Part, type Stranded, stranded } from "./canvas/stranded.ts"
-import type { Message } from "./Message.ts"
-import type { Whose } from "./Reply.ts"
-import type { TaskFailure } from "./TaskFailure.ts"
+import type { ChordPart, ResultTuple } from "../../../services/ResultStore.ts"
+import { derivedId } from "../../../wire/derivedId.ts"
+import { budget } from "./budget.ts"
+import { apply, applyUnread, type FollowUp, nothing, orCannot, together } from "./apply.ts"
+import { callbackFailure, dependencyFailure, gathered } from "./chord.ts"
+import type { Origin, Sender } from "./publish.ts"
+import * as Signature from "./Signature.ts"
+import { errbacksOf, type Part, type NeverRun, neverRun } from "./neverRun.ts"
+import type { Message } from "../Message.ts"
+import type { Whose } from "../Reply.ts"
+import type { TaskFailure } from "../TaskFailure.ts"
 
-export type { FollowUp, Part, Stranded }
+export type { FollowUp, Part, NeverRun }
 export type { Origin as Sender }
 
-/** What a task's end needs to know of its message. */
+/** The parts of a message that are needed when its task has ended. */
 export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed" | "digest"> & Whose
 
-/** Who sends what follows a task. Its ids are made from the task's own, so that a second delivery sends the same. */
+/**
+ * The sender of the tasks that follow a task. Their ids are derived from the task's own, so a second delivery sends the same
+ * ones.
+ */
 export const senderOf = (ended: Ended, queue: string, name: string, now: number): Origin => ({
   seed: ended.id,
   replyTo: ended.replyTo ?? derivedId(ended.id, "reply"),
@@ -37,7 +40,7 @@ const group = (tasks: ReadonlyArray<Signature.Signature>): Signature.Group => ({
   immutable: false
 })
 
-/** Several calls as one new group; those that cannot be read are told so one by one. */
+/** Several calls as one new group. Each call that cannot be read fails on its own. */
 const asGroup = (
   sender: Sender,
   signatures: ReadonlyArray<unknown>,
@@ -60,7 +63,7 @@ export const isAlone = ({ embed, group }: Pick<Ended, "embed" | "group">): boole
   !isPresent(embed.callbacks) && !isPresent(embed.chain) && (group === null || (embed.chord ?? null) === null)
 const isPresent = (list: ReadonlyArray<unknown> | null | undefined) => (list?.length ?? 0) > 0
 
-/** What a finished task sets off: its `link` callbacks, then the next link of its chain (celery-wire 4.5, 4.6). */
+/** The tasks that follow a success: the `link` callbacks, then the next task of the chain. */
 export const afterSuccess = (ended: Ended, value: Schema.Json, origin: Origin): FollowUp =>
   orCannot(origin, [...(ended.embed.callbacks ?? []), ...restInOrder(ended)], "what was to come next", (sender) =>
     afterwards(ended, value, sender)
@@ -87,17 +90,17 @@ const afterwards = (ended: Ended, value: Schema.Json, sender: Sender): FollowUp 
 }
 
 const restInOrder = (ended: Ended) => (ended.embed.chain ?? []).toReversed()
-/** The rest of a chain, in its order: when a link fails, each of them has failed the same way (celery-wire 4.5). */
-export const restOfChain = (ended: Ended): ReadonlyArray<Stranded> =>
-  restInOrder(ended).flatMap((signature) => stranded(signature))
+/** The remaining tasks of a chain, in order: when one fails, all of them fail with it. */
+export const restOfChain = (ended: Ended): ReadonlyArray<NeverRun> =>
+  restInOrder(ended).flatMap((signature) => neverRun(signature))
 
 /** All that was to follow a task that ends well. */
-export const followers = (ended: Ended): ReadonlyArray<Stranded> => [
-  ...(ended.embed.callbacks ?? []).flatMap((signature) => stranded(signature)),
+export const followers = (ended: Ended): ReadonlyArray<NeverRun> => [
+  ...(ended.embed.callbacks ?? []).flatMap((signature) => neverRun(signature)),
   ...restOfChain(ended)
 ]
 
-/** Calls of the errbacks of a task that failed, all of the kind that gets its id (celery-wire 4.6). */
+/** Calls of the errbacks of a task that failed, all of the kind that gets its id. */
 export const afterFailure = (
   failed: { readonly id: string; readonly rootId: string; readonly errbacks: ReadonlyArray<unknown> },
   origin: Origin
@@ -111,17 +114,17 @@ export const afterFailure = (
         (sender) => asGroup(sender, failed.errbacks, [failed.id], { parent_id: failed.id, root_id: failed.rootId }, "errbacks")
       )
 
-/** What follows when the last part of a chord is in. */
+/** What happens when the last part of a chord has ended. */
 export type ChordEnd =
   | { readonly _tag: "Body"; readonly next: FollowUp }
   | {
       readonly _tag: "Failed"
       readonly failure: TaskFailure
-      readonly stranded: ReadonlyArray<Stranded>
+      readonly neverRun: ReadonlyArray<NeverRun>
       readonly next: FollowUp
     }
 
-/** The body with the results, or the ChordError for everyone who waits for it (celery-wire 4.7). */
+/** The body with the results, or the ChordError for everyone who waits for it. */
 export const afterChord = (
   chord: { readonly group: string; readonly body: unknown },
   parts: ReadonlyArray<ChordPart>,
@@ -133,7 +136,7 @@ export const afterChord = (
     onNone: () =>
       Result.flatMap(Signature.read(chord.body), (body) =>
         Result.try({
-          // The seed is the chord's: whoever finishes it last, the body is the same.
+          // The seed is the chord's own, so the body gets the same ids whichever task ends last.
           try: () => apply({ ...origin, seed: chord.group, spend: budget() }, body, [gathered(parts, shape)], {}, "body"),
           catch: (error) => (error instanceof Error ? error.message : String(error))
         })
@@ -143,7 +146,7 @@ export const afterChord = (
   return {
     _tag: "Failed",
     failure: made.failure,
-    stranded: stranded(chord.body),
+    neverRun: neverRun(chord.body),
     next: together(errbacksOf(chord.body).map((one) => afterFailure({ ...one, rootId: one.id }, origin)))
   }
 }

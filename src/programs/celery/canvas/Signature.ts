@@ -1,41 +1,41 @@
 import { Result, Schema } from "effect"
-import * as PythonJson from "../../../services/PythonJson.ts"
-import * as Text from "../../../services/Text.ts"
+import * as PythonJson from "../../../wire/PythonJson.ts"
+import { nullish } from "../../../wire/nullish.ts"
+import * as Text from "../../../wire/Text.ts"
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Properties = Schema.Record(Schema.String, Schema.Unknown)
 const List = Schema.Union([Schema.Array(Properties), Properties])
-/** kombu sends a datetime as `{"__type__": "datetime", ...}` since 5.3, before that as its text (celery-wire 1.6). */
+/** kombu sends a datetime as `{"__type__": "datetime", ...}` since 5.3, before that as its text. */
 const Time = Schema.Union([Schema.String, Properties])
 
 /** The options this worker acts on; all others travel on untouched. */
 const Known = Schema.Struct({
-  task_id: maybe(Schema.String),
-  reply_to: maybe(Schema.String),
-  root_id: maybe(Schema.String),
-  parent_id: maybe(Schema.String),
-  group_id: maybe(Schema.String),
-  group_index: maybe(Schema.Int),
-  queue: maybe(Schema.String),
-  exchange: maybe(Schema.String),
-  routing_key: maybe(Schema.String),
-  compression: maybe(Schema.String),
-  priority: maybe(Schema.Int),
-  countdown: maybe(Schema.Finite),
-  eta: maybe(Time),
-  expires: maybe(Schema.Union([Schema.Finite, Time])),
-  time_limit: maybe(Schema.Finite),
-  soft_time_limit: maybe(Schema.Finite),
-  retries: maybe(Schema.Natural),
-  shadow: maybe(Schema.String),
-  ignore_result: maybe(Schema.Boolean),
-  replaced_task_nesting: maybe(Schema.Natural),
-  headers: maybe(Properties),
-  stamped_headers: maybe(Schema.Array(Schema.String)),
-  link: maybe(List),
-  link_error: maybe(List),
-  chain: maybe(Schema.Array(Properties)),
-  chord: maybe(Properties)
+  task_id: nullish(Schema.String),
+  reply_to: nullish(Schema.String),
+  root_id: nullish(Schema.String),
+  parent_id: nullish(Schema.String),
+  group_id: nullish(Schema.String),
+  group_index: nullish(Schema.Int),
+  queue: nullish(Schema.String),
+  exchange: nullish(Schema.String),
+  routing_key: nullish(Schema.String),
+  compression: nullish(Schema.String),
+  priority: nullish(Schema.Int),
+  countdown: nullish(Schema.Finite),
+  eta: nullish(Time),
+  expires: nullish(Schema.Union([Schema.Finite, Time])),
+  time_limit: nullish(Schema.Finite),
+  soft_time_limit: nullish(Schema.Finite),
+  retries: nullish(Schema.Natural),
+  shadow: nullish(Schema.String),
+  ignore_result: nullish(Schema.Boolean),
+  replaced_task_nesting: nullish(Schema.Natural),
+  headers: nullish(Properties),
+  stamped_headers: nullish(Schema.Array(Schema.String)),
+  link: nullish(List),
+  link_error: nullish(List),
+  chain: nullish(Schema.Array(Properties)),
+  chord: nullish(Properties)
 })
 export type Known = typeof Known.Type
 export const known: ReadonlyArray<string> = Object.keys(Known.fields)
@@ -65,21 +65,21 @@ export interface Chord extends Common {
   readonly header: ReadonlyArray<Signature>
   readonly body: Signature
 }
-/** A call to be made later, with everything inside it understood (celery-wire 1.4). */
+/** A call to be made later, with everything inside it understood. */
 export type Signature = Call | Group | Chain | Chord
 
 const Wire = Schema.Struct({
   task: Schema.NonEmptyString,
-  args: maybe(Schema.Array(Schema.Unknown)),
-  kwargs: maybe(Properties),
-  options: maybe(Properties),
-  subtask_type: maybe(Schema.String),
-  immutable: maybe(Schema.Boolean)
+  args: nullish(Schema.Array(Schema.Unknown)),
+  kwargs: nullish(Properties),
+  options: nullish(Properties),
+  subtask_type: nullish(Schema.String),
+  immutable: nullish(Schema.Boolean)
 })
 const decodeWire = Schema.decodeUnknownResult(Wire)
 const problem = (error: { readonly message: string }) => Text.line(error.message, 300)
 
-/** What is inside an option, as the signatures of a chain, stays as it came. */
+/** The content of an option, such as the signatures of a chain, stays as it came. */
 const counted = (options: Options) =>
   Object.fromEntries(
     Object.entries(options).map(([name, value]) => [name, value instanceof PythonJson.Float ? value.value : value])

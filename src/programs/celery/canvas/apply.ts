@@ -1,16 +1,17 @@
 import { Result, type Schema } from "effect"
 import type { ResultTuple } from "../../../services/ResultStore.ts"
 import type { Outgoing } from "../../../services/Publisher.ts"
-import { derivedId } from "../../derivedId.ts"
+import { derivedId } from "../../../wire/derivedId.ts"
 import * as Reply from "../Reply.ts"
-import { freeze, prepare, text, withArgs } from "./freeze.ts"
+import { freeze, prepare, withArgs } from "./freeze.ts"
 import { budget } from "./budget.ts"
 import { type Origin, publish, type Sender } from "./publish.ts"
 import * as Options from "./options.ts"
 import * as Signature from "./Signature.ts"
-import { type Part, stranded } from "./stranded.ts"
+import { type Part, neverRun } from "./neverRun.ts"
+import * as Text from "../../../wire/Text.ts"
 
-/** What is to be done because a task has ended. */
+/** The messages and failures that follow from the end of a task. */
 export interface FollowUp {
   readonly messages: ReadonlyArray<Outgoing>
   /** Result tuples of what was sent. */
@@ -18,7 +19,7 @@ export interface FollowUp {
   /** To be known before the messages are sent. */
   readonly sizes: ReadonlyArray<{ readonly group: string; readonly size: number }>
   readonly groups: ReadonlyArray<ResultTuple>
-  /** Tasks that were to follow and cannot: who waits for them is told why. */
+  /** Tasks that should follow and cannot run: their clients get a failure with the reason. */
   readonly impossible: ReadonlyArray<{ readonly task: Part; readonly why: string }>
 }
 
@@ -35,7 +36,7 @@ const present = (options: Signature.Options) =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null && value !== undefined))
 const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-/** Celery's `apply_async` of a signature: `args` go before its own, `options` over its own (celery-wire 4.6). */
+/** Celery's `apply_async` of a signature: `args` go before its own, `options` over its own. */
 export const apply = (
   sender: Sender,
   signature: Signature.Signature,
@@ -46,7 +47,7 @@ export const apply = (
   switch (signature.kind) {
     case "task": {
       const merged = Options.merge(signature.options, present(options))
-      const id = text(merged["task_id"]) ?? derivedId(sender.seed, path)
+      const id = Text.nonEmptyOf(merged["task_id"]) ?? derivedId(sender.seed, path)
       const message = publish(sender, signature, withArgs(signature, args).args, merged, id)
       if (Result.isFailure(message))
         return cannot(sender, Signature.written({ ...signature, options: merged }), message.failure, path)
@@ -70,10 +71,10 @@ export const apply = (
         ...options
       }
       const place = {
-        id: text(task_id) ?? null,
-        group: text(group_id) ?? null,
+        id: Text.nonEmptyOf(task_id) ?? null,
+        group: Text.nonEmptyOf(group_id) ?? null,
         chord,
-        root: text(root_id) ?? null,
+        root: Text.nonEmptyOf(root_id) ?? null,
         index: typeof group_index === "number" ? group_index : null
       }
       const { steps } = prepare(sender, signature.tasks, withArgs(signature, args).args, place, link_error, path)
@@ -99,15 +100,16 @@ const applyGroup = (
 ): FollowUp => {
   const { chain, chord, group_index: _, link: __, link_error: ___, task_id, ...rest } = Options.merge(group.options, options)
   if (list(chain).length > 0) {
-    // A producer upgrades a group with something after it to a chord. For one that does not, each member would run the rest.
+    // A producer turns a group that is followed by something into a chord. If it did not, each member would run the rest of the
+    // chain.
     const body = Signature.read(list(chain).at(-1))
     if (Result.isFailure(body)) return cannot(sender, list(chain).at(-1), body.failure, `${path} rest`)
     const upgraded: Signature.Chord = { ...group, kind: "chord", header: group.tasks, body: body.success, options: { task_id } }
     return applyChord(sender, upgraded, args, { ...rest, chain: list(chain).slice(0, -1) }, path)
   }
   if (group.tasks.length === 0) return nothing
-  const id = text(task_id) ?? derivedId(sender.seed, path)
-  const root = text(rest["root_id"]) ?? null
+  const id = Text.nonEmptyOf(task_id) ?? derivedId(sender.seed, path)
+  const root = Text.nonEmptyOf(rest["root_id"]) ?? null
   const members = Signature.flat(group.tasks).map((task, index) =>
     freeze(sender, task, { group: id, root, index }, `${path}.${index}`)
   )
@@ -135,11 +137,11 @@ const applyChord = (
   path: string
 ): FollowUp => {
   const merged = { ...chord.options, ...options }
-  const id = text(chord.options["task_id"]) ?? derivedId(sender.seed, `${path}.header`)
+  const id = Text.nonEmptyOf(chord.options["task_id"]) ?? derivedId(sender.seed, `${path}.header`)
   const shared = Options.without(merged, "task_id")
   const unfrozen = { ...chord.body, options: { ...Options.merge(chord.body.options, options), ...shared } }
-  const root = text(unfrozen.options["root_id"]) ?? null
-  const body = freeze(sender, unfrozen, { id: text(merged["task_id"]) ?? null, root }, `${path}.body`).signature
+  const root = Text.nonEmptyOf(unfrozen.options["root_id"]) ?? null
+  const body = freeze(sender, unfrozen, { id: Text.nonEmptyOf(merged["task_id"]) ?? null, root }, `${path}.body`).signature
   if (chord.header.length === 0) return apply(sender, body, [[]], {}, `${path}.body`)
   const frozen = freeze(
     sender,
@@ -153,7 +155,7 @@ const applyChord = (
   // header's, and may send the body too early).
   const tasks = frozen.signature.kind === "group" ? frozen.signature.tasks : []
   const size = tasks.reduce((sum, task) => sum + Signature.leaves(task), 0)
-  // Only then does the body need the header's shape (celery-wire 4.4).
+  // Only then does the body need the header's shape.
   const nested = frozen.result.children?.some(({ children }) => children !== null) ?? false
   return {
     ...sent,
@@ -162,9 +164,9 @@ const applyChord = (
   }
 }
 
-/** Nobody can run `signature`: each id in it that someone may wait for, or at least the one it would have had. */
+/** `signature` cannot run: gives every id in it that a client may wait for, or at least the id that it would have had. */
 const cannot = (sender: Origin, signature: unknown, why: string, path: string): FollowUp => {
-  const found = stranded(signature)
+  const found = neverRun(signature)
   const tasks = found.length > 0 ? found : [{ id: derivedId(sender.seed, path), group: null, index: null, chord: null }]
   return {
     ...nothing,
@@ -174,8 +176,8 @@ const cannot = (sender: Origin, signature: unknown, why: string, path: string): 
 }
 
 /**
- * What `make` makes of `signatures`, or that none of them can follow: whatever is wrong with a canvas, nothing is thrown, sent in
- * part or passed over.
+ * The messages that `make` makes of `signatures`; if one of them is wrong, all of them fail with the reason. Nothing is thrown,
+ * sent in part or skipped.
  */
 export const orCannot = (
   origin: Origin,
@@ -202,7 +204,7 @@ export const applyUnread = (
   const signature = Signature.read(unread)
   if (Result.isSuccess(signature)) return apply(sender, signature.success, args, options, path)
   const why = `${path} cannot follow: ${signature.failure}`
-  const rest = list(options["chain"]).flatMap(stranded)
+  const rest = list(options["chain"]).flatMap(neverRun)
   const failed = cannot(sender, unread, why, path)
   return { ...failed, impossible: [...failed.impossible, ...rest.map((task) => ({ task, why }))] }
 }

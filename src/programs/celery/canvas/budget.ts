@@ -1,11 +1,11 @@
 /**
- * One message sets off no more tasks than these, and no more bytes of messages: a small canvas can ask for any number of them, and
- * while they are made this worker does nothing else.
+ * The most tasks and message bytes that one message may set off. A small canvas can ask for any number of tasks, and making their
+ * messages blocks this worker.
  */
 export const MOST_MESSAGES = 2000
 export const MOST_BYTES = 24 * 1024 * 1024
 
-/** What a canvas asks for is more than is sent for one message. */
+/** A canvas asks for more messages than one message may set off. */
 export class TooMuch extends Error {
   override name = "TooMuch"
 }

@@ -1,6 +1,6 @@
 import { Option } from "effect"
 import type { ChordPart, ResultTuple } from "../../../services/ResultStore.ts"
-import * as Text from "../../../services/Text.ts"
+import * as Text from "../../../wire/Text.ts"
 import { pythonRepr } from "../pythonRepr.ts"
 import * as TaskFailure from "../TaskFailure.ts"
 
@@ -15,7 +15,7 @@ const exceptionRepr = (document: unknown) => {
   return Text.cut(`${name}(${(Array.isArray(given) ? given : [given]).map(pythonRepr).join(", ")})`, 2000)
 }
 
-/** Why the body of a chord is not sent: the first part, in the order of the header, that did not end well (celery-wire 4.7). */
+/** Why the body of a chord is not sent: the first part, in the order of the header, that did not end well. */
 export const dependencyFailure = (parts: ReadonlyArray<ChordPart>): Option.Option<TaskFailure.TaskFailure> => {
   const culprit = parts.find(({ status }) => status === "FAILURE" || status === "REVOKED")
   return culprit === undefined
@@ -25,7 +25,9 @@ export const dependencyFailure = (parts: ReadonlyArray<ChordPart>): Option.Optio
 
 export const callbackFailure = (why: string) => chordError(`Callback error: ${why}`)
 
-/** What the body is given: the parts' results, in the form of the header where that was saved because it is nested. */
+/**
+ * The argument of a chord's body: the results of the parts, in the form of the header where that was saved because it is nested.
+ */
 export const gathered = (parts: ReadonlyArray<ChordPart>, shape: Option.Option<ResultTuple>): ReadonlyArray<unknown> => {
   const flat = parts.map(({ result }) => result)
   if (Option.isNone(shape) || shape.value.children === null) return flat

@@ -1,18 +1,18 @@
 import { Effect, Option } from "effect"
-import { ResultStore, type TaskResult } from "../../../services/ResultStore.ts"
-import { type Once, Publisher } from "../../../services/Publisher.ts"
-import * as Text from "../../../services/Text.ts"
-import * as Canvas from "../Canvas.ts"
+import type { ResultStore, TaskResult } from "../../../services/ResultStore.ts"
+import type { Once, Publisher } from "../../../services/Publisher.ts"
+import * as Text from "../../../wire/Text.ts"
+import * as Canvas from "./Canvas.ts"
 import { digest } from "../digest.ts"
 import { complete } from "./chord.ts"
 import * as Reply from "../Reply.ts"
 import * as TaskFailure from "../TaskFailure.ts"
 
 /**
- * Does what a canvas asks for when a task has ended. Every step can be repeated: it is done once, however often the task is
- * delivered, and whoever waits for something that cannot come any more is told so.
+ * Performs the steps that follow the end of a task. Each step can be repeated, so it has its effect once, however often the task
+ * is delivered. A client that waits for something that cannot come any more gets a failure.
  */
-const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) => {
+export const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) => {
   /** Sends a follow-up, once. */
   const send = Effect.fnUntraced(function* (once: Once, next: Canvas.FollowUp, sender: Canvas.Sender) {
     for (const group of next.groups) yield* results.saveGroupTree(group)
@@ -20,7 +20,7 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
     for (const { group, size } of next.sizes) yield* results.setChordSize(group, size)
     if (next.messages.length > 0) yield* publisher.publishOnce(once, "", next.messages)
     for (const { task, why } of next.impossible) {
-      yield* strand([task], (whose) => Reply.failure(whose, TaskFailure.internalError(why), sender.now), sender)
+      yield* failNeverRun([task], (whose) => Reply.failure(whose, TaskFailure.internalError(why), sender.now), sender)
     }
   })
 
@@ -42,13 +42,13 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
       yield* results.dropChord(group)
     } else {
       yield* Effect.logWarning("a chord failed", { group, error: Text.cut(ended.failure.message, 500) })
-      yield* strand(ended.stranded, (whose) => Reply.failure(whose, ended.failure, sender.now), sender)
+      yield* failNeverRun(ended.neverRun, (whose) => Reply.failure(whose, ended.failure, sender.now), sender)
       yield* send({ key: `chord-errbacks:${group}`, digest: digest(body) }, ended.next, sender)
     }
   })
 
   /** Each of these tasks has ended without having run. */
-  const strand = Effect.fnUntraced(function* <T extends Canvas.Part>(
+  const failNeverRun = Effect.fnUntraced(function* <T extends Canvas.Part>(
     tasks: ReadonlyArray<T>,
     document: (whose: Reply.Whose, task: T) => TaskResult,
     sender: Canvas.Sender
@@ -81,13 +81,13 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
             {
               _tag: "Run",
               what: "send what follows",
-              run: Effect.suspend(() => send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender)),
+              run: Effect.suspend(() => send({ key: `after:${ended.id}`, digest: ended.digest() }, next, sender)),
               otherwise: {
                 _tag: "Run",
                 what: "tell who waits for what was to follow",
                 run: Effect.suspend(() => {
                   const failure = TaskFailure.internalError("it was to follow a task that ended well, and could not be sent")
-                  return strand(Canvas.followers(ended), (whose) => Reply.failure(whose, failure, sender.now), sender)
+                  return failNeverRun(Canvas.followers(ended), (whose) => Reply.failure(whose, failure, sender.now), sender)
                 })
               }
             }
@@ -97,11 +97,11 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
     counted,
 
     /**
-     * Reports a task that did not end well: to the client that waits for its result, its chord, the rest of its chain, and, after
-     * a failure, its errbacks. In this order, and each of them whatever became of the others.
+     * Reports a task that did not end well, in this order: to the client that waits for its result, its chord, the rest of its
+     * chain, and, after a failure, its errbacks. A report that fails does not keep the others from being made.
      */
     fail: (ended: Canvas.Ended, document: (whose: Reply.Whose) => TaskResult, sender: Canvas.Sender): ReadonlyArray<Step> => {
-      const alike = (whose: Reply.Whose, { call }: Canvas.Stranded) => document({ ...whose, extended: ended.extended && call })
+      const alike = (whose: Reply.Whose, { call }: Canvas.NeverRun) => document({ ...whose, extended: ended.extended && call })
       const errbacks = ended.embed.errbacks ?? []
       const told = document(ended)
       const steps: Array<Step> = [stored(told), ...counted(ended, told, sender)]
@@ -109,7 +109,7 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
         steps.push({
           _tag: "Run",
           what: "tell the rest of its chain",
-          run: Effect.suspend(() => strand(Canvas.restOfChain(ended), alike, sender))
+          run: Effect.suspend(() => failNeverRun(Canvas.restOfChain(ended), alike, sender))
         })
       if (errbacks.length > 0 && told.status === "FAILURE")
         steps.push({
@@ -117,7 +117,7 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
           what: "send its errbacks",
           run: Effect.suspend(() =>
             send(
-              { key: `errbacks:${ended.id}`, digest: ended.digest },
+              { key: `errbacks:${ended.id}`, digest: ended.digest() },
               Canvas.afterFailure({ id: ended.id, rootId: ended.rootId, errbacks }, sender),
               sender
             )
@@ -128,11 +128,9 @@ const make = (publisher: Publisher["Service"], results: ResultStore["Service"]) 
   }
 }
 
-export const canvas = Effect.gen(function* () {
-  return make(yield* Publisher, yield* ResultStore)
-})
+export type FollowUps = ReturnType<typeof make>
 
-/** One thing to be done because a task has ended, which may be done again. */
+/** One step that follows the end of a task. It may be repeated. */
 export type Step =
   /** The task's own result. */
   | { readonly _tag: "Store"; readonly what: string; readonly result: TaskResult }
@@ -140,7 +138,7 @@ export type Step =
       readonly _tag: "Run"
       readonly what: string
       readonly run: Effect.Effect<void, Failure>
-      /** What is left to do when it cannot be done. */
+      /** The step to perform instead when this one cannot be performed. */
       readonly otherwise?: Step
     }
 

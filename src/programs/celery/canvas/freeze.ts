@@ -1,8 +1,9 @@
 import type { ResultTuple } from "../../../services/ResultStore.ts"
-import { derivedId } from "../../derivedId.ts"
+import { derivedId } from "../../../wire/derivedId.ts"
 import type { Spend } from "./budget.ts"
 import * as Options from "./options.ts"
 import * as Signature from "./Signature.ts"
+import * as Text from "../../../wire/Text.ts"
 
 /** Where ids come from that a signature does not bring: the same at every delivery. */
 export interface Seed {
@@ -24,8 +25,6 @@ export interface Frozen {
   readonly result: ResultTuple
 }
 
-export const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined)
-
 const set = (given: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined))
 
@@ -40,7 +39,7 @@ export const freeze = (seed: Seed, signature: Signature.Signature, place: Place,
   const { options } = signature
   switch (signature.kind) {
     case "task": {
-      const id = text(options["task_id"]) ?? place.id ?? derivedId(seed.seed, path)
+      const id = Text.nonEmptyOf(options["task_id"]) ?? place.id ?? derivedId(seed.seed, path)
       const frozen = {
         ...options,
         task_id: id,
@@ -51,9 +50,9 @@ export const freeze = (seed: Seed, signature: Signature.Signature, place: Place,
       return { signature: { ...signature, options: frozen }, result: { id, parent: null, children: null } }
     }
     case "group": {
-      const id = text(options["task_id"]) ?? place.group ?? derivedId(seed.seed, path)
-      const root = "root_id" in options ? text(options["root_id"]) : place.root
-      const parent = "parent_id" in options ? text(options["parent_id"]) : place.parent
+      const id = Text.nonEmptyOf(options["task_id"]) ?? place.group ?? derivedId(seed.seed, path)
+      const root = "root_id" in options ? Text.nonEmptyOf(options["root_id"]) : place.root
+      const parent = "parent_id" in options ? Text.nonEmptyOf(options["parent_id"]) : place.parent
       const members = Signature.flat(signature.tasks).map((task, index) =>
         freeze(
           seed,
@@ -81,7 +80,7 @@ export const freeze = (seed: Seed, signature: Signature.Signature, place: Place,
     }
     case "chord": {
       const body = freeze(seed, signature.body, { ...place, parent: null }, `${path}.body`)
-      const id = text(options["task_id"]) ?? derivedId(seed.seed, `${path}.header`)
+      const id = Text.nonEmptyOf(options["task_id"]) ?? derivedId(seed.seed, `${path}.header`)
       const header = freeze(
         seed,
         { kind: "group", tasks: signature.header, args: [], immutable: false, options: { task_id: id } },

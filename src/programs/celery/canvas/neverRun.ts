@@ -1,4 +1,5 @@
 import type { Extended } from "../Reply.ts"
+import * as Text from "../../../wire/Text.ts"
 
 /** A task in its place in a canvas: someone may wait for it, or for the chord it is a part of. */
 export interface Part {
@@ -8,8 +9,8 @@ export interface Part {
   readonly chord: unknown
 }
 
-/** One that will never run. */
-export interface Stranded extends Part {
+/** A task that will never run. */
+export interface NeverRun extends Part {
   /** As which task, and with what, it would have run. */
   readonly call: Extended
 }
@@ -18,7 +19,6 @@ type Properties = Readonly<Record<string, unknown>>
 const record = (value: unknown): Properties =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {} // own keys only
 const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
 
 const inner = (signature: unknown) => {
   const { args, kwargs, options, subtask_type: kind, task: name } = record(signature)
@@ -27,31 +27,31 @@ const inner = (signature: unknown) => {
 const headerOf = (header: unknown) => (Array.isArray(header) ? header : list(inner(header).kwargs["tasks"]))
 
 /** Every task of a signature that cannot be applied, with what was to come after it. Looks as deep as it can understand. */
-export const stranded = (signature: unknown): ReadonlyArray<Stranded> => {
+export const neverRun = (signature: unknown): ReadonlyArray<NeverRun> => {
   const { args, kind, kwargs, name, options } = inner(signature)
-  const rest = list(options["chain"]).toReversed().flatMap(stranded)
+  const rest = list(options["chain"]).toReversed().flatMap(neverRun)
   switch (kind) {
     case "group":
     case "chain":
-      return [...list(kwargs["tasks"]).flatMap(stranded), ...rest]
+      return [...list(kwargs["tasks"]).flatMap(neverRun), ...rest]
     case "chord":
       // The body fails itself, so the header need not be counted for it.
       return [
         ...headerOf(kwargs["header"])
-          .flatMap(stranded)
+          .flatMap(neverRun)
           .map((task) => ({ ...task, chord: null })),
-        ...stranded(kwargs["body"]),
+        ...neverRun(kwargs["body"]),
         ...rest
       ]
     default: {
-      const id = text(options["task_id"])
+      const id = Text.nonEmptyOf(options["task_id"]) ?? null
       if (id === null) return rest
       const index = options["group_index"]
       const chord = options["chord"]
       return [
         {
           id,
-          group: text(options["group_id"]),
+          group: Text.nonEmptyOf(options["group_id"]) ?? null,
           index: typeof index === "number" && Number.isInteger(index) ? index : null,
           chord: chord === undefined ? null : chord,
           call: { name: name ?? null, args: args ?? null, kwargs, worker: null, retries: options["retries"] ?? 0, queue: null }
@@ -62,7 +62,7 @@ export const stranded = (signature: unknown): ReadonlyArray<Stranded> => {
   }
 }
 
-/** Who is to be told that a signature failed before it began: the errbacks of the tasks it would have begun with. */
+/** The errbacks of the tasks that a signature would have started with: they are told that it failed before it started. */
 export const errbacksOf = (
   signature: unknown
 ): ReadonlyArray<{ readonly id: string; readonly errbacks: ReadonlyArray<unknown> }> => {
@@ -77,7 +77,7 @@ export const errbacksOf = (
     case "chord":
       return errbacksOf(kwargs["body"])
     default: {
-      const id = text(options["task_id"])
+      const id = Text.nonEmptyOf(options["task_id"]) ?? null
       return id === null ? [] : [{ id, errbacks }]
     }
   }

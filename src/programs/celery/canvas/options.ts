@@ -1,4 +1,4 @@
-import * as PythonJson from "../../../services/PythonJson.ts"
+import * as PythonJson from "../../../wire/PythonJson.ts"
 import type { Spend } from "./budget.ts"
 import type { Options, Signature } from "./Signature.ts"
 

@@ -1,25 +1,25 @@
 import { Effect, Option, Schema } from "effect"
-import * as PythonJson from "../../../services/PythonJson.ts"
+import { nullish } from "../../../wire/nullish.ts"
+import * as PythonJson from "../../../wire/PythonJson.ts"
 import * as Body from "../Body.ts"
-import type * as Canvas from "../Canvas.ts"
+import type * as Canvas from "./Canvas.ts"
 import { digest } from "../digest.ts"
+import * as Text from "../../../wire/Text.ts"
 
-const orElse = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Envelope = Schema.Struct({
   body: Schema.String,
   headers: Schema.Record(Schema.String, Schema.Unknown),
-  properties: orElse(Schema.Record(Schema.String, Schema.Unknown)),
-  "content-type": orElse(Schema.String)
+  properties: nullish(Schema.Record(Schema.String, Schema.Unknown)),
+  "content-type": nullish(Schema.String)
 })
 const readEnvelope = Schema.decodeUnknownOption(Envelope)
 const readEmbed = Schema.decodeUnknownOption(Body.Embed)
-const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null)
 
 /**
- * What can still be told of a message that was refused: its place in a canvas. Without it a chord would wait for ever for one
- * header task that nobody can read.
+ * Of a message that was refused, its place in a canvas. Without it a chord would wait for ever for a header task that no worker
+ * can read.
  */
-export const remains = Effect.fnUntraced(function* (raw: string, id: string): Effect.fn.Return<Canvas.Ended> {
+export const placeInCanvas = Effect.fnUntraced(function* (raw: string, id: string): Effect.fn.Return<Canvas.Ended> {
   const nothing: Canvas.Ended = {
     id,
     group: null,
@@ -28,7 +28,7 @@ export const remains = Effect.fnUntraced(function* (raw: string, id: string): Ef
     parentId: null,
     replyTo: null,
     embed: {},
-    digest: digest(raw)
+    digest: () => digest(raw)
   }
   const parsed = yield* Effect.option(Effect.try({ try: () => PythonJson.parse(raw), catch: () => "not JSON" }))
   const envelope = Option.getOrUndefined(Option.flatMap(parsed, readEnvelope))
@@ -38,8 +38,8 @@ export const remains = Effect.fnUntraced(function* (raw: string, id: string): Ef
     Body.read({
       body: envelope.body,
       contentType: envelope["content-type"] ?? null,
-      encoding: text(envelope.properties?.["body_encoding"]),
-      compression: text(headers["compression"])
+      encoding: Text.nonEmptyOf(envelope.properties?.["body_encoding"]) ?? null,
+      compression: Text.nonEmptyOf(headers["compression"]) ?? null
     })
   )
   // Its arguments may be what is wrong with it, its embed all the same in order.
@@ -47,12 +47,12 @@ export const remains = Effect.fnUntraced(function* (raw: string, id: string): Ef
   const index = headers["group_index"]
   return {
     ...nothing,
-    digest: digest(envelope.body),
-    group: text(headers["group"]),
+    digest: () => digest(envelope.body),
+    group: Text.nonEmptyOf(headers["group"]) ?? null,
     groupIndex: typeof index === "number" && Number.isInteger(index) ? index : null,
-    rootId: text(headers["root_id"]) ?? id,
-    parentId: text(headers["parent_id"]),
-    replyTo: text(envelope.properties?.["reply_to"]),
+    rootId: Text.nonEmptyOf(headers["root_id"]) ?? id,
+    parentId: Text.nonEmptyOf(headers["parent_id"]) ?? null,
+    replyTo: Text.nonEmptyOf(envelope.properties?.["reply_to"]) ?? null,
     embed: Option.getOrElse(embed, () => ({}))
   }
 })

@@ -1,14 +1,14 @@
 import { Result } from "effect"
-import * as PythonJson from "../../../services/PythonJson.ts"
+import * as PythonJson from "../../../wire/PythonJson.ts"
 import type { Outgoing } from "../../../services/Publisher.ts"
-import { derivedId } from "../../derivedId.ts"
+import { derivedId } from "../../../wire/derivedId.ts"
 import * as NewMessage from "../NewMessage.ts"
 import { packing } from "../pack.ts"
 import { iso, isMoment, moment } from "../Time.ts"
 import type { Seed } from "./freeze.ts"
 import * as Signature from "./Signature.ts"
 
-/** Who sends, and what holds for each message that does not say otherwise. */
+/** The sender of messages, with the defaults for each message that does not say otherwise. */
 export interface Origin extends Omit<Seed, "spend"> {
   readonly rootId: string
   readonly parentId: string
@@ -33,7 +33,7 @@ const records = (value: unknown): ReadonlyArray<Record<string, unknown>> | null 
     ? null
     : ((Array.isArray(value) ? value : [value]) as ReadonlyArray<Record<string, unknown>>) // checked as the options were
 
-/** The message of one task, its options applied (celery-wire 1.4), or what is wrong with them. */
+/** The message of one task, its options applied, or what is wrong with them. */
 export const publish = (
   sender: Sender,
   call: Signature.Call,

@@ -1,10 +1,10 @@
 import { Clock, Effect, Equal, Option, Schedule, type Schema } from "effect"
-import type { Ticket } from "../../services/Generator.ts"
-import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../services/Journal.ts"
-import { Vitals } from "../../services/Vitals.ts"
-import { explain } from "../explain.ts"
-import { JOURNAL_AWAY, type Task } from "../Task.ts"
-import { later } from "./putOff.ts"
+import type { Ticket } from "../../../services/Generator.ts"
+import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../../services/Journal.ts"
+import { Vitals } from "../../../services/Vitals.ts"
+import { explain } from "../../explain.ts"
+import { JOURNAL_AWAY, type Task } from "../../task/Task.ts"
+import { later } from "./retryLater.ts"
 
 export type Intended = Extract<Generation, { readonly _tag: "Intended" }>
 export type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
@@ -28,8 +28,8 @@ const tellWhether = (away: JournalError | undefined) =>
   })
 
 /**
- * Losing a request id costs money, so Redis is asked for as long as it takes. Once it has been asked, whoever asks may be told to
- * stop: then what is known goes along with the message.
+ * Losing a request id costs money, so a failed write is repeated until Redis answers. After the first try the task may be
+ * interrupted: then the message itself carries what is known.
  */
 const insisting = <A>(call: Effect.Effect<A, JournalError>) =>
   call.pipe(
@@ -47,8 +47,8 @@ export const behind = <A, E, R>(call: Effect.Effect<A, E, R>) =>
 const hasRequest = (known: Generation | undefined) => known !== undefined && known._tag !== "Intended"
 
 /**
- * What is known of this task's generation, by the journal and by the task itself: of the two what outweighs the other. A task
- * that knows its request needs no journal.
+ * What is known of this task's generation: the journal's entry or the task's own knowledge, whichever outweighs the other. A task
+ * that knows its request id works without the journal.
  */
 export const find = Effect.fnUntraced(function* (
   payer: Payer
@@ -62,16 +62,16 @@ export const find = Effect.fnUntraced(function* (
   payer.knowledge.ahead = Math.round(asked.success.now - before)
   const stored = Option.getOrUndefined(asked.success.entry)
   if (stored === undefined) return known
-  // Nobody could write what comes of an intent.
+  // An intent alone is not enough to go on with: its outcome could not be written.
   if (stored._tag === "Unreadable") return hasRequest(known) ? known : stored
-  payer.knowledge.another = !isSameTask(stored, payer)
+  payer.knowledge.another = !isSameTask(stored, { digest: payer.digest() })
   if (payer.knowledge.another) return known
   if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) return known
   payer.knowledge.generation = stored
   return stored
 })
 
-/** The time of the journal's clock, as far as it is known here. */
+/** The journal's clock, estimated from its last answer (Unix milliseconds). */
 export const now = (payer: Payer) => Effect.map(Clock.currentTimeMillis, (own) => Math.round(own) + payer.knowledge.ahead)
 
 /**
@@ -109,7 +109,10 @@ export const advance = Effect.fnUntraced(function* (payer: Payer, next: Generati
   }
 })
 
-/** It is taken up again: in flight once more, if it had been forgotten. It is looked after all the same where that cannot be written. */
+/**
+ * The task waits for its request again: it counts as in flight once more. If that cannot be written the task waits for it all the
+ * same.
+ */
 export const renew = Effect.fnUntraced(function* (payer: Payer, known: Submitted) {
   const journal = yield* Journal
   payer.knowledge.generation = known
@@ -117,30 +120,33 @@ export const renew = Effect.fnUntraced(function* (payer: Payer, known: Submitted
   if (Option.isSome(answer) && answer.value === "superseded") return yield* contended
 })
 
-/** This generation is sure to have cost nothing: what was known before it is so again. */
+/** This generation has certainly cost nothing: the entry that was there before it is restored. */
 export const withdraw = (payer: Payer, generation: Generation, before: Generation | undefined) =>
   Effect.flatMap(Journal, (journal) => {
     payer.knowledge.generation = before ?? null
     return Effect.mapError(insisting(journal.withdraw(payer.id, generation, Option.fromNullishOr(before))), away)
   })
 
-/** It has ended and no longer counts as in flight. Should that not be written, it runs out. Another task's of this id goes on. */
+/**
+ * The request no longer counts as in flight. If this write fails, the entry expires by itself. Another task's entry under this id
+ * stays.
+ */
 export const close = ({ id, knowledge }: Payer) =>
   knowledge.another && !knowledge.generation
     ? Effect.void
     : Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id))))
 
-export const ticketOf = ({ endpoint, paths, requestId }: Submitted): Ticket => ({
+export const ticketOf = ({ endpoint, paths, requestId }: Submitted | Generated): Ticket => ({
   endpoint,
   requestId,
   ...(paths === undefined ? {} : { paths })
 })
 
-/** Longer values are not kept (characters of JSON): an edit's picture may be one of them. */
+/** Longer input values are not kept (characters of JSON), for example a source picture sent as a data URI. */
 const LONGEST = 4096
 const isShort = (value: Schema.Json) => JSON.stringify(value).length <= LONGEST
 
-/** As much of what fal is asked as is kept for a week. */
+/** The part of the input that is kept in the journal for a week. */
 export const kept = (input: Schema.JsonObject): Pick<Intended, "input" | "cut"> => {
   const short = Object.entries(input).filter(([, value]) => isShort(value))
   return { input: Object.fromEntries(short), ...(short.length === Object.keys(input).length ? {} : { cut: true }) }

@@ -1,24 +1,25 @@
 import { Effect, Schedule } from "effect"
-import type { Endpoints } from "../../services/Endpoints.ts"
-import { Generator, GeneratorError, type Ticket } from "../../services/Generator.ts"
-import type { Journal } from "../../services/Journal.ts"
-import { Metrics, type Use } from "../../services/Metrics.ts"
-import * as Settings from "../../services/Settings.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { Begin, type Failure } from "../Task.ts"
+import type { Catalogue } from "../../../services/Catalogue.ts"
+import type { Endpoints } from "../../../services/Endpoints.ts"
+import { Generator, GeneratorError, type Ticket } from "../../../services/Generator.ts"
+import type { Journal } from "../../../services/Journal.ts"
+import { Metrics, type Use } from "../../../services/Metrics.ts"
+import * as Settings from "../../../services/Settings.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { Begin, type Failure } from "../../task/Task.ts"
 import { charged } from "./charged.ts"
-import { refused } from "./endpoint.ts"
-import * as Entry from "./Entry.ts"
-import { later } from "./putOff.ts"
-import { grace, type Order, resubmit } from "./submit.ts"
-import { untold, type Usual, UsualTimes, type Waited, waitUntilEnded } from "./wait.ts"
+import { refused } from "./endpointCircuit.ts"
+import * as Entry from "./JournalEntry.ts"
+import { later } from "./retryLater.ts"
+import { grace, resubmit, type Wanted } from "./submit.ts"
+import { noHint, type WaitTimes, SeenWaitTimes, type Waited, waitUntilEnded } from "./wait.ts"
 
 const tag = ({ reason }: GeneratorError) => reason._tag
 const isOfTheJob = (reason: GeneratorError["reason"]) => reason._tag === "Unreachable" && reason.ofTheJob === true
-/** A success that cannot be read is looked at once more: what stands between us and fal may have spoilt it (seconds). */
+/** A successful result that cannot be read is read once more after this time: a proxy between us and fal may have damaged it. */
 const SECOND_LOOK = "5 seconds"
 
-/** The result, read again while it may be had: a moment's trouble must not pass for a picture that is gone. `known` was the first look. */
+/** Reads the result, with a few tries, so that a passing error is not taken for a lost picture. `known` is the first answer. */
 const read = Effect.fnUntraced(function* (ticket: Ticket, known: Waited["result"]) {
   const generator = yield* Generator
   const looks = Effect.retry(generator.result(ticket), {
@@ -33,7 +34,7 @@ const read = Effect.fnUntraced(function* (ticket: Ticket, known: Waited["result"
 })
 
 /** The picture of a request that has ended, written down as paid. */
-const bring = Effect.fn("generation.collect")(function* (
+const recordPicture = Effect.fn("generation.collect")(function* (
   payer: Entry.Payer,
   submitted: Entry.Submitted,
   { failure, result, tookMs }: Waited,
@@ -51,7 +52,7 @@ const bring = Effect.fn("generation.collect")(function* (
   const generated = { ...submitted, _tag: "Generated", picture, tookMs: Math.max(0, Math.round(tookMs)) } as const
   // Another worker that waits for the same request may have counted it.
   if (!(yield* Entry.advance(payer, generated))) return generated
-  yield* charged(submitted.endpoint, picture.flagged ? "wasted" : use, picture.billableUnits)
+  yield* charged(payer, submitted.endpoint, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })
   return generated
 })
@@ -60,25 +61,25 @@ const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended
   const { paths: _, requestId: __, ...about } = submitted
   return { ...about, _tag: "Intended", resubmits }
 }
-/** What is known once a request has failed: nothing, or that there was another before it, which was lost. */
+/** What is known after a request has failed: nothing, or the earlier request whose answer was lost. */
 const beforeResubmit = (submitted: Entry.Submitted) =>
   submitted.resubmits === 0 ? undefined : intentOf(submitted, submitted.resubmits - 1)
 
-/** What says nothing of how a request has ended, or whether. */
+/** Failures that do not tell whether or how the request has ended. */
 const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachable" || _tag === "AccountProblem"
 
-const countEnd = Effect.fnUntraced(function* (endpoint: string, reason: GeneratorError["reason"]) {
+const countEnd = Effect.fnUntraced(function* (payer: Entry.Payer, endpoint: string, reason: GeneratorError["reason"]) {
   const metrics = yield* Metrics
   if (!tellsNothing(reason)) yield* metrics.count("generations_total", { outcome: reason._tag })
-  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(endpoint, "wasted", reason.billableUnits)
+  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(payer, endpoint, "wasted", reason.billableUnits)
 })
 
 /** Between two looks of a result that fal answers with an error and no reason (seconds). */
 const NEXT_LOOK = 60
 
 /**
- * The same request is asked about again, for as long as it takes. Only where it may be the job that has failed this uses up the
- * task's retries; no other request is made for it, as fal may still hand out a picture that is paid.
+ * Asks about the same request again later, without limit. Only if the error may be the job's own end does this use up the task's
+ * retries. No other request is made, because fal may still deliver the paid picture.
  */
 const unreachable = (reason: GeneratorError["reason"]) => {
   const retryAfter = "retryAfter" in reason ? (reason.retryAfter ?? 0) : 0
@@ -93,9 +94,9 @@ const unreachable = (reason: GeneratorError["reason"]) => {
 const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (
     error: GeneratorError
-  ): Effect.fn.Return<never, Failure, Journal | Metrics | Generator | Endpoints> {
+  ): Effect.fn.Return<never, Failure, Catalogue | Journal | Metrics | Generator | Endpoints> {
     const { reason } = error
-    yield* countEnd(submitted.endpoint, reason)
+    yield* countEnd(payer, submitted.endpoint, reason)
     switch (reason._tag) {
       case "Refused":
         return yield* TaskFailure.contentRefused(reason.detail)
@@ -112,7 +113,7 @@ const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
         yield* Entry.behind(Entry.withdraw(payer, submitted, undefined))
         return yield* TaskFailure.generationError(`the request to fal was cancelled: ${reason.detail}`)
       case "Unknown":
-        // It may have been paid: after the grace of a submit whose answer was lost fal is asked once more.
+        // The request may have been paid: fal is asked about it once more after FAL_UNCERTAIN_GRACE.
         yield* Entry.advance(payer, { ...submitted, unknownSince: yield* Entry.now(payer) })
         return yield* later("result lost", `fal no longer knows request ${submitted.requestId}`, {
           counted: false,
@@ -137,10 +138,14 @@ const observeWait = Effect.fnUntraced(function* (endpoint: string, { inferenceSe
 const madeAt = (payer: Entry.Payer, { at }: Entry.Submitted) => at - payer.knowledge.ahead
 
 /**
- * A request that was found again, looked after once more. One that fal said it did not know is asked about again after the grace
- * of a submit whose answer was lost: still unknown, it is made again or given up as such a one.
+ * Goes on with a request that an earlier run has made. If fal said that it does not know the request, fal is asked again after
+ * FAL_UNCERTAIN_GRACE; if it still does not know it, the request is made again or given up, like one whose answer was lost.
  */
-export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, known: Entry.Submitted, order: Order<E, R>) {
+export const reattach = Effect.fnUntraced(function* <E, R>(
+  payer: Entry.Payer,
+  known: Entry.Submitted,
+  wanted: Effect.Effect<Wanted, E, R>
+) {
   const metrics = yield* Metrics
   const { unknownSince, ...submitted } = known
   if (unknownSince !== undefined) {
@@ -158,7 +163,7 @@ export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, k
     )
     const look = yield* Effect.result(left > 0 ? Effect.void : both)
     const reason = look._tag === "Failure" ? look.failure.reason : undefined
-    if (left > 0 || reason?._tag === "Unknown") return yield* resubmit(payer, known, order)
+    if (left > 0 || reason?._tag === "Unknown") return yield* resubmit(payer, known, wanted)
     if (reason?._tag === "AccountProblem") return yield* refused(reason)
     if (reason?._tag === "Unreachable") return yield* unreachable(reason)
   }
@@ -167,40 +172,40 @@ export const reattach = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, k
   return submitted
 })
 
-/** Waits for what was bought, until it has ended one way or the other. With a request at fal the task has begun. */
+/** Waits until the request has ended and reads its picture. A task with a request at fal counts as started. */
 export const collect = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted) {
   yield* yield* Begin
   const generator = yield* Generator
   const { FAL_WAIT } = yield* Settings.of("FAL_WAIT").pipe(Effect.orDie)
   const ticket = Entry.ticketOf(submitted)
-  const hint = FAL_WAIT === "stream" ? generator.awaitEnd(ticket) : untold
-  return yield* waitUntilEnded(ticket, yield* UsualTimes, madeAt(payer, submitted), hint).pipe(
+  const hint = FAL_WAIT === "stream" ? generator.awaitEnd(ticket) : noHint
+  return yield* waitUntilEnded(ticket, yield* SeenWaitTimes, madeAt(payer, submitted), hint).pipe(
     Effect.tap((waited) => observeWait(submitted.endpoint, waited)),
-    Effect.flatMap((waited) => bring(payer, submitted, waited, "used")),
+    Effect.flatMap((waited) => recordPicture(payer, submitted, waited, "used")),
     Effect.catchTag("GeneratorError", endedBadly(payer, submitted))
   )
 })
 
 /** For a request that was asked to stop: there is no usual time, and it teaches nothing about one. */
-const impatient: Usual = { of: () => 0, sure: () => false, saw: () => {} }
+const noUsualTime: WaitTimes = { of: () => 0, sure: () => false, saw: () => {} }
 
 /** Asks fal to cancel, then watches until it has ended. `true` when a picture came out of it after all. */
-export const recall = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
+export const cancelAndWatch = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
-  return yield* waitUntilEnded(Entry.ticketOf(submitted), impatient, madeAt(payer, submitted), untold).pipe(
-    Effect.flatMap((waited) => bring(payer, submitted, waited, use)),
-    // Nobody else will look: a pause that fal asks for is waited for here, within the hard limit.
+  return yield* waitUntilEnded(Entry.ticketOf(submitted), noUsualTime, madeAt(payer, submitted), noHint).pipe(
+    Effect.flatMap((waited) => recordPicture(payer, submitted, waited, use)),
+    // No later run will look: a pause that fal asks for is waited for here, within the hard limit.
     Effect.retry({
       while: (error) =>
         error._tag === "GeneratorError" && error.reason._tag === "Unreachable" && error.reason.retryAfter !== undefined,
       schedule: Schedule.spaced("10 seconds")
     }),
     Effect.as(true),
-    // One that fal does not speak of may still be running, and counts for a while.
+    // A request that fal does not report on may still be running, and counts as in flight for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
       Effect.as(
-        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(submitted.endpoint, reason), Entry.close(payer)),
+        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(payer, submitted.endpoint, reason), Entry.close(payer)),
         false
       )
     )

@@ -1,16 +1,7 @@
-/**
- * fal's list prices in US dollars per megapixel, as its model pages had them when this was written. What an account really
- * pays is on its bill.
- */
-const perMegapixel: Readonly<Record<string, number>> = {
-  "fal-ai/flux/dev": 0.025,
-  "fal-ai/flux/schnell": 0.003,
-  "fal-ai/flux/dev/image-to-image": 0.03
-}
+import { Option } from "effect"
+import { type Price, priceOfPicture, type Size } from "../../../services/Catalogue.ts"
 
-/** portrait_4_3 is 768 by 1024; fal rounds up to whole megapixels. */
-const MEGAPIXELS = 1
-
+/** An estimate from the list price, never a bill. */
 export interface Cost {
   readonly model: string
   readonly currency: "USD"
@@ -19,10 +10,8 @@ export interface Cost {
   readonly total: number | null
 }
 
-/** An estimate, never a bill. */
-export const costOf = (model: string, pictures: number): Cost => {
-  const price = Object.hasOwn(perMegapixel, model) ? (perMegapixel[model] ?? null) : null
-  const each = price === null ? null : price * MEGAPIXELS
+export const costOf = (model: string, price: Option.Option<Price>, size: Size, pictures: number): Cost => {
+  const each = Option.getOrNull(Option.map(price, (known) => priceOfPicture(known, size)))
   return { model, currency: "USD", per_picture: each, total: each === null ? null : Math.round(each * pictures * 1000) / 1000 }
 }
 

@@ -1,21 +1,20 @@
 import { Effect, Exit, Option } from "effect"
-import { Endpoints } from "../../services/Endpoints.ts"
-import { type AccountProblem, type Busy, Generator, GeneratorError } from "../../services/Generator.ts"
-import * as Settings from "../../services/Settings.ts"
-import { Blocked } from "../Task.ts"
-import { brokerAway, tellingFailure, whileUp } from "./gate.ts"
-import { pause } from "./putOff.ts"
+import { Catalogue } from "../../../services/Catalogue.ts"
+import { Endpoints } from "../../../services/Endpoints.ts"
+import { type AccountProblem, type Busy, Generator, GeneratorError } from "../../../services/Generator.ts"
+import { Blocked } from "../../task/Task.ts"
+import { brokerAway, tellingFailure, whileUp } from "./submitLimits.ts"
+import { pause } from "./retryLater.ts"
 
 /**
- * A refusal (403, 404) is the endpoint's until shown otherwise: its tasks are parked, and the worker goes on with others. The
- * whole account is at fault when fal says so, when a question that costs nothing is refused too, or when every endpoint that
- * this worker uses is closed.
+ * A refusal (403, 404) counts for one endpoint: its tasks are parked, and the worker goes on with others. It counts for the whole
+ * account if fal says so, if fal refuses the free probe too, or if every endpoint of this worker is closed.
  */
 
 const blocked = (endpoint: string, closed: { readonly reason: string; readonly why: string; readonly seconds: number }) =>
   new Blocked({ by: endpoint, why: closed.why, after: closed.seconds, serious: closed.reason === "refused" })
 
-/** Whether an answer to a submit shows that the endpoint takes requests, whatever it thought of this one. */
+/** Whether an answer to a submit shows that the endpoint accepts requests, even if it refused this one. */
 const isTaking = (exit: Exit.Exit<unknown, unknown>) => {
   if (Exit.isSuccess(exit)) return true
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
@@ -28,13 +27,13 @@ const isTaking = (exit: Exit.Exit<unknown, unknown>) => {
   )
 }
 
-/** Nothing was sent: there was no room, or no time. */
+/** Nothing was sent: the fleet's limits left no room, or the intent grew too old. */
 const isNotMade = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit) && !(Option.getOrUndefined(Exit.findErrorOption(exit)) instanceof GeneratorError)
 
 /**
- * Submits unless the endpoint is closed or fal is down. When an endpoint's time is over the first to come tries it, and the others wait
- * for what that shows. Where nothing is known against a submit, as nearly always, that is all that is asked.
+ * Submits unless the endpoint is closed or the circuit is open. When a closed endpoint's retry time has come, the first task
+ * tries it and the others wait for the outcome. Usually nothing is closed, and one question to Redis finds that out.
  */
 export const whileOpen = <A, E, R>(endpoint: string, submit: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -58,7 +57,7 @@ export const whileOpen = <A, E, R>(endpoint: string, submit: Effect.Effect<A, E,
     }
   })
 
-/** What becomes of a task whose submit, or whose look at its request, fal refused for the account's or the endpoint's sake. */
+/** The failure of a task after fal refused its submit or status request because of the account or the endpoint. */
 export const refused = Effect.fnUntraced(function* (problem: AccountProblem) {
   if (problem.scope === "account") return yield* pause(problem)
   const generator = yield* Generator
@@ -69,24 +68,27 @@ export const refused = Effect.fnUntraced(function* (problem: AccountProblem) {
   const { endpoint } = problem
   const why = `fal answered ${problem.status}: ${problem.detail}`
   const closed = yield* Effect.mapError(endpoints.refused(endpoint, why), () => brokerAway)
-  yield* Effect.logError("fal refuses this endpoint: its tasks wait, others go on", {
+  yield* Effect.logError("fal refuses this endpoint: its tasks are parked, others go on", {
     endpoint,
     why,
     nextTryInSeconds: Math.round(closed.seconds)
   })
-  const { FAL_EDIT_MODEL, FAL_MODEL } = yield* Settings.of("FAL_MODEL", "FAL_EDIT_MODEL").pipe(Effect.orDie)
+  const catalogue = yield* Catalogue
   const all = yield* Effect.orElseSucceed(endpoints.closed, () => [])
   const isRefused = (one: string) => all.some((other) => other.endpoint === one && other.reason === "refused")
-  if (isRefused(FAL_MODEL) && isRefused(FAL_EDIT_MODEL)) return yield* pause(problem)
+  if (Object.values(catalogue.endpoints).every(isRefused)) return yield* pause(problem)
   return yield* blocked(endpoint, closed)
 })
 
-/** fal named the time to come again: until then nobody asks. Told or not, the task itself waits for as long. */
+/**
+ * fal sent Retry-After: until then no worker submits to this endpoint. This task waits even if the other workers could not be
+ * told.
+ */
 export const busy = Effect.fnUntraced(function* (endpoint: string, { detail, retryAfter }: Busy) {
   if (retryAfter === undefined || retryAfter <= 0) return
   const endpoints = yield* Endpoints
   yield* Effect.ignore(endpoints.busy(endpoint, `fal: ${detail}`, retryAfter))
-  yield* Effect.logWarning("fal named a time to come again: nothing is submitted to this endpoint until then", {
+  yield* Effect.logWarning("fal sent Retry-After: submits to this endpoint wait until then", {
     endpoint,
     seconds: retryAfter
   })

@@ -1,33 +1,39 @@
 import { Duration, Effect, type Schema } from "effect"
-import type { Picture } from "../../services/Generator.ts"
-import { type Journal, KEEP, ORPHANED } from "../../services/Journal.ts"
-import { Metrics } from "../../services/Metrics.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import type { RetryLater, Standing } from "../Task.ts"
-import { collect, reattach, recall } from "./collect.ts"
-import * as Entry from "./Entry.ts"
-import { later } from "./putOff.ts"
-import { type Order, resubmit, submit } from "./submit.ts"
+import type { Picture } from "../../../services/Generator.ts"
+import { type Journal, KEEP, ORPHANED, seedOf } from "../../../services/Journal.ts"
+import { Metrics } from "../../../services/Metrics.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import type { RetryLater, Standing } from "../../task/Task.ts"
+import { collect, reattach, cancelAndWatch } from "./collect.ts"
+import * as Entry from "./JournalEntry.ts"
+import { later } from "./retryLater.ts"
+import { resubmit, submit, type Wanted } from "./submit.ts"
 
 export interface Bought {
+  /** What the journal knows of it. */
+  readonly generated: Entry.Generated
   readonly requestId: string
   readonly picture: Picture
-  /** As much as is kept of what was sent, the seed among it. */
-  readonly input: Schema.JsonObject
-  /** What the order noted, as it was when the picture was bought. Missing where an older worker bought it. */
+  /** The seed that the provider reports, else the request's. */
+  readonly seed: number | null
+  /** The task's note from the time of the purchase. Absent if an older worker bought the picture. */
   readonly note: Schema.JsonObject | undefined
   readonly tookMs: number
 }
-const bought = Effect.fnUntraced(function* ({ input, note, picture, requestId, tookMs }: Entry.Generated) {
+const bought = Effect.fnUntraced(function* (generated: Entry.Generated) {
+  const { note, picture, requestId, tookMs } = generated
   if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
-  return { requestId, picture, input, note, tookMs } satisfies Bought
+  return { generated, requestId, picture, seed: picture.seed ?? seedOf(generated) ?? null, note, tookMs } satisfies Bought
 })
 
-/** A task that fails is not run again: whatever became of its request, nobody will ask for it. */
+/** A task that has failed is not run again, so its journal entry is closed: its request no longer counts as in flight. */
 const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, payer: Entry.Payer) =>
   Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? Entry.close(payer) : Effect.void))
 
-/** It may say that a picture is paid: no other is bought. A worker of another version may be able to read it, for some retries. */
+/**
+ * The unreadable entry may say that a picture is paid, so none is bought. The retries give a worker of another version time to
+ * read it.
+ */
 const unreadable = (requestId: string | null) =>
   later(
     "journal unreadable",
@@ -37,13 +43,13 @@ const unreadable = (requestId: string | null) =>
   )
 
 /**
- * One picture for one task, paid once: what is known of it decides. With a request id it re-attaches and never submits; an
- * intent without one is uncertain, waits its grace and is made again at most once. `beforePaying` runs only when no request was
- * made yet.
+ * One picture for one task, paid once. The journal's entry decides: a known request id is waited for and never submitted again;
+ * an intent without a request id is uncertain, waits its grace and is made again at most once. `beforePaying` runs only before
+ * the first request.
  */
 export const payOnce = Effect.fn("generation.payOnce")(function* <E, R, E2, R2>(
   payer: Entry.Payer,
-  order: Order<E, R>,
+  wanted: Effect.Effect<Wanted, E, R>,
   beforePaying: Effect.Effect<void, E2, R2>
 ) {
   const known = yield* Entry.find(payer)
@@ -53,16 +59,16 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R, E2, R2>(
     case "Generated":
       return yield* bought(known)
     case "Submitted":
-      return yield* bought(yield* collect(payer, yield* reattach(payer, known, order)))
+      return yield* bought(yield* collect(payer, yield* reattach(payer, known, wanted)))
     case "Intended":
-      return yield* bought(yield* collect(payer, yield* resubmit(payer, known, order)))
+      return yield* bought(yield* collect(payer, yield* resubmit(payer, known, wanted)))
     case undefined:
       yield* beforePaying
-      return yield* bought(yield* collect(payer, yield* submit(payer, order)))
+      return yield* bought(yield* collect(payer, yield* submit(payer, wanted)))
   }
 }, closing)
 
-/** How far a task has got with its purchase. One whose picture may be had by nobody any more has got nowhere. */
+/** How far a task has got with its purchase. `nothing` again once fal no longer keeps the picture. */
 export const standing = Effect.fn("generation.standing")(function* (
   payer: Entry.Payer
 ): Effect.fn.Return<Standing, RetryLater, Journal> {
@@ -85,13 +91,13 @@ export const standing = Effect.fn("generation.standing")(function* (
  * After the soft limit: asks fal to cancel, then watches until it has ended one way or the other. `true` when a picture came
  * out of it after all, which is then known.
  */
-export const salvage = Effect.fn("generation.salvage")(function* (payer: Entry.Payer) {
+export const afterSoftLimit = Effect.fn("generation.afterSoftLimit")(function* (payer: Entry.Payer) {
   const known = yield* Entry.find(payer)
   switch (known?._tag) {
     case "Generated":
       return true
     case "Submitted":
-      return yield* recall(payer, known, "used")
+      return yield* cancelAndWatch(payer, known, "used")
     case "Intended":
       yield* Entry.close(payer)
       return false
@@ -100,7 +106,7 @@ export const salvage = Effect.fn("generation.salvage")(function* (payer: Entry.P
   }
 }, closing)
 
-/** For a task that will not be run again, and whose picture nobody wants: the same, but what comes out of it is wasted. */
+/** For a task that will not be run again: cancels its request, and counts a picture that comes all the same as wasted. */
 export const abandon = Effect.fn("generation.abandon")(function* (payer: Entry.Payer) {
   const metrics = yield* Metrics
   const known = yield* Entry.find(payer)
@@ -108,8 +114,8 @@ export const abandon = Effect.fn("generation.abandon")(function* (payer: Entry.P
     case "Intended":
       return yield* Entry.close(payer)
     case "Submitted":
-      // No longer than it counts as in flight when nobody looks.
-      return yield* Effect.asVoid(Effect.timeoutOption(recall(payer, known, "wasted"), Duration.seconds(ORPHANED)))
+      // After this time an unwatched request no longer counts as in flight.
+      return yield* Effect.asVoid(Effect.timeoutOption(cancelAndWatch(payer, known, "wasted"), Duration.seconds(ORPHANED)))
     case "Generated":
       if (known.picture.flagged) return
       yield* metrics.count("paid_thrown_away_total", { endpoint: known.endpoint })
@@ -120,3 +126,6 @@ export const abandon = Effect.fn("generation.abandon")(function* (payer: Entry.P
       })
   }
 })
+
+/** The part that every program that buys by `payOnce` shares: a program is this, its name and its run. */
+export const buying = { waits: true, afterSoftLimit, abandon, standing } as const

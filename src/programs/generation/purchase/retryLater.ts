@@ -1,7 +1,7 @@
-import type { AccountProblem } from "../../services/Generator.ts"
-import type { RetryReason } from "../../services/Metrics.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { PutBack, RetryLater } from "../Task.ts"
+import type { AccountProblem } from "../../../services/Generator.ts"
+import type { RetryReason } from "../../../services/Metrics.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { PutBack, RetryLater } from "../../task/Task.ts"
 
 /** The task is run again later: what for, and what it fails of when it may not be. */
 export const later = (reason: RetryReason, detail: string, options: { readonly counted: boolean; readonly atLeast?: number }) =>

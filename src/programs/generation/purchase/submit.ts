@@ -1,39 +1,38 @@
 import { Clock, Duration, Effect, Option, Random, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
-import type { Endpoints } from "../../services/Endpoints.ts"
-import { Generator, type GeneratorError } from "../../services/Generator.ts"
-import { Journal } from "../../services/Journal.ts"
-import { Metrics } from "../../services/Metrics.ts"
-import * as Settings from "../../services/Settings.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { type Failure, NotYet } from "../Task.ts"
+import type { Endpoints } from "../../../services/Endpoints.ts"
+import { Catalogue, type PictureRequest, type ProviderRequest } from "../../../services/Catalogue.ts"
+import { Generator, type GeneratorError } from "../../../services/Generator.ts"
+import { Journal, seedOf } from "../../../services/Journal.ts"
+import { Metrics } from "../../../services/Metrics.ts"
+import * as Settings from "../../../services/Settings.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { type Failure, NotYet } from "../../task/Task.ts"
 import { charged } from "./charged.ts"
-import { busy, refused, whileOpen } from "./endpoint.ts"
-import * as Entry from "./Entry.ts"
-import { inTurn, isDown, withinRate } from "./gate.ts"
-import { later } from "./putOff.ts"
+import { busy, refused, whileOpen } from "./endpointCircuit.ts"
+import * as Entry from "./JournalEntry.ts"
+import { inTurn, isDown, withinRate } from "./submitLimits.ts"
+import { later } from "./retryLater.ts"
 
-interface Wanted {
-  readonly input: Schema.JsonObject
-  /** What the task will have to know when the picture has come, though it may be no more where it was found. */
+/** A picture that a task wants to buy. */
+export interface Wanted {
+  readonly request: PictureRequest
+  /** Facts that the task needs again when the picture comes, for example about the row it edits. Kept in the journal. */
   readonly note: Schema.JsonObject | undefined
 }
-/** What a task wants from fal. */
-export interface Order<E, R> {
-  readonly endpoint: string
-  readonly wanted: Effect.Effect<Wanted, E, R>
-}
-
 const MAX_RESUBMITS = 1
-/** An intent older than this is not acted upon any more (milliseconds): its grace would be over too soon after the POST. */
+/**
+ * No POST is made for an intent older than this (milliseconds): another worker could count its grace from the intent and submit
+ * again.
+ */
 const LATEST = 20_000
-/** How long a submit whose answer was lost is given to show itself before it may be made again (seconds). */
+/** After a lost answer the request may be submitted again once this time has passed (seconds). */
 export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
   Effect.orDie
 )
 
-/** fal has the request, and nobody can find it again: neither its picture can be had, nor may it be made again. */
+/** fal accepted the request but gave no id: its picture cannot be fetched, and it must not be submitted again. */
 const acceptedWithoutId = TaskFailure.generationError(
   "fal accepted the request and named no request id, so its picture cannot be found: paid, and not asked again"
 )
@@ -52,22 +51,22 @@ const intend = Effect.fnUntraced(function* (payer: Entry.Payer, intent: Entry.In
   if (answer === "contended") return yield* Entry.contended
   payer.knowledge.generation = intent
   yield* Effect.tapError(withinRate, () => takeBack)
-  // Whoever stood still meanwhile.
+  // This process may have been frozen since it wrote the intent.
   if ((yield* Clock.currentTimeMillis) - before <= LATEST) return
   yield* takeBack
   return yield* later("late", "it took too long to write down what was about to be bought", { counted: false })
 })
 
-/** A submit of which fal did not take the request, or is not known to have taken it. */
+/** After a submit that fal refused, or whose answer was lost. */
 const notTaken = Effect.fnUntraced(function* (
   payer: Entry.Payer,
   intent: Entry.Intended,
   lost: Lost | undefined,
   { reason }: GeneratorError
-): Effect.fn.Return<never, Failure, Journal | Metrics | Generator | Endpoints | CircuitBreaker.CircuitBreaker> {
+): Effect.fn.Return<never, Failure, Catalogue | Journal | Metrics | Generator | Endpoints | CircuitBreaker.CircuitBreaker> {
   const metrics = yield* Metrics
   const takeBack = Entry.withdraw(payer, intent, lost)
-  const request = { taskId: payer.id, seed: intent.input["seed"], detail: reason.detail }
+  const request = { taskId: payer.id, seed: seedOf(intent), detail: reason.detail }
   switch (reason._tag) {
     case "Uncertain":
       yield* metrics.count("generations_uncertain_total", {})
@@ -77,9 +76,9 @@ const notTaken = Effect.fnUntraced(function* (
         atLeast: yield* grace
       })
     case "AcceptedWithoutId":
-      // Closed after it, and by `payOnce` beside it: nobody will see it end.
+      // Also closed by `payOnce`: no worker will ever see this request end.
       yield* Entry.behind(Effect.andThen(Entry.advance(payer, { ...intent, accepted: true }), Entry.close(payer)))
-      yield* charged(intent.endpoint, "wasted", null)
+      yield* charged(payer, intent.endpoint, "wasted", null)
       yield* metrics.count("generations_total", { outcome: reason._tag })
       yield* Effect.logError("fal accepted a request and named no request id: look for it in fal's history", request)
       return yield* acceptedWithoutId
@@ -95,10 +94,16 @@ const notTaken = Effect.fnUntraced(function* (
       return yield* later("fal busy", `fal: ${reason.detail}`, { counted: true, atLeast: reason.retryAfter ?? 0 })
     default:
       yield* takeBack
-      // While fal takes nobody's, it is no fault of this task's.
+      // While the circuit is open, the failure does not use up the task's retries.
       return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
   }
 })
+
+/** One request to the provider, and what the journal keeps beside it. */
+interface Purchase extends ProviderRequest {
+  readonly note: Schema.JsonObject | undefined
+  readonly seed: number | undefined
+}
 
 /**
  * Intent, one POST, request id: nothing can come between the last two but the death of the process. What is known is remembered
@@ -106,7 +111,7 @@ const notTaken = Effect.fnUntraced(function* (
  */
 const submitNow = Effect.fn("generation.submit")(function* (
   payer: Entry.Payer,
-  { endpoint, input, note }: Wanted & Pick<Entry.Intended, "endpoint">,
+  { endpoint, input, note, seed }: Purchase,
   lost: Lost | undefined
 ) {
   const generator = yield* Generator
@@ -115,20 +120,21 @@ const submitNow = Effect.fn("generation.submit")(function* (
     _tag: "Intended",
     endpoint,
     ...Entry.kept(input),
+    ...(seed === undefined ? {} : { seed }),
     ...Entry.noted(note),
     at: yield* Entry.now(payer),
     attempt: yield* Random.next,
-    digest: payer.digest,
+    digest: payer.digest(),
     resubmits: lost === undefined ? 0 : lost.resubmits + 1,
     timeLimit: payer.timeLimit
   }
   const resubmitting = Effect.andThen(
     metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),
-    Effect.logWarning("a request that was lost is made again", { taskId: payer.id, seed: input["seed"] })
+    Effect.logWarning("a request that was lost is made again", { taskId: payer.id, seed })
   )
   const made = intend(payer, intent, lost).pipe(
     Effect.tap(() => (lost === undefined ? Effect.void : resubmitting)),
-    Effect.andThen(generator.submit(endpoint, input)),
+    Effect.andThen(generator.submit({ endpoint, input })),
     Effect.map((ticket): Entry.Submitted => {
       const { endpoint: _, ...known } = ticket
       return { ...intent, ...known, _tag: "Submitted" }
@@ -141,41 +147,48 @@ const submitNow = Effect.fn("generation.submit")(function* (
   )
 })
 
-/** A request of which fal has seen nothing yet. */
-export const submit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, { endpoint, wanted }: Order<E, R>) {
-  return yield* inTurn(submitNow(payer, { endpoint, ...(yield* wanted) }, undefined))
+/** The first submit of a task. */
+export const submit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, wanted: Effect.Effect<Wanted, E, R>) {
+  const catalogue = yield* Catalogue
+  const { note, request } = yield* wanted
+  const endpoint = catalogue.endpoints[request._tag]
+  const input = catalogue.inputOf(request, endpoint)
+  return yield* inTurn(submitNow(payer, { endpoint, input, note, seed: request.seed }, undefined))
 })
 
-/** A request that may have been paid, and cannot be found. */
+/** A request that may be paid and has no request id. */
 export type Lost = Entry.Intended | Entry.Submitted
 
-/** How a lost request is reported. */
+/** The task's failure when its lost request is not made again. */
 const wordsOf = (lost: Lost) =>
   lost._tag === "Submitted"
     ? `fal no longer knows request ${lost.requestId}`
     : `fal's answer to the submit was lost ${lost.resubmits === 0 ? "once" : `${lost.resubmits + 1} times`}`
 
 /**
- * One that was lost: after its grace it is made again, as often as it may be, else given up. The same input, so that its seed can
- * be found in fal's history.
+ * Handles a lost request: waits its grace, then makes it again, or gives it up when it may not be made again. The input is the
+ * same, so that its seed can be found in fal's history.
  */
-export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, lost: Lost, order: Order<E, R>) {
+export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, lost: Lost, wanted: Effect.Effect<Wanted, E, R>) {
   if (lost._tag === "Intended" && lost.accepted === true) return yield* acceptedWithoutId
   const since = lost._tag === "Submitted" ? (lost.unknownSince ?? lost.at) : lost.at
   const left = (yield* grace) - ((yield* Entry.now(payer)) - since) / 1000
   if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
+  const seed = seedOf(lost)
   const { FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN").pipe(Effect.orDie)
   if (FAL_UNCERTAIN === "fail" || lost.resubmits >= MAX_RESUBMITS) {
     const metrics = yield* Metrics
     yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
     yield* Effect.logError("a request that was lost is given up: look for it in fal's history", {
       taskId: payer.id,
-      seed: lost.input["seed"]
+      seed
     })
     return yield* TaskFailure.generationError(`${wordsOf(lost)}: not asked again`)
   }
   const { endpoint, input, note } = lost
-  if (lost.cut !== true) return yield* inTurn(submitNow(payer, { endpoint, input, note }, lost))
-  const wanted = yield* order.wanted
-  return yield* inTurn(submitNow(payer, { endpoint, input: { ...wanted.input, ...input }, note: note ?? wanted.note }, lost))
+  if (lost.cut !== true) return yield* inTurn(submitNow(payer, { endpoint, input, note, seed }, lost))
+  const again = yield* wanted
+  const catalogue = yield* Catalogue
+  const whole = { ...catalogue.inputOf({ ...again.request, seed: seed ?? again.request.seed }, endpoint), ...input }
+  return yield* inTurn(submitNow(payer, { endpoint, input: whole, note: note ?? again.note, seed }, lost))
 })

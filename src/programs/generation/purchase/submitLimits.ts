@@ -1,10 +1,10 @@
 import { Clock, Duration, Effect, Exit, Schedule } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
-import { CIRCUIT } from "../../services/Endpoints.ts"
-import { Generator, GeneratorError } from "../../services/Generator.ts"
-import type { WaitReason } from "../../services/Metrics.ts"
-import * as Settings from "../../services/Settings.ts"
-import { NotYet } from "../Task.ts"
+import { CIRCUIT } from "../../../services/Endpoints.ts"
+import { Generator, GeneratorError } from "../../../services/Generator.ts"
+import type { WaitReason } from "../../../services/Metrics.ts"
+import * as Settings from "../../../services/Settings.ts"
+import { NotYet } from "../../task/Task.ts"
 
 /** The one account that all share. */
 const FAL = "fal"
@@ -28,7 +28,7 @@ export const inTurn = <A, E extends { readonly _tag: string }, R>(attempt: Effec
     })
   )
 
-/** One of the submits that the fleet may make in this minute. */
+/** Takes one of the FAL_RATE_LIMIT submits that the fleet may make in a minute. */
 export const withinRate = Effect.gen(function* () {
   const { FAL_RATE_LIMIT: limit } = yield* Settings.of("FAL_RATE_LIMIT").pipe(Effect.orDie)
   if (limit === 0) return

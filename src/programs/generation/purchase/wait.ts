@@ -1,24 +1,26 @@
 import { Clock, Context, Effect, Fiber, Option, Random, Result } from "effect"
-import { Generator, type GeneratorError, type Picture, type SaidEnded, type Ticket } from "../../services/Generator.ts"
-import type { Noticer } from "../../services/Metrics.ts"
+import { Generator, type GeneratorError, type Picture, type SaidEnded, type Ticket } from "../../../services/Generator.ts"
+import type { Noticer } from "../../../services/Metrics.ts"
 
-/** How long requests of an endpoint have been taking, seen from here (milliseconds). Shared by the tasks of a process. */
-export interface Usual {
+/** How long this process has seen requests of an endpoint take (milliseconds). Shared by its tasks. */
+export interface WaitTimes {
   readonly of: (endpoint: string) => number
-  /** Whether fal itself has told, so that looks can be few and close together. */
+  /** Whether fal reported the inference time, so that few status requests close together are enough. */
   readonly sure: (endpoint: string) => boolean
-  /** `inference` is what fal says the work alone took, where it says so: closer to the truth than when we happened to look. */
+  /**
+   * `inference`: the time that fal reports for the work alone, if it does. It is more exact than the time of our status request.
+   */
   readonly saw: (endpoint: string, took: number, inference: number | null) => void
 }
 
-/** What lies between the work's own time and its end as seen from here: fal's bookkeeping and one round trip. */
+/** Added to the inference time: fal's own overhead and one round trip (milliseconds). */
 const AROUND = 60
 
 /** fal-ai/flux/dev's usual time, until a process has seen some pictures of its own. */
 const FIRST_GUESS = 2000
 
-/** A running mean that follows a change within a few pictures and forgives one outlier. */
-export const makeUsual = (): Usual => {
+/** A running mean: it follows a change within a few pictures, and one outlier moves it little. */
+export const makeWaitTimes = (): WaitTimes => {
   const known = new Map<string, number>()
   const told = new Set<string>()
   const of = (endpoint: string) => known.get(endpoint) ?? FIRST_GUESS
@@ -33,16 +35,18 @@ export const makeUsual = (): Usual => {
   }
 }
 
-/** What this process has seen so far; a test that wants a fresh process gives another. */
-export const UsualTimes = Context.Reference<Usual>("model-generator/programs/UsualTimes", { defaultValue: makeUsual })
+/** The usual times that this process has seen; a test can give a fresh one. */
+export const SeenWaitTimes = Context.Reference<WaitTimes>("model-generator/programs/SeenWaitTimes", {
+  defaultValue: makeWaitTimes
+})
 
 const MIN_GAP = 40
 const MAX_GAP = 2000
 
 /**
- * When to look next (milliseconds from the start): first a little before the usual time, then at short steps until half as
- * long again, then ever more slowly. When fal has told the usual time, the first look comes closer to it and the steps are 2 %
- * of it instead of 4 %. Completion is noticed within about half a step, with few requests.
+ * When to ask for the status next (milliseconds from the start): a little before the usual time, then in short steps until half
+ * as long again, then ever more slowly. If fal reports inference times, the first request comes closer to the usual time and the
+ * steps are 2 % of it instead of 4 %. So the end is noticed within about half a step, with few requests.
  */
 export const nextLook = (elapsed: number, usual: number, sure = false): number => {
   const first = usual * (sure ? 0.98 : 0.94)
@@ -53,21 +57,21 @@ export const nextLook = (elapsed: number, usual: number, sure = false): number =
 }
 
 const TROUBLE_GAP = 250
-/** A pause that fal asks for and that is longer is not slept in the slot: the caller is told (milliseconds). */
+/** A longer pause that fal asks for is not slept in the slot: the task fails with it and is parked (milliseconds). */
 const LONG_PAUSE = 10_000
-/** Looks in a row that may fail before the caller is told; the request itself is unharmed. */
+/** Status requests in a row that may fail before the task is told. The request itself is not harmed. */
 const TROUBLES = 6
 
-/** Of whether the request has ended, when it is the answer to a question for its result. */
+/** Failures of a request for the result that do not tell whether the job has ended. */
 const saysNothing = ({ reason: { _tag } }: GeneratorError) =>
   _tag === "Unknown" || _tag === "Unreachable" || _tag === "AccountProblem"
 
 export interface Waited {
   readonly tookMs: number
   readonly inferenceSeconds: number | null
-  /** What fal says it failed of. */
+  /** The reason of failure that the status reports. */
   readonly failure: GeneratorError["reason"] | undefined
-  /** What its result has been found to be already. */
+  /** The answer to a request for the result, if one was made already. */
   readonly result: Result.Result<Picture, GeneratorError> | undefined
   readonly noticedBy: Noticer
 }
@@ -79,24 +83,24 @@ export interface Waited {
 const LAG = 500
 
 /** The hint of a wait that has none. */
-export const untold: Effect.Effect<Option.Option<SaidEnded>> = Effect.succeedNone
+export const noHint: Effect.Effect<Option.Option<SaidEnded>> = Effect.succeedNone
 
 /**
- * Waits until fal has ended the request, well or badly; the result tells which. `submittedAt` lets a request found again after a
- * crash be looked at at once when its time has passed. `hint` may tell of the end before a look does. It is believed only where the
- * result bears it out, and what it does not say the looks find out. There is no limit of its own.
+ * Waits until fal has ended the request, well or badly; the result tells which. With `submittedAt` a request that is found again
+ * after a crash is asked about at once if its usual time has passed. `hint` may report the end earlier. It is believed only if
+ * the result confirms it; without a hint the status requests find the end. There is no time limit here.
  */
 export const waitUntilEnded = Effect.fn("generation.wait")(function* (
   ticket: Ticket,
-  usual: Usual,
+  usual: WaitTimes,
   submittedAt: number,
   hint: Effect.Effect<Option.Option<SaidEnded>>
 ) {
   const generator = yield* Generator
   let startedAt = submittedAt
-  // Found again after its time: when it ended nobody saw, so it says nothing about how long one takes.
+  // Found again after its usual time: we do not know when it ended, so its time is not learnt.
   const late = (yield* Clock.currentTimeMillis) - submittedAt > usual.of(ticket.endpoint)
-  const hinted = yield* Effect.forkScoped(late ? untold : hint, { startImmediately: true })
+  const hinted = yield* Effect.forkScoped(late ? noHint : hint, { startImmediately: true })
   let lag = hinted.pollUnsafe() === undefined ? LAG : 0
   let lookNow = late
   let noticedBy: Noticer = "poll"
@@ -124,7 +128,8 @@ export const waitUntilEnded = Effect.fn("generation.wait")(function* (
         : queuedLooks > 0
           ? Math.min(MAX_GAP, 200 * 1.3 ** queuedLooks)
           : nextLook(elapsed, usual.of(ticket.endpoint), usual.sure(ticket.endpoint)) - elapsed
-    // Whole milliseconds, as clocks count them: a fraction would be slept off at once, and looked at again and again.
+    // Whole milliseconds, as clocks count them: after a fraction the time would not have come yet, and would be asked for again
+    // and again.
     const look = Effect.delay(Effect.result(generator.progress(ticket)), Math.ceil(gap))
     const seen = yield* lag === 0 ? look : Effect.raceFirst(look, Fiber.join(hinted))
     const at = yield* Clock.currentTimeMillis

@@ -1,9 +1,9 @@
 import { Effect, Schema, SchemaIssue } from "effect"
-import * as PythonJson from "../../services/PythonJson.ts"
-import * as Text from "../../services/Text.ts"
-import { pythonRepr } from "../celery/pythonRepr.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import type { Call } from "../Task.ts"
+import * as PythonJson from "../../../wire/PythonJson.ts"
+import * as Text from "../../../wire/Text.ts"
+import { pythonRepr } from "../../celery/pythonRepr.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import type { Call } from "../../task/Task.ts"
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -15,7 +15,7 @@ const say = (message: string) =>
       ? "is not an argument of this task"
       : message.replace(/^Expected/, "expected")
 
-/** What came instead, as far as that helps: the beginning of a text, and nothing of an address, which may hold a secret. */
+/** The value that came, for an error text: the beginning of a text, and nothing of an address, which may hold a secret. */
 const shown = (value: unknown): string => {
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (isRecord(value)) return `a dict of ${Object.keys(value).length}`
@@ -45,9 +45,11 @@ const describe = (error: Schema.SchemaError, input: unknown) =>
     })
     .join("; ")
 
-/** More arguments than any task has: they are counted and not looked at. */
+/** No task has more arguments: a call with more is refused by their number alone. */
 const MOST_ARGUMENTS = 100
-/** Of more values than these only the first problem is told: to find every one would take longer than to run the task. */
+/**
+ * For a call with more values than this only the first problem is reported: finding all would take longer than running the task.
+ */
 const MOST_CHECKED = 20_000
 const sizeOf = (value: unknown): number =>
   typeof value === "object" && value !== null ? Object.values(value).reduce((sum: number, one) => sum + sizeOf(one), 1) : 1

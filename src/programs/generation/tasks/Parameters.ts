@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** What PostgreSQL and JSON can both hold: no NUL, no half of a surrogate pair. */
+/** Text that PostgreSQL and JSON can both hold: no NUL, no half of a surrogate pair. */
 const isStorable = (value: unknown): boolean =>
   typeof value === "string"
     ? !value.includes("\u0000") && value.isWellFormed()
@@ -60,19 +60,21 @@ export const Metadata = Schema.JsonObject.check(
 /** Bounds of a picture's address: one that holds the picture itself travels through Redis with its message. */
 const LONGEST_URL = 8192
 const LONGEST_DATA_URL = 8 * 2 ** 20
-/** The address of a picture to edit, by http or with the picture in it. */
-export const PictureUrl = Schema.String.check(
-  Schema.makeFilter((url) => {
+const pictureUrl = (scheme: RegExp) =>
+  Schema.makeFilter((url: string) => {
     const isData = /^data:image\//i.test(url)
-    if (!isData && !/^https?:\/\//i.test(url)) return "expected the URL of a picture"
+    if (!isData && !scheme.test(url)) return "expected the URL of a picture"
     const longest = isData ? LONGEST_DATA_URL : LONGEST_URL
     if (url.length > longest) return `expected at most ${longest} characters`
     if (!isStorable(url)) return UNSTORABLE
     return isData || URL.canParse(url) || "expected the URL of a picture"
   })
-)
+/** The address of a picture to edit, by http or with the picture in it. */
+export const PictureUrl = Schema.String.check(pictureUrl(/^https?:\/\//i))
+/** The same, or a file of a media store that is a folder. */
+export const StoredPictureUrl = Schema.String.check(pictureUrl(/^(https?|file):\/\//i))
 
-/** What a row may say of its picture's model without being one of ours: as much as its columns hold. */
+/** The five values of a picture that is not one of our models: any text that the columns can hold. */
 export const described = {
   id: column(100),
   gender: column(20),
@@ -90,7 +92,7 @@ export interface Five extends Schema.Schema.Type<typeof Five> {}
 export const templateIdOf = (five: Five): string =>
   [five.gender, five.age_range, five.body_type, five.pose.replaceAll(" ", "-"), five.style].join("_")
 
-/** The prompt fal gets, byte for byte what production's Python workers sent (product.md 4). */
+/** The prompt fal gets, byte for byte what production's Python workers sent. */
 export const promptOf = (five: Five): string =>
   `Fashion model, ${five.gender}, ${five.age_range} years old, body type: ${five.body_type}, pose: ${five.pose}, ` +
   `style: ${five.style} photo, full body shot, neutral white/gray background, professional studio lighting, ` +

@@ -1,19 +1,19 @@
 import { Effect, Schema } from "effect"
-import { ModelLibrary } from "../../services/ModelLibrary.ts"
-import { Publisher } from "../../services/Publisher.ts"
-import { ResultStore } from "../../services/ResultStore.ts"
-import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import * as Bounded from "../Bounded.ts"
-import * as NewMessage from "../celery/NewMessage.ts"
-import * as Reply from "../celery/Reply.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { derivedId } from "../derivedId.ts"
-import { RetryLater, type Task } from "../Task.ts"
+import { ModelLibrary } from "../../../services/ModelLibrary.ts"
+import { Publisher } from "../../../services/Publisher.ts"
+import { ResultStore } from "../../../services/ResultStore.ts"
+import { WorkerIdentity } from "../../../services/WorkerIdentity.ts"
+import * as Bounded from "../../../wire/Bounded.ts"
+import * as NewMessage from "../../celery/NewMessage.ts"
+import * as Reply from "../../celery/Reply.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { derivedId } from "../../../wire/derivedId.ts"
+import { RetryLater, type Task } from "../../task/Task.ts"
 import * as Arguments from "./Arguments.ts"
-import * as Generate from "./generate.ts"
+import * as Generate from "./generateModel.ts"
 import * as Parameters from "./Parameters.ts"
 import { plan } from "./plan.ts"
-import { asking } from "./saved.ts"
+import { asking } from "./saving.ts"
 
 const oneOrMore = <A>(schema: Schema.Codec<A>) =>
   Arguments.optional(Schema.Union([schema, Bounded.list(schema, Parameters.MOST_AT_ONCE).check(Schema.isMinLength(1))]))
@@ -41,7 +41,7 @@ const asList = <A>(value: A | ReadonlyArray<A> | null): ReadonlyArray<A> | null 
   // `Array.isArray` does not narrow a readonly array away from A.
   value === null ? null : Array.isArray(value) ? (value as ReadonlyArray<A>) : [value as A]
 
-/** What a batch will ask for, in order: `generate_model` arguments, one each. Nothing is sent. */
+/** The `generate_model` arguments of a batch, in order, one for each picture. Sends nothing. */
 export const planned = Effect.fn("batch.planned")(function* (request: typeof Request.Type) {
   if (request.templates !== null) {
     return request.templates.map((template, at) => ({
@@ -105,7 +105,7 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
     Schema.encodeEffect(Note)({ templates: models.map((model) => model.template_id ?? Parameters.templateIdOf(model)) })
   )
   // A second delivery may see a fuller library and plan otherwise: what was sent first is what counts.
-  const sent = yield* publisher.publishOnce({ key: task.id, digest: task.digest }, note, messages).pipe(
+  const sent = yield* publisher.publishOnce({ key: task.id, digest: task.digest() }, note, messages).pipe(
     Effect.flatMap((kept) => Effect.orDie(Schema.decodeEffect(Note)(kept))),
     Effect.tap(({ templates }) =>
       results.saveGroup(

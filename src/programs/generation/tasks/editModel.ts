@@ -1,27 +1,29 @@
 import { Effect, Option, Schema } from "effect"
-import { ModelLibrary } from "../../services/ModelLibrary.ts"
-import * as Settings from "../../services/Settings.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { RetryLater, type Task } from "../Task.ts"
+import type { PictureRequest } from "../../../services/Catalogue.ts"
+import { MediaStore } from "../../../services/MediaStore.ts"
+import { ModelLibrary } from "../../../services/ModelLibrary.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { RetryLater, type Task } from "../../task/Task.ts"
 import * as Arguments from "./Arguments.ts"
-import { anySeed } from "./generate.ts"
-import { maySave } from "./library.ts"
+import { anySeed } from "./generateModel.ts"
+import { keepPicture } from "./keeping.ts"
+import { maySave } from "./libraryCircuit.ts"
 import * as Parameters from "./Parameters.ts"
-import { abandon, payOnce, salvage, standing } from "./payOnce.ts"
-import { asking, newModel, resultOf, save } from "./saved.ts"
+import { buying, payOnce } from "../purchase/payOnce.ts"
+import { nullish } from "../../../wire/nullish.ts"
+import { asking, newModel, resultOf, save } from "./saving.ts"
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 /** The dict that `generate_model` returned, of which only these matter. */
 const Returned = Schema.Struct({
-  id: maybe(Parameters.described.id),
+  id: nullish(Parameters.described.id),
   template_id: Parameters.TemplateId,
-  version: maybe(Schema.Int),
-  image_url: Parameters.PictureUrl,
-  gender: maybe(Parameters.described.gender),
-  age_range: maybe(Parameters.described.age_range),
-  body_type: maybe(Parameters.described.body_type),
-  pose: maybe(Parameters.described.pose),
-  style: maybe(Parameters.described.style)
+  version: nullish(Schema.Int),
+  image_url: Parameters.StoredPictureUrl,
+  gender: nullish(Parameters.described.gender),
+  age_range: nullish(Parameters.described.age_range),
+  body_type: nullish(Parameters.described.body_type),
+  pose: nullish(Parameters.described.pose),
+  style: nullish(Parameters.described.style)
 })
 const Identified = Schema.Struct({ id: Schema.NonEmptyString })
 
@@ -37,7 +39,10 @@ export const Request = Schema.Struct({
 })
 export const names = ["model", "prompt", "model_id", "template_id", "version", "strength", "seed", "save"]
 
-/** What the row and the result tell of the picture that was edited: noted when the edit is bought, as it may be gone later. */
+/**
+ * The edited picture, for the row and the result. Noted when the edit is bought, because the source may be deleted before it
+ * ends.
+ */
 const Edited = Schema.Struct({
   id: Schema.NullOr(Schema.String),
   version: Schema.NullOr(Schema.Finite),
@@ -67,12 +72,39 @@ const fromDict = (dict: typeof Returned.Type): Source => ({
   style: dict.style ?? null
 })
 
+/** Whether fal can be given the picture at this address: by http, as a data URL, or from our media store. */
+const isReadable = Effect.fnUntraced(function* (address: string) {
+  const store = yield* MediaStore
+  return Schema.is(Parameters.PictureUrl)(address) || (store.kind !== "unset" && store.nameIn(address) !== undefined)
+})
+
+const types: Readonly<Record<string, string>> = { jpg: "image/jpeg", png: "image/png", webp: "image/webp" }
+/**
+ * The address as fal can read it. A picture of our media store is sent along as a data URL: the store need not be public, and
+ * fal's own copy may be gone.
+ */
+const readableByFal = Effect.fnUntraced(function* (address: string) {
+  const store = yield* MediaStore
+  const name = store.kind === "unset" ? undefined : store.nameIn(address)
+  if (store.kind === "unset" || name === undefined) return address
+  const bytes = yield* Effect.mapError(store.get(name), (error) =>
+    error.reason === "missing"
+      ? TaskFailure.mediaError(`model: its picture is not in the media store any more: ${name}`)
+      : new RetryLater({ reason: "media", failure: TaskFailure.mediaError(error.message), counted: true, atLeast: 0 })
+  )
+  const type = types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream"
+  const url = `data:${type};base64,${Buffer.from(bytes).toString("base64")}`
+  if (!Schema.is(Parameters.PictureUrl)(url))
+    return yield* TaskFailure.mediaError(`model: its picture is too large to be sent to fal: ${bytes.length} bytes`)
+  return url
+})
+
 const find = Effect.fnUntraced(function* (field: string, which: Parameters<ModelLibrary["Service"]["find"]>[0]) {
   const library = yield* ModelLibrary
   const found = yield* asking(library.find(which))
   if (Option.isNone(found)) return yield* TaskFailure.modelNotFound(`${field}: no such model in the library`)
   // Rows made by hand may name a file or nothing: fal would be asked, and might bill, for what cannot be edited.
-  if (!Schema.is(Parameters.PictureUrl)(found.value.imageUrl))
+  if (!(yield* isReadable(found.value.imageUrl)))
     return yield* TaskFailure.validationError(
       `${field}: version ${found.value.version} of ${found.value.templateId} has no picture at an http or data URL`
     )
@@ -95,7 +127,7 @@ const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
   // A dict with an id and no picture is an id.
   if (Option.isSome(identified) && request.model?.["image_url"] === undefined)
     return yield* find("model", { id: identified.value.id })
-  return fromDict(
+  const source = fromDict(
     yield* Arguments.bind(Schema.Struct({ model: Returned }), ["model"], {
       args: [],
       kwargs: {
@@ -103,6 +135,11 @@ const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
       }
     }).pipe(Effect.map(({ model }) => model))
   )
+  if (!(yield* isReadable(source.imageUrl)))
+    return yield* TaskFailure.validationError(
+      "model.image_url: expected the URL of a picture, got a file of no media store of ours"
+    )
+  return source
 })
 
 /** Looked for once more when the edit is paid: that the database is away uses up none of the task's retries. */
@@ -111,24 +148,18 @@ const paidFor = <A, R>(found: Effect.Effect<A, TaskFailure.TaskFailure | RetryLa
 
 const run = Effect.fn("task.edit_model")(function* (task: Task) {
   const request = yield* Arguments.bind(Request, names, task, { firstIsDict: true })
-  const { FAL_EDIT_MODEL } = yield* Settings.of("FAL_EDIT_MODEL").pipe(Effect.orDie)
   const wanted = Effect.gen(function* () {
     const { imageUrl, ...source } = yield* sourceOf(request)
-    const input = {
-      prompt: request.prompt,
-      image_url: imageUrl,
-      seed: request.seed ?? (yield* anySeed),
-      num_images: 1,
-      output_format: "jpeg",
-      enable_safety_checker: true,
-      ...(request.strength === null ? {} : { strength: request.strength })
-    }
-    return { input, note: yield* Effect.orDie(encodeEdited(source)) }
+    const { prompt, strength } = request
+    const seed = request.seed ?? (yield* anySeed)
+    const edit: PictureRequest = { _tag: "Edit", prompt, seed, source: yield* readableByFal(imageUrl), strength }
+    return { request: edit, note: yield* Effect.orDie(encodeEdited(source)) }
   })
-  const bought = yield* payOnce(task, { endpoint: FAL_EDIT_MODEL, wanted }, request.save ? maySave : Effect.void)
+  const bought = yield* payOnce(task, wanted, request.save ? maySave : Effect.void)
   const noted = decodeEdited(bought.note)
   const { id, version, ...source } = Option.isSome(noted) ? noted.value : yield* paidFor(sourceOf(request))
-  const model = newModel(bought, {
+  const kept = request.save ? yield* keepPicture(task, bought) : undefined
+  const model = newModel(bought, kept, {
     templateId: source.templateId,
     gender: source.gender,
     ageRange: source.ageRange,
@@ -142,11 +173,4 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
   return { value: resultOf(bought, request.save ? yield* save(model) : model, null), children: [] }
 })
 
-export const editModel = {
-  name: "edit_model",
-  waits: true,
-  run,
-  salvage,
-  abandon,
-  standing
-}
+export const editModel = { ...buying, name: "edit_model", run }

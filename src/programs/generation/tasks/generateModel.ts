@@ -1,13 +1,14 @@
 import { Effect, Option, Random, Schema } from "effect"
-import { ModelLibrary } from "../../services/ModelLibrary.ts"
-import * as Settings from "../../services/Settings.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import type { Task } from "../Task.ts"
+import { PORTRAIT } from "../../../services/Catalogue.ts"
+import { ModelLibrary } from "../../../services/ModelLibrary.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import type { Task } from "../../task/Task.ts"
 import * as Arguments from "./Arguments.ts"
-import { maySave } from "./library.ts"
+import { keepPicture } from "./keeping.ts"
+import { maySave } from "./libraryCircuit.ts"
 import * as Parameters from "./Parameters.ts"
-import { abandon, payOnce, salvage, standing } from "./payOnce.ts"
-import { asking, newModel, resultOf, save } from "./saved.ts"
+import { buying, payOnce } from "../purchase/payOnce.ts"
+import { asking, newModel, resultOf, save } from "./saving.ts"
 
 export const Request = Schema.Struct({
   template_id: Arguments.optional(Parameters.TemplateId),
@@ -22,13 +23,9 @@ export const names = ["template_id", "gender", "age_range", "body_type", "pose",
 /** A fresh seed: unique enough to find the request by in fal's history, and within what every client's integers hold. */
 export const anySeed = Random.nextIntBetween(0, 2_147_483_647)
 
-/** A portrait of one megapixel, which is what fal bills by. */
-const picture = { image_size: "portrait_4_3", num_images: 1, output_format: "jpeg", enable_safety_checker: true }
-
 const run = Effect.fn("task.generate_model")(function* (task: Task) {
   const request = yield* Arguments.bind(Request, names, task)
   const library = yield* ModelLibrary
-  const { FAL_MODEL } = yield* Settings.of("FAL_MODEL").pipe(Effect.orDie)
   const templateId = request.template_id ?? Parameters.templateIdOf(request)
   const prompt = Parameters.promptOf(request)
 
@@ -41,11 +38,12 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
       return yield* TaskFailure.versionExists(`version: ${templateId} has a version ${request.version} already`)
   })
   const wanted = Effect.map(request.seed === null ? anySeed : Effect.succeed(request.seed), (seed) => ({
-    input: { prompt, seed, ...picture },
+    request: { _tag: "Generate" as const, prompt, seed, size: PORTRAIT },
     note: undefined
   }))
-  const bought = yield* payOnce(task, { endpoint: FAL_MODEL, wanted }, beforePaying)
-  const model = newModel(bought, {
+  const bought = yield* payOnce(task, wanted, beforePaying)
+  const kept = request.save ? yield* keepPicture(task, bought) : undefined
+  const model = newModel(bought, kept, {
     templateId,
     version: request.version,
     gender: request.gender,
@@ -59,11 +57,4 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
   return { value: resultOf(bought, request.save ? yield* save(model) : model, request.version), children: [] }
 })
 
-export const generateModel = {
-  name: "generate_model",
-  waits: true,
-  run,
-  salvage,
-  abandon,
-  standing
-}
+export const generateModel = { ...buying, name: "generate_model", run }

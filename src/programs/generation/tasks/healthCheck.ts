@@ -1,12 +1,12 @@
 import { Clock, Effect, Fiber, Schema } from "effect"
-import { Generator } from "../../services/Generator.ts"
-import { ModelLibrary } from "../../services/ModelLibrary.ts"
-import { QueueInspector } from "../../services/QueueInspector.ts"
-import { ResultStore } from "../../services/ResultStore.ts"
-import { Vitals } from "../../services/Vitals.ts"
-import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
-import type { Task } from "../Task.ts"
-import { VERSION } from "../version.ts"
+import { Generator } from "../../../services/Generator.ts"
+import { ModelLibrary } from "../../../services/ModelLibrary.ts"
+import { QueueInspector } from "../../../services/QueueInspector.ts"
+import { ResultStore } from "../../../services/ResultStore.ts"
+import { Vitals } from "../../../services/Vitals.ts"
+import { WorkerIdentity } from "../../../services/WorkerIdentity.ts"
+import type { Task } from "../../task/Task.ts"
+import { VERSION } from "../../version.ts"
 import * as Arguments from "./Arguments.ts"
 
 /** A dependency that has not answered by then counts as down; the whole task takes less than a second. */
@@ -23,7 +23,7 @@ export interface Check {
 const measure = <E extends { readonly message: string }, R>(call: Effect.Effect<void, E, R>) =>
   Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis
-    // Left behind when it is late: a driver may take seconds to let go of a dead connection.
+    // A late call is left running: a driver may take seconds to close a dead connection.
     const fiber = yield* Effect.forkDetach(call)
     const error = yield* Effect.timeoutOrElse(
       Effect.match(Fiber.join(fiber), {
@@ -67,7 +67,8 @@ export const makeHealthCheck = Effect.gen(function* () {
   const checks = yield* makeChecks
   const me = yield* WorkerIdentity
   const vitals = yield* Vitals
-  const run = Effect.fn("task.health_check")(function* (task: Task) {
+  // Without the call's place in traces, which takes longer to find than all the rest of this task.
+  const run = Effect.fnUntraced(function* (task: Task) {
     yield* Arguments.bind(Nothing, [], task)
     const results = yield* checks
     return {

@@ -1,13 +1,14 @@
 import { Clock, Effect } from "effect"
-import { type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
-import { Vitals } from "../../services/Vitals.ts"
-import { Blocked } from "../Task.ts"
+import { type MediaError, MediaStore } from "../../../services/MediaStore.ts"
+import { type LibraryError, ModelLibrary } from "../../../services/ModelLibrary.ts"
+import { Vitals } from "../../../services/Vitals.ts"
+import { Blocked } from "../../task/Task.ts"
 
 /**
  * No picture is bought that could not be saved. The library counts as closed when a save fails because the database is away, when
- * the table takes no row of ours, and when two pictures in a row were refused, whatever for. While it is closed pictures that are
- * paid wait for it, tasks that would buy one are parked, and a rehearsal, which leaves nothing behind, finds out when it is open.
- * So each worker may have as many pictures paid and not saved as it has slots.
+ * the table takes no row of ours, when two pictures in a row were refused, whatever for, and when the media store takes no file.
+ * While it is closed pictures that are paid wait for it, tasks that would buy one are parked, and a rehearsal, which leaves
+ * nothing behind, finds out when it is open. So each worker may have as many pictures paid and not saved as it has slots.
  */
 
 /** The name under which tasks wait for it. */
@@ -24,10 +25,13 @@ const REFUSED = { first: 15_000, longest: 300_000 }
 
 const rehearse = Effect.gen(function* () {
   const library = yield* ModelLibrary
-  return yield* Effect.timeoutOption(library.rehearse, PATIENCE)
-}).pipe(Effect.map((done) => (done._tag === "None" ? "the database does not answer" : "")))
+  const store = yield* MediaStore
+  const both = Effect.andThen(store.kind === "unset" ? Effect.void : store.check, library.rehearse)
+  return yield* Effect.timeoutOption(both, PATIENCE)
+}).pipe(Effect.map((done) => (done._tag === "None" ? "the database or the media store does not answer" : "")))
 
-const close = Effect.fnUntraced(function* (why: string, retryable: boolean) {
+/** No picture is bought until a rehearsal goes well. `retryable`: it may without anybody's action. */
+export const closeLibrary = Effect.fnUntraced(function* (why: string, retryable: boolean) {
   const vitals = yield* Vitals
   const { library } = vitals
   const now = yield* Clock.currentTimeMillis
@@ -52,10 +56,10 @@ const open = Effect.fnUntraced(function* () {
   yield* Effect.logInfo("pictures can be saved again")
 })
 
-/** One rehearsal, and what it shows. */
+/** Makes one rehearsal and opens or closes the library by its outcome. */
 const findOut = Effect.matchEffect(rehearse, {
-  onFailure: ({ message, retryable }: LibraryError) => close(message, retryable),
-  onSuccess: (silence) => (silence === "" ? open() : close(silence, true))
+  onFailure: ({ message, retryable }: LibraryError | MediaError) => closeLibrary(message, retryable),
+  onSuccess: (silence) => (silence === "" ? open() : closeLibrary(silence, true))
 })
 
 /** Before a picture is bought that is to be saved: fails when it could not be. */
@@ -84,10 +88,10 @@ export const wentWell = Effect.gen(function* () {
 
 /** A picture could not be saved. Gives whether that is its own fault: then its task may not try for ever. */
 export const wentBadly = Effect.fnUntraced(function* (requestId: string, { message, retryable }: LibraryError) {
-  if (retryable) return yield* Effect.as(close(message, true), false)
+  if (retryable) return yield* Effect.as(closeLibrary(message, true), false)
   const takesOthers = yield* Effect.match(rehearse, { onFailure: () => false, onSuccess: (silence) => silence === "" })
   const { library } = yield* Vitals
   library.refused.add(requestId)
-  if (!takesOthers || library.refused.size >= IN_A_ROW) yield* close(message, false)
+  if (!takesOthers || library.refused.size >= IN_A_ROW) yield* closeLibrary(message, false)
   return takesOthers
 })

@@ -3,7 +3,10 @@ import { combinations, type Five, templateIdOf } from "./Parameters.ts"
 type Wish = { readonly [K in keyof Five]: ReadonlyArray<Five[K]> | null }
 const keys = ["gender", "age_range", "body_type", "pose", "style"] as const
 
-/** So many of them, ordered so that every prefix spreads over the values: next comes what has been shown least so far. */
+/**
+ * `count` combinations, ordered so that every prefix spreads over the values: the next one is that whose values came least often
+ * so far.
+ */
 const spread = (all: ReadonlyArray<Five>, count: number): ReadonlyArray<Five> => {
   const shown = new Map<string, number>()
   // The squares of how often its values were shown, summed: the value shown most often weighs most.
@@ -42,7 +45,9 @@ const product = (wish: Wish): ReadonlyArray<Five> => {
 export const plan = {
   /** The combinations a wish allows: its own values where it has some, else all presets. */
   candidates: product,
-  /** `count` of them, those the library lacks first; with `missingOnly` none but those, else round again until there are enough. */
+  /**
+   * `count` of them, those the library lacks first; with `missingOnly` none but those, else round again until there are enough.
+   */
   choose: (
     candidates: ReadonlyArray<Five>,
     present: ReadonlySet<string>,

@@ -1,10 +1,11 @@
 import { Clock, Effect, Schema } from "effect"
-import { type Model, ModelLibrary, type NewModel } from "../../services/ModelLibrary.ts"
-import { Metrics } from "../../services/Metrics.ts"
-import * as TaskFailure from "../celery/TaskFailure.ts"
-import { RetryLater } from "../Task.ts"
-import { wentBadly, wentWell } from "./library.ts"
-import type { Bought } from "./payOnce.ts"
+import { type Model, ModelLibrary, type NewModel } from "../../../services/ModelLibrary.ts"
+import { Metrics } from "../../../services/Metrics.ts"
+import * as TaskFailure from "../../celery/TaskFailure.ts"
+import { RetryLater } from "../../task/Task.ts"
+import { wentBadly, wentWell } from "./libraryCircuit.ts"
+import type { Kept } from "./keeping.ts"
+import type { Bought } from "../purchase/payOnce.ts"
 
 /** A library call before anything is paid: a failure costs nothing, so it is one of the task's retries. */
 export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; readonly retryable: boolean }, R>) =>
@@ -15,8 +16,8 @@ export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; 
   )
 
 /**
- * Saves a paid picture. While the database is away, or takes no row at all, this alone is repeated, for as long as it takes; what
- * it refuses of this picture alone uses up the task's retries, and the failure then names the picture.
+ * Saves a paid picture. While the database is away, or takes no row at all, only the save is repeated, without using up retries.
+ * If the database refuses this picture alone, the task's retries are used up, and the failure then names the picture.
  */
 export const save = Effect.fn("generation.save")(function* (model: NewModel) {
   const library = yield* ModelLibrary
@@ -41,21 +42,24 @@ export const save = Effect.fn("generation.save")(function* (model: NewModel) {
 /** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */
 const LONGEST_MS = 2_147_483_647
 
-/** The row-to-be of a bought picture. fal makes no thumbnail, so the picture serves as its own. */
+/**
+ * The row-to-be of a bought picture: at our addresses if its bytes were `kept`, else at fal's. fal makes no thumbnail, so there
+ * the picture serves as its own.
+ */
 export const newModel = (
   bought: Bought,
+  kept: Kept | undefined,
   of: Pick<NewModel, "templateId" | "version" | "gender" | "ageRange" | "bodyType" | "pose" | "style" | "prompt" | "metadata">
 ): NewModel => ({
   ...of,
-  imageUrl: bought.picture.url,
-  thumbnailUrl: bought.picture.url,
+  metadata: kept === undefined ? of.metadata : { ...of.metadata, ...kept.metadata },
+  imageUrl: kept?.imageUrl ?? bought.picture.url,
+  thumbnailUrl: kept?.thumbnailUrl ?? bought.picture.url,
   falRequestId: bought.requestId,
   processingTimeMs: Math.min(Math.max(Math.round(bought.tookMs), 0), LONGEST_MS)
 })
 
-const seedOf = (bought: Bought): Schema.Json => bought.picture.seed ?? bought.input["seed"] ?? null
-
-/** What a client gets: the row, and what fal said of the picture (product.md 4). */
+/** The task's result: the row, and what fal said of the picture. */
 export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number | null): Schema.JsonObject => {
   const saved = "id" in model
   return {
@@ -71,7 +75,7 @@ export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number
     pose: model.pose,
     style: model.style,
     prompt: model.prompt,
-    seed: seedOf(bought),
+    seed: bought.seed,
     width: bought.picture.width,
     height: bought.picture.height,
     fal_request_id: bought.requestId,

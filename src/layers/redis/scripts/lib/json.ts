@@ -1,13 +1,17 @@
+import { library } from "../script.ts"
+
 /**
- * How the scripts read and change a message: as text. `cjson` would write numbers and empty lists in another form, and would build
- * a table of a body that no script looks at; here a body is passed over at the speed of a search for its closing quote, and bytes
- * that are not UTF-8 stay what they are. A text that takes too many steps is given up, so that none blocks the server for long.
+ * How the scripts read and change a message: as text. `cjson` would write numbers and empty lists in another form, and would
+ * build a table of a body that no script looks at; here a body is passed over at the speed of a search for its closing quote, and
+ * bytes that are not UTF-8 stay what they are. A text that takes too many steps is given up, so that none blocks the server for
+ * long.
  *
  * members(s): where the value of each key begins and ends, and where the object `s` itself ends; nil when it is no object.
  * put(s, key, value): the object with that member set, everything else as it was; nil when it is no object.
  * without(s, key): the object without that member.
  */
-export const json = `
+export const json = library({
+  lua: `
 local find, sub, byte = string.find, string.sub, string.byte
 local steps = 0
 local function string_end(s, at)
@@ -82,3 +86,4 @@ local function without(s, key)
   local rest, commas = string.gsub(after, '^%s*,', '', 1)
   return (commas == 1 and before or string.gsub(before, ',%s*$', '')) .. rest
 end`
+})
