@@ -1,12 +1,26 @@
 /**
  * `npm test`: every test under test/, or those whose file name contains an argument. Suites whose servers are not installed are
  * skipped, and named at the end together with the one line that installs what they need; under CI a skip is a failure.
+ * `npm test -- --fast` runs what needs no server, no second process and no long run of chance: the quick answer while one works.
  */
-import { parseCLI, startVitest, type TestModule } from "vitest/node"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { TestModule } from "vitest/node"
 
-const INSTALL = "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv"
+const INSTALL = "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv libimage-exiftool-perl"
 
-const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2)])
+const fast = process.argv.includes("--fast")
+if (fast) process.env["TESTS"] = "fast" // vitest.config.ts and globalSetup.ts read it
+if (!process.stdout.isTTY) process.env["NO_COLOR"] ??= "1" // read when vitest is loaded, which is why it is loaded after this
+// The tests, and every process that they start, have a temporary folder of their own: whatever they leave goes with it.
+const temporary = mkdtempSync(join(tmpdir(), "model-generator-tests-"))
+chmodSync(temporary, 0o711) // a server that runs as another user goes through it
+process.env["TMPDIR"] = temporary
+process.once("exit", () => rmSync(temporary, { recursive: true, force: true }))
+const { parseCLI, startVitest } = await import("vitest/node")
+
+const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2).filter((argument) => argument !== "--fast")])
 const vitest = await startVitest("test", filter, { ...options, watch: false })
 const modules = vitest.state.getTestModules()
 await vitest.close() // the servers end here
@@ -20,12 +34,21 @@ const counted = tests("failed").length + modules.flatMap(brokenSuites).length + 
 // The exit code also tells of what has no test to its name: servers that did not start, no file found.
 const failed = counted === 0 && (process.exitCode ?? 0) !== 0 ? 1 : counted
 // Tests that a name filter (-t) leaves out are skipped too, on purpose.
-const skipped = options.testNamePattern === undefined ? tests("skipped") : []
+const skipped = options.testNamePattern === undefined && !fast ? tests("skipped") : []
 
 const out: Array<string> = []
 if (skipped.length > 0) {
   out.push("", "Skipped:", ...new Set(skipped.map((test) => `  ${test.module.relativeModuleId}: ${test.fullName}`)))
   if (skipped.some((test) => test.name.startsWith("needs "))) out.push("", "To run them too:", `  ${INSTALL}`)
+}
+/** A test of one function is over at once, and fails nearer to the cause than one of a whole worker. */
+const simplest = tests("failed").toSorted((one, other) => (one.diagnostic()?.duration ?? 0) - (other.diagnostic()?.duration ?? 0))
+if (simplest.length > 3) {
+  out.push("", `Begin with these of the ${simplest.length} tests that failed, which were over first:`)
+  for (const test of simplest.slice(0, 3)) {
+    const [line = ""] = test.result().errors?.[0]?.message.split("\n") ?? []
+    out.push(`  ${test.module.relativeModuleId}: ${test.fullName}`, `    ${line.slice(0, 300)}`)
+  }
 }
 const strict = process.env.CI === "true" && skipped.length > 0
 if (strict) out.push("", "CI=true: a skipped test is a failure.")

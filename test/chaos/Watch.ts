@@ -1,7 +1,10 @@
 /** What one worker is about, read off its wires: never from what it says of itself. */
 import { createHash } from "node:crypto"
-import * as journal from "../../src/layers/journal/scripts.ts"
-import * as scripts from "../../src/layers/redis/scripts.ts"
+import { claim } from "../../src/layers/redis/scripts/claim.ts"
+import { findEntry } from "../../src/layers/redis/scripts/findEntry.ts"
+import { replaceEntry } from "../../src/layers/redis/scripts/replaceEntry.ts"
+import { retry } from "../../src/layers/redis/scripts/retry.ts"
+import { endHold } from "../../src/layers/redis/scripts/endHold.ts"
 
 /** The steps of a task's life, named by what the worker has just done when it is stopped there. */
 export const steps = [
@@ -12,6 +15,8 @@ export const steps = [
   "ended at fal",
   "fetched, not journalled",
   "generated",
+  "stored, not journalled",
+  "stored",
   "inserted, not committed",
   "saved",
   "result stored",
@@ -21,15 +26,18 @@ export const steps = [
   "retry scheduled"
 ] as const
 export type Step = (typeof steps)[number]
+/** Steps of a worker that has a media store. */
+const keeping: ReadonlySet<Step> = new Set(["stored, not journalled", "stored"])
+export const stepsOf = (keepsPictures: boolean) => steps.filter((step) => keepsPictures || !keeping.has(step))
 export type Server = "redis" | "postgres" | "fal"
 
 /** A script is sent in full when a connection uses it for the first time, and then by its digest. */
-const runs = (lua: string) => {
+const runs = ({ lua }: { readonly lua: string }) => {
   const digest = createHash("sha1").update(lua).digest("hex")
   return (request: string) => request.includes(digest) || request.includes(lua)
 }
-const [claims, settles, retries] = [runs(scripts.claim), runs(scripts.settle), runs(scripts.retry)]
-const [finds, writes] = [runs(journal.find), runs(journal.replace)]
+const [claims, settles, retries] = [runs(claim), runs(endHold), runs(retry)]
+const [finds, writes] = [runs(findEntry), runs(replaceEntry)]
 const journalled = /model-generator\.journal:(\S+)/
 
 /** The id of the task that a claim answers with. */
@@ -50,6 +58,8 @@ export class Watch {
   /** An earlier submit of it is uncertain: one more would be the last. */
   doubtful = false
   private lastEnd: Step | undefined
+  /** The journal says that the picture of the task in hand is in the media store. */
+  private stored = false
   /** The journal has been asked about the task in hand. */
   private found = false
 
@@ -64,6 +74,7 @@ export class Watch {
     this.task = task
     this.asking = false
     this.doubtful = false
+    this.stored = false
   }
 
   /** What this request says of the worker that makes it. Each task's requests come one after the other. */
@@ -72,7 +83,7 @@ export class Watch {
       case "redis":
         return this.seeRedis(request)
       case "postgres":
-        if (request.includes("pg_advisory_xact_lock")) return { step: "generated" }
+        if (request.includes("pg_advisory_xact_lock")) return { step: this.stored ? "stored" : "generated" }
         return { step: request.includes("COMMIT") ? "inserted, not committed" : undefined }
       case "fal":
         if (request.startsWith("POST ")) {
@@ -88,6 +99,7 @@ export class Watch {
           this.asking = false // to look after a request is to have it in the journal: no excuse is left
           return { step: "journalled" }
         }
+        if (request.startsWith("GET /media/")) return { step: "generated" }
         return { step: request.startsWith("GET ") ? "ended at fal" : undefined }
     }
   }
@@ -110,10 +122,14 @@ export class Watch {
           this.found = true
           this.take(journalled.exec(request)?.[1])
         },
-        answered: (answer) => (this.doubtful = answer.includes('"Intended"'))
+        answered: (answer) => {
+          this.doubtful = answer.includes('"Intended"')
+          this.stored = answer.includes('"media"')
+        }
       }
     }
     if (writes(request)) {
+      if (request.includes('"media"')) return { step: "stored, not journalled", carried: () => (this.stored = true) }
       if (request.includes('"Generated"')) return { step: "fetched, not journalled" }
       if (!this.asking || !request.includes('"Submitted"')) return { step: undefined }
       return {

@@ -3,14 +3,15 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { Redis } from "ioredis"
-import { mkdtempSync, rmSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { rolldown } from "rolldown"
 import config from "../../rolldown.config.ts"
-import * as kombu from "../../src/layers/redis/kombu.ts"
-import * as Migrations from "../../src/layers/Migrations.ts"
-import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
-import type { LedgerRow } from "../../src/programs/fal-simulator/World.ts"
+import * as kombu from "../../src/wire/kombu.ts"
+import * as Migrations from "../../src/layers/postgres/Migrations.ts"
+import type { Fault } from "../../src/fal-simulator/Fault.ts"
+import type { LedgerRow } from "../../src/fal-simulator/World.ts"
 import { askPython } from "../interop/stage.ts"
 import { connected } from "../layers/databases.ts"
 import { freshDatabase, ownPostgres } from "../servers/index.ts"
@@ -22,16 +23,17 @@ const five = { gender: "female", age_range: "25-35", body_type: "average", pose:
 export const [BROKER, BACKEND] = [4, 5]
 
 /**
- * The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile; within the checkout, where the simulator
- * finds sharp.
+ * The bundle in a folder of its own, so that the one in `dist/` may be rebuilt meanwhile; within the checkout, where the
+ * simulator finds sharp.
  */
 const bundle = async () => {
-  const { output, ...input } = config
-  const file = join(mkdtempSync(join(import.meta.dirname, "../../node_modules/.model-generator-")), "model-generator.mjs")
-  const build = await rolldown({ ...input, logLevel: "silent" })
-  await build.write({ ...output, file })
-  await build.close()
-  return file
+  const folder = mkdtempSync(join(import.meta.dirname, "../../node_modules/.model-generator-"))
+  for (const { output, ...input } of config) {
+    const build = await rolldown({ ...input, logLevel: "silent" })
+    await build.write({ ...output, file: join(folder, basename(output.file)) })
+    await build.close()
+  }
+  return join(folder, "model-generator.mjs")
 }
 
 /** The Redis that all use: where it is now, and how a worker that has a wire to it is told of it. */
@@ -59,8 +61,10 @@ export const alone: Effect.Effect<Home, never, Scope.Scope> = Effect.map(durable
   client: (db) => new Redis({ host: redis.host, port: redis.port, db })
 }))
 
-export const makeArena = Effect.fnUntraced(function* (python: string, home: Home) {
+export const makeArena = Effect.fnUntraced(function* (python: string, home: Home, keepsPictures = false) {
   const folder = temporaryFolder("chaos")
+  const media = keepsPictures ? join(folder, "media") : undefined
+  if (media !== undefined) mkdirSync(media)
   const program = yield* Effect.acquireRelease(Effect.promise(bundle), (file) =>
     Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
   )
@@ -103,12 +107,17 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
   })
 
   let workers = 0
-  /** Every other worker knows the results' server by another name, and so takes it for another: it stores and acknowledges in two steps. */
+  /**
+   * Every other worker knows the results' server by another name, and so takes it for another: it stores and acknowledges in two
+   * steps.
+   */
   const named = (url: string) => (workers++ % 2 === 0 ? url : url.replace("127.0.0.1", "localhost"))
 
   return {
     /** What everybody has to say is written there, and stays. */
     folder,
+    /** The folder that is the media store of all workers; undefined where they have none. */
+    media,
     redis: home.redis,
     postgres,
     worker: {
@@ -119,14 +128,15 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
         CELERY_RESULT_BACKEND: named(home.url(ports.redis, BACKEND)),
         DATABASE_URL: database.url.replace(`:${postgres.pooledPort}/`, `:${ports.postgres}/`),
         FAL_KEY: "test:key",
-        FAL_BASE_URL: `http://127.0.0.1:${ports.fal}`
+        FAL_BASE_URL: `http://127.0.0.1:${ports.fal}`,
+        ...(media === undefined ? {} : { MEDIA_STORE: pathToFileURL(media).href })
       })
     },
     faults: (...faults: ReadonlyArray<Fault>) => control("faults", faults),
     ledger: Effect.map(control("ledger"), (body) => (body as { ledger: ReadonlyArray<LedgerRow> }).ledger), // our simulator's own
     rows: Effect.flatMap(
       SqlClient.SqlClient,
-      (sql) => sql<Row>`SELECT id::text AS id, template_id, fal_request_id, image_url FROM model_library`
+      (sql) => sql<Row>`SELECT id::text AS id, template_id, fal_request_id, image_url, thumbnail_url FROM model_library`
     ).pipe(
       Effect.provide(PgClient.layer({ url: Redacted.make(database.directUrl) })),
       Effect.retry(Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(20)])),

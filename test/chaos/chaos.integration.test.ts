@@ -8,11 +8,18 @@ import { broken, summary, table } from "./report.ts"
 
 describeWith(["redis", "postgres", "celery53"], "chaos, in short", ({ celery53 }) => {
   it.live(
-    "workers are killed at every step, answers lost, servers restarted: every task ends once, is paid once and saved once",
+    "workers are killed at every step, answers lost, servers restarted: every task ends once, is paid once and saved once, and its files are those of its row",
     () =>
       Effect.gen(function* () {
         const seed = process.env["CHAOS_SEED"] ?? String(process.pid)
-        const outcome = yield* chaos({ python: celery53.python, seed, length: "short", tasks: 15, minutes: 0 })
+        const outcome = yield* chaos({
+          python: celery53.python,
+          seed,
+          length: "short",
+          tasks: 15,
+          minutes: 0,
+          keepsPictures: true
+        })
         process.stdout.write(`chaos: seed ${seed}, ${summary(outcome)}\n`)
         assert.deepStrictEqual(broken(outcome), [], `${table(outcome)}\nwhat happened: ${outcome.folder}`)
         rmSync(outcome.folder, { recursive: true })

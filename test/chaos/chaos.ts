@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto"
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
 import { alone, makeArena } from "./arena.ts"
+import { wrongFiles } from "./files.ts"
 import { judge, type Sent } from "./judge.ts"
 import { type Length, makeStorm } from "./storm.ts"
 import { Strikes } from "./Strikes.ts"
@@ -17,6 +18,8 @@ export interface Options {
   readonly tasks: number
   /** The storm lasts at least so long. */
   readonly minutes: number
+  /** Whether the workers have a media store. */
+  readonly keepsPictures?: boolean
 }
 
 const BATCH = 15
@@ -29,7 +32,7 @@ const lasting =
   /^(model-generator\.(leases|workers|steady|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept)|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
-  const arena = yield* makeArena(options.python, yield* alone)
+  const arena = yield* makeArena(options.python, yield* alone, options.keepsPictures)
   const began = yield* Clock.currentTimeMillis
   const since = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const log = (line: string) =>
@@ -93,6 +96,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
     sent: sent.length,
     seconds: yield* since,
     verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain, grace }),
+    wrongFiles: arena.media === undefined ? [] : wrongFiles(arena.media, rows),
     keys,
     left: keys.filter(({ family, forever }) => forever > 0 && !lasting.test(family)),
     unasked: workers.flatMap(({ unasked }) => unasked),

@@ -1,5 +1,5 @@
 /** What became of the tasks, by fal's ledger, the database's rows, what Python reads and the keys left: never by our own word. */
-import type { LedgerRow } from "../../src/programs/fal-simulator/World.ts"
+import type { LedgerRow } from "../../src/fal-simulator/World.ts"
 
 export interface Sent {
   readonly id: string
@@ -12,6 +12,7 @@ export interface Row {
   readonly template_id: string
   readonly fal_request_id: string
   readonly image_url: string
+  readonly thumbnail_url?: string | null
 }
 
 /** What Python's `AsyncResult` says. */

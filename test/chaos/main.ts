@@ -1,6 +1,6 @@
 /**
  * `npm run chaos -- --tasks 400 --minutes 5 --seed 7`: real processes in a storm. `--promotions 8`: Redis is promoted away from
- * them so often instead. Exits 1 when a promise was broken.
+ * them so often instead. `--keep`: the workers have a media store, a folder, and are killed at its steps too. Exits 1 when a promise was broken.
  * Needs redis-server, PostgreSQL, PgBouncer and python3-venv, like the tests.
  */
 import { Effect, type Scope } from "effect"
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "0" },
     seed: { type: "string", default: String(process.pid) },
     short: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
     promotions: { type: "string" }
   }
 })
@@ -36,7 +37,8 @@ if (values.promotions === undefined) {
       seed: values.seed,
       length: values.short ? "short" : "long",
       tasks: Number(values.tasks),
-      minutes: Number(values.minutes)
+      minutes: Number(values.minutes),
+      keepsPictures: values.keep
     })
   )
   const problems = broken(outcome)

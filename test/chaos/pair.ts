@@ -99,8 +99,8 @@ export const makePair = Effect.gen(function* () {
     inSync,
     forgotten: { requests, ends } satisfies Forgotten,
     /**
-     * The replica hears nothing for so long (milliseconds), the master dies, the replica is promoted, and the dead one comes back as
-     * its replica. `dying` is what happens in the instant of the death.
+     * The replica hears nothing for so long (milliseconds), the master dies, the replica is promoted, and the dead one comes back
+     * as its replica. `dying` is what happens in the instant of the death.
      */
     promote: Effect.fnUntraced(function* (lag: number, dying: Effect.Effect<void>) {
       process.kill(replica.pid(), "SIGSTOP")

@@ -5,8 +5,9 @@ import { steps } from "./Watch.ts"
 const sum = (counts: ReadonlyMap<unknown, number>) => [...counts.values()].reduce((all, one) => all + one, 0)
 
 /** Everything that must not be, in words; empty when every promise was kept. */
-export const broken = ({ left, storm, unasked, verdict }: Outcome): ReadonlyArray<string> => [
+export const broken = ({ left, storm, unasked, verdict, wrongFiles }: Outcome): ReadonlyArray<string> => [
   ...(["lost", "savedTwice", "paidTwice", "wrong"] as const).flatMap((what) => verdict[what].map((about) => `${what}: ${about}`)),
+  ...wrongFiles,
   ...left.map(({ family, forever }) => `left in Redis: ${forever} ${family}`),
   ...unasked.map((end) => `nobody killed it: ${end}`),
   ...storm.missed.map((strike) => `not reached: ${strike}`)
@@ -27,7 +28,7 @@ export const table = ({ keys, storm: { counts }, strikes: { done } }: Outcome): 
   ].join("\n")
 }
 
-export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdict }: Outcome): string => {
+export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdict, wrongFiles }: Outcome): string => {
   const { done, uncertain } = strikes
   return [
     `tasks ${sent}`,
@@ -40,6 +41,7 @@ export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdi
     `paid twice ${verdict.paidTwice.length}`,
     `uncertain resubmits ${verdict.resubmitted.length} (of ${uncertain.size} uncertain)`,
     `wrong results ${verdict.wrong.length}`,
+    `wrong files ${wrongFiles.length}`,
     `left in Redis ${left.length}`,
     `${Math.round(seconds)} s`
   ].join(", ")

@@ -1,9 +1,9 @@
 /** What goes wrong, in an order drawn from a seed. */
 import { Effect, Fiber, Random, Semaphore } from "effect"
-import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
+import type { Fault } from "../../src/fal-simulator/Fault.ts"
 import type { Arena } from "./arena.ts"
 import type { Strike, Strikes } from "./Strikes.ts"
-import { type Step, steps } from "./Watch.ts"
+import { type Step, stepsOf } from "./Watch.ts"
 import type { Worker } from "./Worker.ts"
 
 /** A lease lasts 30 s from the last beat. */
@@ -31,7 +31,8 @@ type Event = Strike | { readonly how: "kill at random" | "fal trouble" | "Redis"
 
 export type Length = "short" | "long"
 /** A kill at each step, a lost answer at each (in the short form where it matters most), and the rest. */
-const eventsOf = (length: Length): ReadonlyArray<Event> => {
+const eventsOf = (length: Length, keepsPictures: boolean): ReadonlyArray<Event> => {
+  const steps = stepsOf(keepsPictures)
   const loses: ReadonlyArray<Step> =
     length === "long" ? steps : ["intended", "submitted, not journalled", "inserted, not committed", "result stored"]
   const others: ReadonlyArray<Exclude<Event, Strike>["how"]> =
@@ -128,7 +129,8 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
         log(`thaw ${frozen.value.name}`)
       })
     )
-    for (const event of yield* Random.shuffle(eventsOf(length))) yield* Effect.andThen(breathe, happen(event))
+    for (const event of yield* Random.shuffle(eventsOf(length, arena.media !== undefined)))
+      yield* Effect.andThen(breathe, happen(event))
     yield* Fiber.join(thawing)
   })
 

@@ -1,6 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, type Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { Catalogue, PORTRAIT } from "../../src/services/Catalogue.ts"
 import { Generator } from "../../src/services/Generator.ts"
 
 /** What a test may arrange behind a generator, and see there. */
@@ -32,8 +33,15 @@ export class Ground extends Context.Service<
   }
 >()("test/contracts/Ground") {}
 
-const input = { prompt: "Fashion model, female", seed: 7, image_size: "portrait_4_3" }
-const endpoint = "fal-ai/flux/dev"
+const request = { _tag: "Generate", prompt: "Fashion model, female", seed: 7, size: PORTRAIT } as const
+const endpointOf = Effect.map(Catalogue, ({ endpoints }) => endpoints.Generate)
+/** One picture asked for, in the words of the provider under test. */
+const submitted = Effect.gen(function* () {
+  const { inputOf } = yield* Catalogue
+  const endpoint = yield* endpointOf
+  const generator = yield* Generator
+  return yield* generator.submit({ endpoint, input: inputOf(request, endpoint) })
+})
 
 const executionsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const { executions } = yield* Ground
@@ -46,12 +54,12 @@ const whyNot = <A, R>(effect: Effect.Effect<A, { readonly reason: { readonly _ta
 const jobTime = TestClock.adjust("3 seconds")
 
 /** What every generator promises, in a time that stands still until it is moved. */
-export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator | Ground, E>) =>
+export const generatorContract = <E>(name: string, ground: Layer.Layer<Catalogue | Generator | Ground, E>) =>
   layer(ground)(`${name} keeps the generator's contract`, (it) => {
     it.effect("an accepted submit is one execution, and its picture has the size and seed asked for", () =>
       Effect.gen(function* () {
         const generator = yield* Generator
-        const [ticket, executions] = yield* executionsOf(generator.submit(endpoint, input))
+        const [ticket, executions] = yield* executionsOf(submitted)
         assert.strictEqual(executions, 1)
         assert.strictEqual((yield* generator.progress(ticket))._tag, "Running")
         assert.strictEqual(yield* whyNot(generator.result(ticket)), "Unreachable")
@@ -72,8 +80,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     it.effect("the same input submitted twice is two executions", () =>
       Effect.gen(function* () {
-        const generator = yield* Generator
-        const submit = generator.submit(endpoint, input)
+        const submit = submitted
         const [[first, second], executions] = yield* executionsOf(Effect.all([submit, submit]))
         assert.strictEqual(executions, 2)
         assert.notStrictEqual(first.requestId, second.requestId)
@@ -83,27 +90,25 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     it.effect("a lost answer is Uncertain, and one execution went on", () =>
       Effect.gen(function* () {
-        const generator = yield* Generator
         yield* (yield* Ground).next("answer lost")
-        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["Uncertain", 1])
+        assert.deepStrictEqual(yield* executionsOf(whyNot(submitted)), ["Uncertain", 1])
         yield* jobTime
       })
     )
 
     it.effect("an acceptance without a request id says so, and one execution went on", () =>
       Effect.gen(function* () {
-        const generator = yield* Generator
         yield* (yield* Ground).next("no id")
-        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["AcceptedWithoutId", 1])
+        assert.deepStrictEqual(yield* executionsOf(whyNot(submitted)), ["AcceptedWithoutId", 1])
         yield* jobTime
       })
     )
 
     it.effect("a refusal says how far it reaches, and a busy answer how long to wait, where fal says so", () =>
       Effect.gen(function* () {
-        const generator = yield* Generator
+        const endpoint = yield* endpointOf
         const { next } = yield* Ground
-        const refusal = Effect.map(Effect.flip(generator.submit(endpoint, input)), ({ reason }) => reason)
+        const refusal = Effect.map(Effect.flip(submitted), ({ reason }) => reason)
         yield* next("locked")
         assert.deepInclude(yield* refusal, { _tag: "AccountProblem", scope: "account", endpoint })
         yield* next("endpoint refused")
@@ -115,8 +120,9 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     it.effect("a ticket is found by its endpoint and request id alone", () =>
       Effect.gen(function* () {
+        const endpoint = yield* endpointOf
         const generator = yield* Generator
-        const { requestId } = yield* generator.submit(endpoint, input)
+        const { requestId } = yield* submitted
         yield* jobTime
         assert.strictEqual((yield* generator.result({ endpoint, requestId })).seed, 7)
       })
@@ -124,12 +130,11 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     it.effect("busy and locked take nothing", () =>
       Effect.gen(function* () {
-        const generator = yield* Generator
         const { next } = yield* Ground
         yield* next("busy")
-        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["Busy", 0])
+        assert.deepStrictEqual(yield* executionsOf(whyNot(submitted)), ["Busy", 0])
         yield* next("locked")
-        assert.deepStrictEqual(yield* executionsOf(whyNot(generator.submit(endpoint, input))), ["AccountProblem", 0])
+        assert.deepStrictEqual(yield* executionsOf(whyNot(submitted)), ["AccountProblem", 0])
       })
     )
 
@@ -142,7 +147,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
         Effect.gen(function* () {
           const generator = yield* Generator
           yield* (yield* Ground).next(what)
-          const ticket = yield* generator.submit(endpoint, input)
+          const ticket = yield* submitted
           yield* jobTime
           assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
           assert.strictEqual(yield* whyNot(generator.result(ticket)), reason)
@@ -154,7 +159,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
       Effect.gen(function* () {
         const generator = yield* Generator
         yield* (yield* Ground).next("flagged")
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* submitted
         yield* jobTime
         assert.deepInclude(yield* generator.result(ticket), { flagged: true, billableUnits: 1 })
       })
@@ -164,7 +169,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
       Effect.gen(function* () {
         const generator = yield* Generator
         yield* (yield* Ground).next("stuck")
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* submitted
         yield* TestClock.adjust("10 minutes")
         assert.deepStrictEqual(yield* generator.progress(ticket), { _tag: "Queued", position: 0 })
         assert.strictEqual(yield* generator.cancel(ticket), "asked")
@@ -179,7 +184,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
         const generator = yield* Generator
         const { next, streaming } = yield* Ground
         if (what !== undefined) yield* next(what)
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* submitted
         const stream = yield* Effect.forkChild(generator.awaitEnd(ticket))
         yield* streaming(1)
         return { generator, streaming, stream, ticket }
@@ -219,8 +224,9 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
       it.effect("that is refused, or of a request nobody made, says that it will say nothing", () =>
         Effect.gen(function* () {
+          const endpoint = yield* endpointOf
           const generator = yield* Generator
-          const ticket = yield* generator.submit(endpoint, input)
+          const ticket = yield* submitted
           yield* (yield* Ground).next("stream refused")
           assert.isTrue(Option.isNone(yield* generator.awaitEnd(ticket)))
           const nobodys = { endpoint, requestId: "11111111-1111-4111-8111-111111111111" }
@@ -232,7 +238,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
       it.effect("may say so of one that has not ended: a result is none before it is there", () =>
         Effect.gen(function* () {
           const generator = yield* Generator
-          const ticket = yield* generator.submit(endpoint, input)
+          const ticket = yield* submitted
           yield* (yield* Ground).next("stream lies")
           assert.isTrue(Option.isSome(yield* generator.awaitEnd(ticket)))
           assert.strictEqual(yield* whyNot(generator.result(ticket)), "Unreachable")
@@ -245,7 +251,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
       Effect.gen(function* () {
         const generator = yield* Generator
         yield* (yield* Ground).next("cancel ignored")
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* submitted
         assert.strictEqual(yield* generator.cancel(ticket), "asked")
         yield* jobTime
         assert.isFalse((yield* generator.result(ticket)).flagged)
@@ -254,6 +260,7 @@ export const generatorContract = <E>(name: string, ground: Layer.Layer<Generator
 
     it.effect("a request nobody made is Unknown, and the probe is content with that", () =>
       Effect.gen(function* () {
+        const endpoint = yield* endpointOf
         const generator = yield* Generator
         const ticket = { endpoint, requestId: "11111111-1111-4111-8111-111111111111" }
         assert.strictEqual(yield* whyNot(generator.progress(ticket)), "Unknown")

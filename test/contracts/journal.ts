@@ -35,6 +35,21 @@ export const generated: Generation = {
   },
   tookMs: 2000
 }
+/** The same once its bytes are stored. */
+const stored: Generation = {
+  ...generated,
+  media: {
+    name: `${"a1".repeat(32)}.jpg`,
+    thumbnail: `${"b2".repeat(32)}.webp`,
+    sha256: "a1".repeat(32),
+    bytes: 123_456,
+    contentType: "image/jpeg",
+    width: 768,
+    height: 1024,
+    thumbhash: "1QcSHQRnh493V4dIh4eXh1h4kJUI",
+    phash: "c3d4e5f601234567"
+  }
+}
 /** The same task's next generation, after this one was lost. */
 const again = { ...intended, attempt: 0.5, at: about.at + 60_000, resubmits: 1 }
 /** A task of the same id with other arguments. */
@@ -103,6 +118,24 @@ export const journalContract = (
             assert.strictEqual(yield* journal.advance(id, less), "known")
           yield* journal.withdraw(id, submitted, none())
           assert.deepStrictEqual(yield* entryOf(journal, id), some(generated))
+        })
+      )
+    )
+
+    it.live("that a picture is stored is written once, and never forgotten for one that is only paid", () =>
+      keeps(
+        Effect.fnUntraced(function* (one, two) {
+          const id = uniqueId()
+          yield* one.advance(id, generated)
+          const before = yield* one.counts
+          assert.strictEqual(yield* two.advance(id, stored), "written")
+          assert.deepStrictEqual(yield* entryOf(one, id), some(stored))
+          for (const less of [submitted, generated, { ...stored, tookMs: 1 }])
+            for (const journal of [one, two]) assert.strictEqual(yield* journal.advance(id, less), "known")
+          assert.deepStrictEqual(yield* entryOf(two, id), some(stored))
+          assert.deepStrictEqual(yield* one.counts, before)
+          yield* one.withdraw(id, generated, none())
+          assert.deepStrictEqual(yield* entryOf(one, id), some(stored))
         })
       )
     )

@@ -1,7 +1,7 @@
 import { assert, layer as withLayer } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option, Schema } from "effect"
 import { randomUUID } from "node:crypto"
-import { ModelLibrary, type NewModel, sample } from "../../src/services/ModelLibrary.ts"
+import { everything, ModelLibrary, type NewModel, sample, type Selection } from "../../src/services/ModelLibrary.ts"
 
 /** A model of a template nobody else uses, so that tests on one database do not meet. */
 export const aModel = (over: Partial<NewModel> = {}): NewModel => ({
@@ -51,6 +51,19 @@ export const modelLibraryContract = <E>(name: string, library: Layer.Layer<Model
           { templateId: model.templateId, version: null }
         ])
           assert.deepStrictEqual(yield* find(which), Option.some(saved))
+      })
+    )
+
+    it.effect("rows whose picture is at fal's are counted by their age, and no others", () =>
+      Effect.gen(function* () {
+        const { atFalSince, save } = yield* ModelLibrary
+        const [before, old] = [yield* atFalSince(-60), yield* atFalSince(3600)]
+        for (const imageUrl of ["https://v3.fal.media/files/a/b.jpg", "https://FAL.media/c.png", "http://x.y.fal.run/d"])
+          yield* save(aModel({ imageUrl }))
+        for (const imageUrl of ["https://media.example/fal.media/a.jpg", "https://notfal.media/b.jpg", "file:///fal.media/", ""])
+          yield* save(aModel({ imageUrl }))
+        assert.strictEqual((yield* atFalSince(-60)) - before, 3)
+        assert.strictEqual((yield* atFalSince(3600)) - old, 0)
       })
     )
 
@@ -207,6 +220,76 @@ export const modelLibraryContract = <E>(name: string, library: Layer.Layer<Model
         assert.deepStrictEqual(yield* having(["no such template"]), new Set())
         assert.deepStrictEqual(yield* having([]), new Set())
         assert.strictEqual((yield* having([...oneTo(1000).map(String), one.templateId])).size, 1)
+      })
+    )
+
+    it.effect("its rows are listed by what is chosen of them, the newest first, a page at a time, and none twice", () =>
+      Effect.gen(function* () {
+        const { list, save } = yield* ModelLibrary
+        const { templateId } = aModel()
+        const made: Array<string> = []
+        for (const style of ["casual", "editorial", "casual", "casual"])
+          made.push((yield* save(aModel({ templateId, style }))).id)
+        const which = { ...everything, templateId }
+        const idsOf = (rows: ReadonlyArray<{ readonly id: string }>) => rows.map(({ id }) => id)
+        assert.deepStrictEqual(idsOf(yield* list(which, null, 10)), made.toReversed())
+        const first = yield* list(which, null, 3)
+        const second = yield* list(which, first.at(-1)!.id, 3)
+        assert.deepStrictEqual(idsOf([...first, ...second]), made.toReversed())
+        assert.deepStrictEqual(idsOf(yield* list({ ...which, style: ["casual", "business"] }, null, 10)), [
+          made[3],
+          made[2],
+          made[0]
+        ])
+        assert.deepStrictEqual(yield* list({ ...which, gender: ["nobody"] }, null, 10), [])
+        assert.deepStrictEqual(yield* list(which, "no id", 10), [])
+      })
+    )
+
+    it.effect("its rows are listed by their version, and by when they were saved", () =>
+      Effect.gen(function* () {
+        const { list, save } = yield* ModelLibrary
+        const { templateId } = aModel()
+        for (const version of [1, 2]) yield* save(aModel({ templateId, version }))
+        const which = { ...everything, templateId }
+        const versions = (more: Partial<Selection>) =>
+          Effect.map(list({ ...which, ...more }, null, 10), (rows) => rows.map(({ version }) => version))
+        assert.deepStrictEqual(yield* versions({ version: 1 }), [1])
+        const [row] = yield* list({ ...which, version: 2 }, null, 1)
+        const [second, later] = [Math.floor(row!.createdAt), row!.createdAt + 1000]
+        assert.include(yield* versions({ since: second }), 2)
+        assert.deepStrictEqual(yield* versions({ since: later }), [])
+        assert.deepStrictEqual(yield* versions({ before: later }), [2, 1])
+        assert.notInclude(yield* versions({ before: second }), 2)
+      })
+    )
+
+    it.effect("a row gets another picture only while it has the one that was seen", () =>
+      Effect.gen(function* () {
+        const { find, replacePicture, save } = yield* ModelLibrary
+        const row = yield* save(aModel())
+        const by = {
+          imageUrl: "https://media.example/a.jpg",
+          thumbnailUrl: "https://media.example/a.webp",
+          metadata: { sha256: "a" }
+        }
+        assert.isTrue(yield* replacePicture(row, by))
+        assert.deepStrictEqual(yield* find({ id: row.id }), Option.some({ ...row, ...by }))
+        assert.isFalse(yield* replacePicture(row, { ...by, metadata: null }))
+        assert.deepStrictEqual(yield* find({ id: row.id }), Option.some({ ...row, ...by }))
+      })
+    )
+
+    it.effect("a row that is removed is gone, and no other is", () =>
+      Effect.gen(function* () {
+        const { find, remove, save } = yield* ModelLibrary
+        const { templateId } = aModel()
+        const [first, second] = [yield* save(aModel({ templateId })), yield* save(aModel({ templateId }))]
+        assert.isTrue(yield* remove(first.id))
+        assert.isFalse(yield* remove(first.id))
+        assert.isFalse(yield* remove("no id"))
+        assert.deepStrictEqual(yield* find({ id: first.id }), Option.none())
+        assert.deepStrictEqual(yield* find({ id: second.id }), Option.some(second))
       })
     )
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Layer, Option, Schema } from "effect"
 import { ResultStore, type TaskResult } from "../../src/services/ResultStore.ts"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import { uniqueId } from "../support.ts"
 
 export const aResult = (over: Partial<TaskResult> = {}): TaskResult => ({

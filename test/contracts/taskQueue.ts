@@ -25,8 +25,8 @@ const infoOf = (me: WorkerIdentity["Service"]): WorkerInfo => ({
 
 export interface Fleet {
   /**
-   * One worker's view of a broker that is empty at the start of each test and shared by the workers of that test. No answer of the
-   * broker comes in the turn that asks for it, so that a call interrupted at once is one whose answer was lost.
+   * One worker's view of a broker that is empty at the start of each test and shared by the workers of that test. No answer of
+   * the broker comes in the turn that asks for it, so that a call interrupted at once is one whose answer was lost.
    */
   readonly worker: (name: string, overrides?: Partial<WorkerIdentity["Service"]>) => Layer.Layer<Role | WorkerIdentity>
 }
@@ -197,7 +197,7 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
           }
           yield* queue.publish([message({ id: "held" })])
           const held = yield* claimed(queue)
-          yield* queue.hasten([parked[2]!.tag, held.tag, "never heard of", parked[0]!.tag])
+          yield* queue.bringForward([parked[2]!.tag, held.tag, "never heard of", parked[0]!.tag])
           let due = 0
           yield* eventually("released", queue.release, (released) => (due += released.due) === 2)
           const back = [yield* claimed(queue), yield* claimed(queue)]

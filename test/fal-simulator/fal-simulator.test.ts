@@ -3,11 +3,11 @@ import { Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { Fault } from "../../src/programs/fal-simulator/Fault.ts"
-import * as JobErrors from "../../src/programs/fal-simulator/jobErrors.ts"
-import { odd } from "../../src/programs/fal-simulator/odd.ts"
-import * as Figure from "../../src/programs/fal-simulator/picture/Figure.ts"
-import { type Options, simulate } from "../../src/programs/fal-simulator/simulate.ts"
+import { Fault } from "../../src/fal-simulator/Fault.ts"
+import * as JobErrors from "../../src/fal-simulator/jobErrors.ts"
+import { odd } from "../../src/fal-simulator/odd.ts"
+import * as Figure from "../../src/fal-simulator/picture/Figure.ts"
+import { type Options, simulate } from "../../src/fal-simulator/simulate.ts"
 
 const prompt = (gender: string, age: string, body: string, pose: string, style: string) =>
   `Fashion model, ${gender}, ${age} years old, body type: ${body}, pose: ${pose}, style: ${style} photo, full body shot, neutral white/gray background, professional studio lighting, high quality, 8k, detailed, clean composition`

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
-import type { Odd } from "../../src/programs/fal-simulator/odd.ts"
+import type { Fault } from "../../src/fal-simulator/Fault.ts"
+import type { Odd } from "../../src/fal-simulator/odd.ts"
 import type { GeneratorError } from "../../src/services/Generator.ts"
 import { falOver } from "../layers/falOver.ts"
 import { empty, five } from "../programs/world.ts"
@@ -126,7 +126,7 @@ describe.concurrent("a request is asked about where fal said", () => {
         () =>
           Effect.gen(function* () {
             const { generator, simulator } = yield* falOver()
-            const { paths, ...bare } = yield* generator.submit(endpoint, input)
+            const { paths, ...bare } = yield* generator.submit({ endpoint, input })
             assert.isDefined(paths)
             const ticket = addresses ? { ...bare, paths } : bare
             yield* jobTime
@@ -140,7 +140,7 @@ describe.concurrent("a request is asked about where fal said", () => {
   it.effect("S4 the key goes to fal alone, whatever the ticket says", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       yield* jobTime
       const paths = { status: "//127.0.0.1:1/status", result: "@127.0.0.1:1/result" }
       for (const call of [generator.progress({ ...ticket, paths }), generator.result({ ...ticket, paths })])
@@ -171,7 +171,10 @@ describe.concurrent("a submit that was refused", () => {
   it.effect("S8 nobody is made to wait for more than an hour", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const waits = Effect.map(reasonOf(generator.submit(flux, input)), (reason) => "retryAfter" in reason && reason.retryAfter)
+      const waits = Effect.map(
+        reasonOf(generator.submit({ endpoint: flux, input })),
+        (reason) => "retryAfter" in reason && reason.retryAfter
+      )
       for (const [kind, ms, seconds] of [
         ["busy", 90_000, 90],
         ["busy-until", 90_000, 90],
@@ -190,7 +193,7 @@ describe.concurrent("a submit that was refused", () => {
       const { generator, simulator } = yield* falOver()
       const scopeOf = Effect.fnUntraced(function* (status: number, type?: string) {
         yield* simulator.setFaults({ route: "submit", kind: "error", status, ...(type === undefined ? {} : { type }) })
-        const reason = yield* reasonOf(generator.submit(flux, input))
+        const reason = yield* reasonOf(generator.submit({ endpoint: flux, input }))
         return reason._tag === "AccountProblem" ? [reason.scope, reason.endpoint] : [reason._tag]
       })
       for (const status of [401, 402, 407]) assert.deepStrictEqual(yield* scopeOf(status), ["account", flux])
@@ -203,8 +206,8 @@ describe.concurrent("a submit that was refused", () => {
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
       yield* simulator.setFaults({ route: "submit", kind: "error", status: 403, endpoint: "fal-ai/flux/schnell", times: 9 })
-      assert.strictEqual((yield* reasonOf(generator.submit("fal-ai/flux/schnell", input)))._tag, "AccountProblem")
-      yield* generator.submit(flux, input)
+      assert.strictEqual((yield* reasonOf(generator.submit({ endpoint: "fal-ai/flux/schnell", input })))._tag, "AccountProblem")
+      yield* generator.submit({ endpoint: flux, input })
       assert.strictEqual((yield* simulator.ledger).length, 1)
     })
   )
@@ -214,7 +217,7 @@ describe.concurrent("a submit that was refused", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ route: "submit", kind: "redirect", status })
-        const reason = yield* reasonOf(generator.submit(flux, input))
+        const reason = yield* reasonOf(generator.submit({ endpoint: flux, input }))
         assert.deepInclude(reason, { _tag: "AccountProblem", status, scope: "account" })
         assert.match(reason.detail, /https:\/\/other\.example: FAL_BASE_URL/)
       })
@@ -224,14 +227,14 @@ describe.concurrent("a submit that was refused", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ route: "submit", kind: "redirect", status })
-        assert.strictEqual((yield* reasonOf(generator.submit(flux, input)))._tag, "Uncertain")
+        assert.strictEqual((yield* reasonOf(generator.submit({ endpoint: flux, input })))._tag, "Uncertain")
       })
     )
   it.effect("S6 headers longer than we read are no answer", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
       yield* simulator.setFaults({ route: "submit", kind: "long-headers" })
-      assert.strictEqual((yield* reasonOf(generator.submit(flux, input)))._tag, "Uncertain")
+      assert.strictEqual((yield* reasonOf(generator.submit({ endpoint: flux, input })))._tag, "Uncertain")
     })
   )
 })
@@ -257,7 +260,10 @@ describe.concurrent("while it runs", () => {
     Effect.gen(function* () {
       for (const waitingStatus of [200, 202] as const) {
         const { generator } = yield* falOver({ waitingStatus, concurrency: 1 })
-        const [first, second] = [yield* generator.submit(flux, input), yield* generator.submit(flux, input)]
+        const [first, second] = [
+          yield* generator.submit({ endpoint: flux, input }),
+          yield* generator.submit({ endpoint: flux, input })
+        ]
         assert.strictEqual((yield* generator.progress(first))._tag, "Running")
         assert.deepStrictEqual(yield* generator.progress(second), { _tag: "Queued", position: 0 })
       }
@@ -267,7 +273,7 @@ describe.concurrent("while it runs", () => {
   it.effect("W2 a status in small letters, or with its numbers in quotes, is the same status", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       yield* simulator.setFaults({ route: "status", kind: "odd", type: "status-small" })
       assert.strictEqual((yield* generator.progress(ticket))._tag, "Running")
       yield* jobTime
@@ -281,7 +287,7 @@ describe.concurrent("while it runs", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ route: "status", kind: "odd", type, times: 2 })
-        const ticket = yield* generator.submit(flux, input)
+        const ticket = yield* generator.submit({ endpoint: flux, input })
         assert.strictEqual((yield* generator.progress(ticket))._tag, "Running")
         yield* jobTime
         assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
@@ -377,7 +383,7 @@ describe.concurrent("while it runs", () => {
     it.effect(`W8 ${status} that is not fal's harms nothing`, () =>
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
-        const ticket = yield* generator.submit(flux, input)
+        const ticket = yield* generator.submit({ endpoint: flux, input })
         for (const route of ["status", "result", "cancel"] as const)
           yield* simulator.setFaults({ route, kind: "gateway", status })
         for (const call of [generator.progress(ticket), generator.result(ticket), generator.cancel(ticket)])
@@ -387,7 +393,7 @@ describe.concurrent("while it runs", () => {
   it.effect("W8 a 404 that is not fal's is trouble on the way", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       for (const route of ["status", "result", "cancel"] as const)
         yield* simulator.setFaults({ route, kind: "gateway", status: 404 })
       for (const call of [generator.progress(ticket), generator.result(ticket), generator.cancel(ticket)])
@@ -415,7 +421,7 @@ describe.concurrent("while it runs", () => {
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
       yield* simulator.setFaults({ route: "submit", kind: "job-error", type: "runner_disconnected" })
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       yield* jobTime
       yield* simulator.setFaults({ route: "status", kind: "odd", type: "error-inside" })
       assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
@@ -610,7 +616,7 @@ describe.concurrent("a result", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ route: "result", kind: "odd", type })
-        const ticket = yield* generator.submit(flux, input)
+        const ticket = yield* generator.submit({ endpoint: flux, input })
         yield* jobTime
         if (typeof expected === "string") return assert.strictEqual((yield* reasonOf(generator.result(ticket)))._tag, expected)
         const { url, ...picture } = yield* generator.result(ticket)
@@ -732,7 +738,7 @@ describe.concurrent("a result", () => {
         { route: "submit", kind: "job-error", type: "content_policy_violation" },
         { route: "result", kind: "odd", type: "words-object" }
       )
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       yield* jobTime
       assert.strictEqual((yield* reasonOf(generator.result(ticket))).detail, "out of order")
     })
@@ -755,7 +761,7 @@ describe.concurrent("cancel and probe", () => {
   it.effect("C1 a cancel that is taken promises nothing", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver({ cancelRunning: "finish" })
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       assert.strictEqual(yield* generator.cancel(ticket), "asked")
       yield* jobTime
       assert.strictEqual((yield* generator.result(ticket)).seed, 3)
@@ -765,7 +771,7 @@ describe.concurrent("cancel and probe", () => {
   it.effect("C2 ALREADY_COMPLETED counts under any status", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(flux, input)
+      const ticket = yield* generator.submit({ endpoint: flux, input })
       yield* simulator.setFaults({ route: "cancel", kind: "odd", type: "cancel-ended" })
       assert.strictEqual(yield* generator.cancel(ticket), "ended")
     })

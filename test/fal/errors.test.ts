@@ -1,9 +1,9 @@
 /** fal's answers, by the rows of docs/fal.md: what a worker makes of each, and what the simulator's ledger says of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
-import { simulate } from "../../src/programs/fal-simulator/simulate.ts"
-import { pausedBy } from "../../src/programs/worker/obstacles.ts"
+import type { Fault } from "../../src/fal-simulator/Fault.ts"
+import { simulate } from "../../src/fal-simulator/simulate.ts"
+import { pausedBy } from "../../src/programs/task/obstacles.ts"
 import { KEY } from "../layers/falOver.ts"
 import { empty, five } from "../programs/world.ts"
 import { freePort, type Stage, stage, stageAt } from "./stage.ts"

@@ -5,26 +5,37 @@
 import { Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
-import type { Options } from "../../src/programs/fal-simulator/simulate.ts"
+import type { Options } from "../../src/fal-simulator/simulate.ts"
 import { Generator } from "../../src/services/Generator.ts"
 import { falAt, falOver } from "../layers/falOver.ts"
 import { makeWorldWith } from "../programs/world.ts"
 
-/** Counts the requests that are on their way, so that the clock can be held until they have arrived. */
+/** A request on its way, and for how many milliseconds the clock has been held for it. */
+interface Travelling {
+  held: number
+}
+/**
+ * After so many milliseconds a request is taken for one that hangs. The simulator is in this process: what is answered at all
+ * takes a few.
+ */
+const PATIENCE = 100
+
+/** Keeps the requests that are on their way, so that the clock can be held until they have arrived. */
 const watched = (generator: Generator["Service"]) => {
-  const travelling = { count: 0 }
+  const travelling = new Set<Travelling>()
   const watch = <A, E>(call: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
-      travelling.count++
+      const mine = { held: 0 }
+      travelling.add(mine)
       return Effect.ensuring(
         call,
-        Effect.sync(() => travelling.count--)
+        Effect.sync(() => travelling.delete(mine))
       )
     })
   return {
     travelling,
     generator: Generator.of({
-      submit: (endpoint, input) => watch(generator.submit(endpoint, input)),
+      submit: (request) => watch(generator.submit(request)),
       progress: (ticket) => watch(generator.progress(ticket)),
       // On its way for as long as the request runs: nothing waits for it.
       awaitEnd: generator.awaitEnd,
@@ -38,12 +49,14 @@ const watched = (generator: Generator["Service"]) => {
 const worldOver = Effect.fnUntraced(function* (real: Generator["Service"], env: Readonly<Record<string, string>>) {
   const { generator, travelling } = watched(real)
   const world = yield* makeWorldWith({ env: { FAL_WAIT: "poll", ...env }, generator })
-  /** Until nothing travels, or for 100 ms: what hangs is not waited for. */
+  /** Until nothing travels but requests that hang: each is waited for once, not at every step. */
   const arrived = TestClock.withLive(
     Effect.gen(function* () {
-      for (let calm = 0, ms = 0; calm < 2 && ms < 100; ms++) {
+      for (let calm = 0; calm < 2;) {
         yield* Effect.sleep("1 milli")
-        calm = travelling.count === 0 ? calm + 1 : 0
+        const waited = [...travelling].filter(({ held }) => held < PATIENCE)
+        for (const request of waited) request.held++
+        calm = waited.length === 0 ? calm + 1 : 0
       }
     })
   )

@@ -1,7 +1,7 @@
 /** docs/fal.md and the tests of this folder name each other's rows. */
 import { assert, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import { streamFaults } from "../../src/programs/fal-simulator/Fault.ts"
+import { streamFaults } from "../../src/fal-simulator/Fault.ts"
 
 const here = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8")
 const files = ["contract", "errors"]

@@ -1,5 +1,7 @@
-/** What a client, a neighbour or fal may send in the place of anything: values that were seen to break something, and any mixture. */
-import * as PythonJson from "../../src/services/PythonJson.ts"
+/**
+ * What a client, a neighbour or fal may send in the place of anything: values that were seen to break something, and any mixture.
+ */
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import type { Dice } from "../simulation/Dice.ts"
 
 const numbers: ReadonlyArray<unknown> = [

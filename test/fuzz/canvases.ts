@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
-import * as Canvas from "../../src/programs/celery/Canvas.ts"
+import * as Canvas from "../../src/programs/celery/canvas/Canvas.ts"
 import { MOST_BYTES, MOST_MESSAGES } from "../../src/programs/celery/canvas/budget.ts"
 import * as Message from "../../src/programs/celery/Message.ts"
 import { UTC } from "../../src/programs/celery/Time.ts"
@@ -93,7 +93,7 @@ export const canvasesTarget = Effect.fnUntraced(function* (dice: Dice) {
     rootId: "root",
     parentId: null,
     replyTo: null,
-    digest: "digest",
+    digest: () => "digest",
     embed: { callbacks: several(), errbacks: several(), chain: several() } as never
   }
   const sender = Canvas.senderOf(ended, "q", "w@host", 1_700_000_000_000)

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as TaskFailure from "../../src/programs/celery/TaskFailure.ts"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 
 /** Every text in it can be printed by Python. */
 export const isPrintable = (value: unknown): boolean =>

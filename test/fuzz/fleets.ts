@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as envelope from "../../src/layers/redis/envelope.ts"
 import * as chords from "../../src/layers/redis/chords.ts"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import { fixture, versions } from "../programs/celery/fixtures.ts"
-import { makeFleet } from "../programs/remote/fleet.ts"
+import { makeFleet } from "../programs/control/fleet.ts"
 import { five, makeWorld } from "../programs/world.ts"
 import type { Dice } from "../simulation/Dice.ts"
 import { uniqueId } from "../support.ts"
@@ -39,7 +39,9 @@ const events = [
 ]
 const documents = ['[1, "id", "SUCCESS", {"a": 1}]', '{"result": [["id", null], [[["a", null], null]]]}']
 
-/** A worker that hears a hundred strange things: each request that can be answered is, shortly, and afterwards it works as before. */
+/**
+ * A worker that hears a hundred strange things: each request that can be answered is, shortly, and afterwards it works as before.
+ */
 export const controlTarget = Effect.fnUntraced(
   function* (dice: Dice) {
     const hostile = new Hostile(dice)

@@ -2,10 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import * as verdict from "../../src/layers/fal/verdict.ts"
-import * as Canvas from "../../src/programs/celery/Canvas.ts"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as Canvas from "../../src/programs/celery/canvas/Canvas.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import { empty, five, makeWorld } from "../programs/world.ts"
-import { makeFleet } from "../programs/remote/fleet.ts"
+import { makeFleet } from "../programs/control/fleet.ts"
 import { message } from "../support.ts"
 import { checkFailure } from "./checks.ts"
 import { checkMessage } from "./messages.ts"
@@ -27,7 +27,16 @@ describe("an object that is no text, where one is expected,", () => {
   })
 
   it("is no exception's name, and its chord fails all the same", () => {
-    const ended = { id: "t", rootId: "t", parentId: null, group: null, groupIndex: null, replyTo: null, embed: {}, digest: "" }
+    const ended = {
+      id: "t",
+      rootId: "t",
+      parentId: null,
+      group: null,
+      groupIndex: null,
+      replyTo: null,
+      embed: {},
+      digest: () => ""
+    }
     const end = Canvas.afterChord(
       { group: "g", body: { task: "t", options: { task_id: "body" } } },
       [{ taskId: "part", status: "FAILURE", result: { exc_type: mute, exc_message: [mute], exc_module: mute } }],

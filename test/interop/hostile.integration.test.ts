@@ -57,7 +57,7 @@ describeWith(["redis", "postgres"], "messages that no worker can bear", ({ postg
         assert.deepStrictEqual([(yield* stage.fal.ledger).length, (yield* stage.models).length], [2, 2])
         assert.deepStrictEqual(yield* stage.left, nothing)
         assert.notInclude(yield* worker.output, "restarting")
-        assert.isBelow(Math.max(...slow), 1500) // 20 s before there were bounds; on a quiet machine 0.2 s
+        assert.isBelow(Math.max(...slow), 5000) // half of what the container's HEALTHCHECK allows; it took 20 s before there were bounds
       }),
     60_000
   )

@@ -1,4 +1,6 @@
-/** What worker processes on one Redis allow themselves at fal, together; what is in flight is read from the simulator's ledger. */
+/**
+ * What worker processes on one Redis allow themselves at fal, together; what is in flight is read from the simulator's ledger.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeWith } from "../servers/index.ts"

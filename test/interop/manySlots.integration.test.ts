@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { Snapshot } from "../../src/programs/supervision/Tree.ts"
+import { Snapshot } from "../../src/programs/runtime/Tree.ts"
 import { describeWith } from "../servers/index.ts"
 import { eventually } from "../support.ts"
 import { ask, paidAndSaved } from "./pictures.ts"

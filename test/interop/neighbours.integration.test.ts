@@ -25,10 +25,14 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
         assert.match(yield* stock.printed, /mingle: sync with 1 nodes/)
         const revoked = yield* celery(python, stage, "inspect", "revoked", "-d", "stock@host")
         assert.include(revoked.out, "* gone")
-        const ids = Array.from({ length: 8 }, (_, n) => `shared-${n}`)
-        for (const id of ids) yield* stage.push(generate(id))
-        for (const id of ids) assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
-        const who = new Set(yield* Effect.forEach(ids, (id) => by(stage, id)))
+        // Who takes a task is chance, and a busy machine may leave eight of them to one.
+        const who = new Set<unknown>()
+        for (let round = 0; round < 10 && who.size < 2; round++) {
+          const ids = Array.from({ length: 8 }, (_, n) => `shared-${round}-${n}`)
+          for (const id of ids) yield* stage.push(generate(id))
+          for (const id of ids) assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
+          for (const id of ids) who.add(yield* by(stage, id))
+        }
         assert.sameMembers([...who], ["stock", "ours"])
         yield* Effect.sleep("6 seconds") // gossip looks every five
         const status = yield* celery(python, stage, "status")
@@ -71,7 +75,7 @@ describeWith(["redis", "postgres", "celery53"], "a stock worker beside ours on o
         assert.strictEqual((yield* stage.final("long"))?.status, "SUCCESS")
         assert.strictEqual(yield* by(stage, "long"), "ours")
         assert.notInclude(yield* watcher.printed, "long")
-        // Killed, it would lose a message that comes within its BRPOP: that is stock's own hole (celery-wire 3.5).
+        // Killed, it would lose a message that comes within its BRPOP: that is stock's own hole.
         yield* Effect.sync(() => process.kill(watcher.pid, "SIGTERM"))
         yield* watcher.ended
 

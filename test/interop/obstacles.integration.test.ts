@@ -1,4 +1,6 @@
-/** What is closed, refused or away on its own: real workers go on with what does not need it, pay for nothing in vain, and say so. */
+/**
+ * What is closed, refused or away on its own: real workers go on with what does not need it, pay for nothing in vain, and say so.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"

@@ -3,7 +3,7 @@ import { Effect, Option, Redacted } from "effect"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import * as DotEnv from "../../src/layers/DotEnv.ts"
+import * as DotEnv from "../../src/layers/process/DotEnv.ts"
 import * as Settings from "../../src/services/Settings.ts"
 
 const file = (text: string, mode: number) =>

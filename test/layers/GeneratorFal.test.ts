@@ -3,9 +3,10 @@ import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { exchange, openConnections } from "../../src/layers/fal/exchange.ts"
-import type { Fault } from "../../src/programs/fal-simulator/Fault.ts"
-import * as JobErrors from "../../src/programs/fal-simulator/jobErrors.ts"
-import type { Simulator } from "../../src/programs/fal-simulator/simulate.ts"
+import type { Fault } from "../../src/fal-simulator/Fault.ts"
+import * as JobErrors from "../../src/fal-simulator/jobErrors.ts"
+import type { Simulator } from "../../src/fal-simulator/simulate.ts"
+import { Catalogue } from "../../src/services/Catalogue.ts"
 import { Generator, type GeneratorError } from "../../src/services/Generator.ts"
 import { generatorContract, Ground } from "../contracts/generator.ts"
 import { falAt, falOver, KEY } from "./falOver.ts"
@@ -35,8 +36,9 @@ const faultFor: Record<Parameters<Ground["Service"]["next"]>[0], Fault> = {
 generatorContract(
   "GeneratorFal over the simulator",
   Layer.effectContext(
-    Effect.map(falOver(), ({ generator, simulator }) =>
+    Effect.map(falOver(), ({ catalogue, generator, simulator }) =>
       Context.make(Generator, generator).pipe(
+        Context.add(Catalogue, catalogue),
         Context.add(Ground, {
           next: (what) => simulator.setFaults(faultFor[what]),
           executions: Effect.map(simulator.ledger, (rows) => rows.length),
@@ -70,7 +72,7 @@ describe("one POST for each submit, whatever happens to it", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ ...fault, times: 9 })
-        assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, reason)
+        assert.strictEqual((yield* reasonOf(generator.submit({ endpoint, input })))._tag, reason)
         assert.strictEqual((yield* simulator.calls).submit, 1, "POSTs")
         assert.strictEqual((yield* simulator.ledger).length, executions, "executions")
       })
@@ -81,7 +83,7 @@ describe("one POST for each submit, whatever happens to it", () => {
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
       yield* simulator.setFaults({ route: "submit", kind: "accept-then-hang", times: 9 })
-      const submitting = yield* Effect.forkChild(reasonOf(Effect.uninterruptible(generator.submit(endpoint, input))))
+      const submitting = yield* Effect.forkChild(reasonOf(Effect.uninterruptible(generator.submit({ endpoint, input }))))
       yield* untilCalled(simulator, "submit")
       yield* TestClock.adjust("29 seconds")
       assert.isUndefined(submitting.pollUnsafe())
@@ -95,7 +97,7 @@ describe("one POST for each submit, whatever happens to it", () => {
     Effect.gen(function* () {
       const { generator, metrics, simulator } = yield* falOver()
       yield* simulator.setFaults({ route: "submit", kind: "accept-then-hang", times: 9 })
-      const submitting = yield* Effect.forkChild(generator.submit(endpoint, input))
+      const submitting = yield* Effect.forkChild(generator.submit({ endpoint, input }))
       yield* untilCalled(simulator, "submit")
       yield* Fiber.interrupt(submitting)
       yield* TestClock.adjust("2 minutes")
@@ -108,7 +110,7 @@ describe("one POST for each submit, whatever happens to it", () => {
     Effect.gen(function* () {
       const port = yield* freePort
       const generator = Context.get(yield* Layer.build(falAt(`http://127.0.0.1:${port}`)), Generator)
-      assert.strictEqual((yield* reasonOf(generator.submit(endpoint, input)))._tag, "Unreachable")
+      assert.strictEqual((yield* reasonOf(generator.submit({ endpoint, input })))._tag, "Unreachable")
       assert.strictEqual((yield* reasonOf(generator.probe))._tag, "Unreachable")
     })
   )
@@ -120,7 +122,7 @@ describe("the account", () => {
       const { generator, simulator } = yield* falOver({}, "another-key:another-secret")
       const ticket = { endpoint, requestId: "1" }
       for (const call of [
-        generator.submit(endpoint, input),
+        generator.submit({ endpoint, input }),
         generator.progress(ticket),
         generator.result(ticket),
         generator.probe
@@ -136,14 +138,17 @@ describe("the account", () => {
   it.effect("a locked account and an unknown model take no money", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver({ locked: true })
-      assert.deepInclude(yield* reasonOf(generator.submit(endpoint, input)), {
+      assert.deepInclude(yield* reasonOf(generator.submit({ endpoint, input })), {
         _tag: "AccountProblem",
         status: 403,
         detail: "User is locked. Reason: Exhausted balance."
       })
       yield* simulator.configure({ locked: false })
-      assert.deepInclude(yield* reasonOf(generator.submit("fal-ai/nothing", input)), { _tag: "AccountProblem", status: 404 })
-      assert.strictEqual((yield* reasonOf(generator.submit("nothing", input)))._tag, "AccountProblem")
+      assert.deepInclude(yield* reasonOf(generator.submit({ endpoint: "fal-ai/nothing", input })), {
+        _tag: "AccountProblem",
+        status: 404
+      })
+      assert.strictEqual((yield* reasonOf(generator.submit({ endpoint: "nothing", input })))._tag, "AccountProblem")
       assert.isEmpty(yield* simulator.ledger)
     })
   )
@@ -163,7 +168,7 @@ describe("reading", () => {
     it.effect(`${fault.kind} ${fault.status ?? ""} harms nothing: Unreachable, one GET, and well the next time`, () =>
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* generator.submit({ endpoint, input })
         yield* jobTime
         yield* simulator.setFaults({ ...fault, route: "status" }, { ...fault, route: "result" }, { ...fault, route: "cancel" })
         assert.strictEqual((yield* reasonOf(generator.progress(ticket)))._tag, "Unreachable")
@@ -179,7 +184,7 @@ describe("reading", () => {
   it.effect("a look without an answer is given up after 10 s", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(endpoint, input)
+      const ticket = yield* generator.submit({ endpoint, input })
       yield* simulator.setFaults({ route: "status", kind: "hang" })
       const looking = yield* Effect.forkChild(reasonOf(generator.progress(ticket)))
       yield* untilCalled(simulator, "status")
@@ -191,7 +196,7 @@ describe("reading", () => {
   it.effect("a queued request tells how many are ahead of it", () =>
     Effect.gen(function* () {
       const { generator } = yield* falOver({ concurrency: 1 })
-      const tickets = yield* Effect.forEach([1, 2, 3], (seed) => generator.submit(endpoint, { ...input, seed }))
+      const tickets = yield* Effect.forEach([1, 2, 3], (seed) => generator.submit({ endpoint, input: { ...input, seed } }))
       const seen = yield* Effect.forEach(tickets, (ticket) => generator.progress(ticket))
       assert.deepStrictEqual(seen, [{ _tag: "Running" }, { _tag: "Queued", position: 0 }, { _tag: "Queued", position: 1 }])
     })
@@ -200,7 +205,7 @@ describe("reading", () => {
   it.effect("an expired result is Unknown", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(endpoint, input)
+      const ticket = yield* generator.submit({ endpoint, input })
       yield* jobTime
       yield* simulator.jump(3700)
       assert.strictEqual((yield* reasonOf(generator.progress(ticket)))._tag, "Unknown")
@@ -211,7 +216,7 @@ describe("reading", () => {
   it.effect("a picture can be collected by another process, with nothing but the ticket", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(endpoint, input)
+      const ticket = yield* generator.submit({ endpoint, input })
       yield* jobTime
       const other = Context.get(yield* Layer.build(Layer.fresh(falAt(simulator.url))), Generator)
       assert.strictEqual((yield* other.result(ticket)).seed, 3)
@@ -232,7 +237,7 @@ describe("how a job may end", () => {
       Effect.gen(function* () {
         const { generator, simulator } = yield* falOver()
         yield* simulator.setFaults({ route: "submit", kind: "job-error", type })
-        const ticket = yield* generator.submit(endpoint, input)
+        const ticket = yield* generator.submit({ endpoint, input })
         yield* jobTime
         assert.strictEqual((yield* generator.progress(ticket))._tag, "Ended")
         const reason = yield* reasonOf(generator.result(ticket))
@@ -246,7 +251,7 @@ describe("how a job may end", () => {
   it.effect("bad input is Refused in fal's own words, and not in the input's", () =>
     Effect.gen(function* () {
       const { generator } = yield* falOver()
-      const ticket = yield* generator.submit(endpoint, { seed: "secret plan", num_images: 9 })
+      const ticket = yield* generator.submit({ endpoint, input: { seed: "secret plan", num_images: 9 } })
       yield* jobTime
       const reason = yield* reasonOf(generator.result(ticket))
       assert.deepInclude(reason, {
@@ -264,7 +269,10 @@ describe("how a job may end", () => {
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
       const image_url = `${simulator.url}/media/nobody/0.jpg`
-      const ticket = yield* generator.submit("fal-ai/flux/dev/image-to-image", { prompt: "a red coat", image_url })
+      const ticket = yield* generator.submit({
+        endpoint: "fal-ai/flux/dev/image-to-image",
+        input: { prompt: "a red coat", image_url }
+      })
       yield* untilCalled(simulator, "media")
       yield* pause
       yield* jobTime
@@ -275,7 +283,7 @@ describe("how a job may end", () => {
   it.effect("a result that says 504 twice is there the third time", () =>
     Effect.gen(function* () {
       const { generator, simulator } = yield* falOver()
-      const ticket = yield* generator.submit(endpoint, input)
+      const ticket = yield* generator.submit({ endpoint, input })
       yield* jobTime
       yield* simulator.setFaults({ route: "result", kind: "gateway", status: 504, times: 2 })
       const picture = yield* Effect.retry(generator.result(ticket), {
@@ -293,7 +301,7 @@ describe("status streams", () => {
   const submitted = Effect.fnUntraced(function* (kind?: Fault["kind"]) {
     const there = yield* falOver({ concurrency: 1000 })
     if (kind !== undefined) yield* there.simulator.setFaults({ kind, route: "stream", times: 1000 })
-    const submits = Array.from({ length: 64 }, (_, seed) => there.generator.submit(endpoint, { ...input, seed }))
+    const submits = Array.from({ length: 64 }, (_, seed) => there.generator.submit({ endpoint, input: { ...input, seed } }))
     return { ...there, tickets: yield* Effect.all(submits, each) }
   })
   const streaming = Effect.fnUntraced(function* (kind?: Fault["kind"]) {
@@ -354,7 +362,7 @@ it.effect("every HTTP request is counted with its outcome", () =>
   Effect.gen(function* () {
     const { generator, metrics, simulator } = yield* falOver()
     yield* simulator.setFaults({ route: "status", kind: "gateway" })
-    const ticket = yield* generator.submit(endpoint, input)
+    const ticket = yield* generator.submit({ endpoint, input })
     yield* Effect.ignore(generator.progress(ticket))
     yield* generator.progress(ticket)
     yield* generator.probe

@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
+import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
 import { generatorContract, Ground } from "../contracts/generator.ts"
 
 const ground = Layer.effect(

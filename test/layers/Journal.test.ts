@@ -1,10 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
-import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
 import { make } from "../../src/layers/journal/entries.ts"
-import * as JournalRedis from "../../src/layers/JournalRedis.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as JournalRedis from "../../src/layers/redis/JournalRedis.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import { Journal, KEEP } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
@@ -32,8 +32,8 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
   )
 
   /** A journal on a Redis of its own, with another way to look at that. */
-  const journalAnd = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}) {
-    const { url } = yield* freshRedis(redis)
+  const journalAnd = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}, own?: string) {
+    const url = own ?? (yield* freshRedis(redis)).url
     const raw = yield* Effect.acquireRelease(
       Effect.sync(() => new Redis(url)),
       (raw) => Effect.sync(() => raw.disconnect())
@@ -57,7 +57,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
 
   it.live("each step of a generation is one command, and so is the first one of a request that is taken up again", () =>
     Effect.gen(function* () {
-      const { journal, url } = yield* journalAnd()
+      const { journal, url } = yield* journalAnd({}, (yield* ownRedis).url()) // a monitor hears all that its server does
       const commands = yield* commandsAt(url)
       yield* journal.find("t")
       yield* journal.intend("t", intended, Option.none())

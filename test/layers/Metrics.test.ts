@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as MetricsProm from "../../src/layers/MetricsProm.ts"
 import { definitions, Metrics } from "../../src/services/Metrics.ts"
 import { metricsContract, valueOf } from "../contracts/metrics.ts"

@@ -1,4 +1,4 @@
-import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
 import { modelLibraryContract } from "../contracts/modelLibrary.ts"
 
 modelLibraryContract("ModelLibraryMemory", ModelLibraryMemory.layer)

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { Redis } from "ioredis"
-import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/memory/TaskQueueMemory.ts"
 import { QueueError } from "../../src/services/QueueError.ts"
 import { taskQueueContract } from "../contracts/taskQueue.ts"
 import { describeWith, freshRedis } from "../servers/index.ts"

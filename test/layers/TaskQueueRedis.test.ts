@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
-import * as kombu from "../../src/layers/redis/kombu.ts"
+import * as kombu from "../../src/wire/kombu.ts"
 import { describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { everyRole, type EveryRole } from "../roles.ts"
 import { eventually, identity, message, settings } from "../support.ts"

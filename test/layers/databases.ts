@@ -1,7 +1,7 @@
 /** An empty database as a layer, made anew for each build: PGlite in memory, or PostgreSQL through PgBouncer. */
 import { ConfigProvider, Effect, Layer } from "effect"
-import * as PostgresPg from "../../src/layers/PostgresPg.ts"
-import * as PostgresPglite from "../../src/layers/PostgresPglite.ts"
+import * as PostgresPg from "../../src/layers/postgres/PostgresPg.ts"
+import * as PostgresPglite from "../../src/layers/postgres/PostgresPglite.ts"
 import { freshDatabase, type Resources } from "../servers/index.ts"
 
 /** The layer a worker uses, with `url` for its `DATABASE_URL`. */

@@ -1,7 +1,8 @@
 import { ConfigProvider, Context, Effect, Layer } from "effect"
-import * as GeneratorFal from "../../src/layers/GeneratorFal.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import { type Options, simulate } from "../../src/programs/fal-simulator/simulate.ts"
+import * as Provider from "../../src/layers/Provider.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
+import { type Options, simulate } from "../../src/fal-simulator/simulate.ts"
+import { Catalogue } from "../../src/services/Catalogue.ts"
 import { Generator } from "../../src/services/Generator.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 
@@ -9,7 +10,7 @@ export const KEY = "11223344-key-id:5566778899-secret"
 
 /** The real client against whatever answers at `url`. */
 export const falAt = (url: string, key = KEY) =>
-  Layer.provideMerge(GeneratorFal.layer, MetricsMemory.layer).pipe(
+  Layer.provideMerge(Provider.generator, MetricsMemory.layer).pipe(
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ FAL_KEY: key, FAL_BASE_URL: url })))
   )
 
@@ -17,5 +18,10 @@ export const falAt = (url: string, key = KEY) =>
 export const falOver = Effect.fnUntraced(function* (options: Options = {}, key = KEY) {
   const simulator = yield* simulate({ key: KEY, ...options })
   const context = yield* Layer.build(falAt(simulator.url, key))
-  return { simulator, generator: Context.get(context, Generator), metrics: Context.get(context, Metrics) }
+  return {
+    simulator,
+    catalogue: Context.get(context, Catalogue),
+    generator: Context.get(context, Generator),
+    metrics: Context.get(context, Metrics)
+  }
 })

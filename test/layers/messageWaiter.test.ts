@@ -1,13 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
 import { Redis } from "ioredis"
-import * as FalLimitsRedis from "../../src/layers/FalLimitsRedis.ts"
-import * as FleetRedis from "../../src/layers/FleetRedis.ts"
-import * as JournalRedis from "../../src/layers/JournalRedis.ts"
-import * as kombu from "../../src/layers/redis/kombu.ts"
-import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
-import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
+import * as FalLimitsRedis from "../../src/layers/redis/FalLimitsRedis.ts"
+import * as FleetRedis from "../../src/layers/redis/FleetRedis.ts"
+import * as JournalRedis from "../../src/layers/redis/JournalRedis.ts"
+import * as kombu from "../../src/wire/kombu.ts"
+import * as ResultStoreMemory from "../../src/layers/memory/ResultStoreMemory.ts"
+import * as ResultStoreRedis from "../../src/layers/redis/ResultStoreRedis.ts"
+import * as TaskQueueRedis from "../../src/layers/redis/TaskQueueRedis.ts"
 import { Fleet } from "../../src/services/Fleet.ts"
 import { ResultStore } from "../../src/services/ResultStore.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
@@ -125,7 +125,7 @@ describeWith(["redis"], "who waits for a message", () => {
         }
       }).pipe(Effect.provide(log))
       assert.strictEqual(said.length, 1)
-      assert.match(String(said[0]), /asked every 100 ms: NOPERM/)
+      assert.match(String(said[0]), /polled every 100 ms: NOPERM/)
     })
   )
 })

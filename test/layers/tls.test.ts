@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { rmSync } from "node:fs"
-import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
+import * as ResultStoreRedis from "../../src/layers/redis/ResultStoreRedis.ts"
 import { explain } from "../../src/programs/explain.ts"
 import { ResultStore } from "../../src/services/ResultStore.ts"
 import { describeWith, ownRedisWith } from "../servers/index.ts"

@@ -2,7 +2,7 @@
 import bzip2 from "seek-bzip"
 import { isDeepStrictEqual } from "node:util"
 import { inflateSync } from "node:zlib"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import { isFinal } from "../../src/services/ResultStore.ts"
 import type { Case, Fields, Key, Seen } from "./side.ts"
 

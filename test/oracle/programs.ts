@@ -1,7 +1,7 @@
 /** The general tasks of `app.py`, as programs of ours. */
 import { Duration, Effect, type Schema } from "effect"
 import * as TaskFailure from "../../src/programs/celery/TaskFailure.ts"
-import { type Program, type Result, RetryLater, type Task } from "../../src/programs/Task.ts"
+import { type Program, type Result, RetryLater, type Task } from "../../src/programs/task/Task.ts"
 
 // These answer with any value, as Python's do; our own all answer with an object.
 const answer = (value: unknown): Result => ({ value: value as Schema.JsonObject, children: [] })

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { Redis } from "ioredis"
 import { spawn } from "node:child_process"
-import * as PythonJson from "../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 import { ownRedis } from "../servers/index.ts"
 import { eventually } from "../support.ts"
 

@@ -3,17 +3,18 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
-import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
-import * as FleetRedis from "../../src/layers/FleetRedis.ts"
-import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
-import * as JournalMemory from "../../src/layers/JournalMemory.ts"
-import * as Logging from "../../src/layers/Logging.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
-import * as ResultStoreRedis from "../../src/layers/ResultStoreRedis.ts"
-import * as StopSignals from "../../src/layers/StopSignals.ts"
-import * as TaskQueueRedis from "../../src/layers/TaskQueueRedis.ts"
-import * as WorkerIdentityNode from "../../src/layers/WorkerIdentityNode.ts"
+import * as FalLimitsMemory from "../../src/layers/memory/FalLimitsMemory.ts"
+import * as FleetRedis from "../../src/layers/redis/FleetRedis.ts"
+import * as Media from "../../src/layers/media/Media.ts"
+import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
+import * as Logging from "../../src/layers/process/Logging.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
+import * as ResultStoreRedis from "../../src/layers/redis/ResultStoreRedis.ts"
+import * as StopSignals from "../../src/layers/process/StopSignals.ts"
+import * as TaskQueueRedis from "../../src/layers/redis/TaskQueueRedis.ts"
+import * as WorkerIdentityNode from "../../src/layers/process/WorkerIdentityNode.ts"
 import { makeRegistry } from "../../src/programs/registry.ts"
 import { workerOf } from "../../src/programs/worker/worker.ts"
 import { Generator } from "../../src/services/Generator.ts"
@@ -39,6 +40,7 @@ const layer = Layer.mergeAll(
   FalLimitsMemory.layer,
   ModelLibraryMemory.layer,
   pictures,
+  Media.layer,
   MetricsMemory.layer,
   StopSignals.layer,
   Vitals.layer

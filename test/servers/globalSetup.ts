@@ -6,11 +6,25 @@ import type { Missing } from "./index.ts"
 import * as Postgres from "./Postgres.ts"
 import * as Python from "./Python.ts"
 import * as Redis from "./Redis.ts"
+import * as Seaweed from "./Seaweed.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 const cache = join(root, ".venv")
 
 export default async function setup(project: TestProject) {
+  if (process.env["TESTS"] === "fast") {
+    const missing = { missing: "a server, which --fast leaves out" }
+    project.provide("servers", {
+      redis: missing,
+      postgres: missing,
+      celery53: missing,
+      celery56: missing,
+      flower: missing,
+      seaweed: missing
+    })
+    project.provide("builds", "")
+    return
+  }
   const removals: Array<() => Promise<void>> = []
   const builds = mkdtempSync(join(root, "node_modules", ".model-generator-"))
   project.provide("builds", builds)
@@ -39,11 +53,12 @@ export default async function setup(project: TestProject) {
     ),
     Python.ensure("celery53", cache, Python.environments.celery53),
     Python.ensure("celery56", cache, Python.environments.celery56),
-    Python.ensure("flower", cache, Python.environments.flower)
+    Python.ensure("flower", cache, Python.environments.flower),
+    Seaweed.ensure(cache) // started by the suites that need it: no other waits for it
   ] as const // a tuple, so that each result keeps its type
   try {
-    const [redis, postgres, celery53, celery56, flower] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56, flower })
+    const [redis, postgres, celery53, celery56, flower, seaweed] = await Promise.all(starting)
+    project.provide("servers", { redis, postgres, celery53, celery56, flower, seaweed })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

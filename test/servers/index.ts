@@ -1,17 +1,13 @@
 /**
  * Servers for tests. `globalSetup.ts` starts one redis-server, one PostgreSQL and PgBouncer (transaction mode) in front of it,
- * and makes Python environments with Celery and Flower; all on ports and in folders of their own, all gone afterwards. What is not
- * installed is missing, and suites that need it are skipped with the reason.
+ * and makes Python environments with Celery and Flower; all on ports and in folders of their own, all gone afterwards. What is
+ * not installed is missing, and suites that need it are skipped with the reason.
  *
- *     describeWith(["redis", "celery53"], "stock Celery understands our results", ({ redis, celery53 }) => {
- *       it.live("...", () =>
- *         Effect.gen(function*() {
- *           const broker = yield* freshRedis(redis)        // an empty database number: { url, host, port, db }
- *           const database = yield* freshDatabase(postgres) // an empty database: { url } by PgBouncer, { directUrl } around it
- *           const flaky = yield* ownRedis                  // a server of its own: .stop() .start() .pid() .url(db)
- *           celery53.python                                // the interpreter's path
- *         }))
- *     })
+ *     describeWith(["redis", "celery53"], "stock Celery understands our results", ({ redis, celery53 }) => {       it.live("...",
+ * () =>         Effect.gen(function*() {           const broker = yield* freshRedis(redis)        // an empty database number: {
+ * url, host, port, db }           const database = yield* freshDatabase(postgres) // an empty database: { url } by PgBouncer, {
+ * directUrl } around it           const flaky = yield* ownRedis                  // a server of its own: .stop() .start() .pid()
+ * .url(db)           celery53.python                                // the interpreter's path         }))     })
  *
  * Use `it.live`: the clock of `it.effect` stands still, and servers take real time.
  */
@@ -36,6 +32,8 @@ export interface Resources {
   readonly celery56: { readonly python: string }
   /** Flower beside the Celery of the App Server. */
   readonly flower: { readonly python: string }
+  /** Speaks S3; `Seaweed.start` starts one. */
+  readonly seaweed: { readonly program: string }
 }
 export type Resource = keyof Resources
 

@@ -19,21 +19,27 @@ import {
   References,
   Scheduler
 } from "effect"
-import * as FleetMemory from "../../src/layers/FleetMemory.ts"
-import * as GeneratorMemory from "../../src/layers/GeneratorMemory.ts"
-import * as JournalMemory from "../../src/layers/JournalMemory.ts"
+import * as FleetMemory from "../../src/layers/memory/FleetMemory.ts"
+import * as Media from "../../src/layers/media/Media.ts"
+import * as MediaStoreMemory from "../../src/layers/memory/MediaStoreMemory.ts"
+import { MediaSource, SourceError } from "../../src/services/MediaSource.ts"
+import { MediaError, MediaStore, type Store } from "../../src/services/MediaStore.ts"
+import { Pictures } from "../../src/services/Pictures.ts"
+import { mediaSource, pictures, wrongWith } from "./media.ts"
+import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
+import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
 import { make as makeJournal } from "../../src/layers/journal/entries.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as ModelLibraryMemory from "../../src/layers/ModelLibraryMemory.ts"
-import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
-import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
-import * as kombu from "../../src/layers/redis/kombu.ts"
-import { makeUsual, UsualTimes } from "../../src/programs/generation/wait.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
+import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
+import * as ResultStoreMemory from "../../src/layers/memory/ResultStoreMemory.ts"
+import * as TaskQueueMemory from "../../src/layers/memory/TaskQueueMemory.ts"
+import * as kombu from "../../src/wire/kombu.ts"
+import { makeWaitTimes, SeenWaitTimes } from "../../src/programs/generation/purchase/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Fleet, FleetError } from "../../src/services/Fleet.ts"
 import { Busy, Generator, GeneratorError, type Ticket, Uncertain, Unreachable } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
-import { LibraryError, ModelLibrary } from "../../src/services/ModelLibrary.ts"
+import { LibraryError, type Model, ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
 import { patience, reserve, Stop } from "../../src/services/Stop.ts"
 import { QueueError } from "../../src/services/QueueError.ts"
@@ -99,7 +105,9 @@ const GRACE = Duration.seconds(Number(settings.SHUTDOWN_GRACE))
 const PATIENT = patience(GRACE)
 const HANDING_BACK = reserve(GRACE)
 
-/** Stands still for so long (milliseconds), loses its request or its answer, dies of it; or Redis forgets it, and it may die then. */
+/**
+ * Stands still for so long (milliseconds), loses its request or its answer, dies of it; or Redis forgets it, and it may die then.
+ */
 export type Ambush = number | "request" | "answer" | "death" | "forgotten" | "forgotten death"
 
 export class Cluster {
@@ -120,6 +128,9 @@ export class Cluster {
   readonly size: { readonly children: number; readonly prefetch: number; readonly queues: string; readonly wait: string }
   /** Whether results lie on the broker's server, so that the step that ends a task stores its result too. */
   readonly oneServer: boolean
+  /** Whether the workers have a media store. */
+  readonly keeps: boolean
+  readonly #store: Store
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
   readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
   /** How often more a look at a request of this seed kills its process. */
@@ -157,6 +168,7 @@ export class Cluster {
       wait: this.dice.pick(["stream", "stream", "stream", "poll"])
     }
     this.oneServer = this.dice.chance(0.7)
+    this.keeps = new Dice(seed, 3).chance(0.5)
     this.trace = traced ? [] : undefined
     this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
       Context.add(ConfigProvider.ConfigProvider, providerOf(this.size))
@@ -167,12 +179,16 @@ export class Cluster {
         FleetMemory.MemoryAir.layer,
         Layer.fresh(Circuits.layer),
         Layer.fresh(GeneratorMemory.layer),
+        Layer.fresh(Media.layer),
         Layer.fresh(ModelLibraryMemory.layer),
         Layer.fresh(MetricsMemory.layer)
       ),
       this.#own
     )
     this.#world = world
+    const media = Context.get(this.#build(Layer.fresh(MediaStoreMemory.layer), this.#own), MediaStore)
+    if (media.kind === "unset") throw new Error("the store in memory is always set")
+    this.#store = media
     this.broker = Context.get(world, TaskQueueMemory.MemoryBroker)
     // Nobody hears of a message before the step that brings it is over.
     const { pushed } = this.broker
@@ -197,7 +213,7 @@ export class Cluster {
       })
     this.#observed = {
       results: through(through(this.results, this.records.results), stored),
-      library: through(Context.get(world, ModelLibrary), this.records.library),
+      library: through(through(Context.get(world, ModelLibrary), this.records.library), this.#checked),
       generator: through(Context.get(world, Generator), fal.passage)
     }
     const step = this.oneServer ? "results stored in the step that acknowledges" : "results stored before"
@@ -286,7 +302,7 @@ export class Cluster {
         hurry: process.hurry,
         left: () => process.deadline - this.time.now
       }),
-      Context.add(UsualTimes, makeUsual()),
+      Context.add(SeenWaitTimes, makeWaitTimes()),
       Context.add(TaskQueueMemory.MemoryWire, {
         send: (command, run) => {
           const heard = Effect.provideService(this.#kept(command, run), Clock.Clock, this.redis.clock)
@@ -357,10 +373,42 @@ export class Cluster {
         )
       )
     )
-    process.fiber = Effect.runForkWith(context)(Effect.scoped(worker))
+    process.fiber = Effect.runForkWith(this.keeps ? this.#keeping(process, context) : context)(Effect.scoped(worker))
     this.time.settle()
     return process
   }
+
+  /** With a media store: it is away when the database is, and fal's media when fal is. */
+  #keeping<R>(process: Process, context: Context.Context<R>) {
+    const store = this.#store
+    const stored = this.passage(
+      process,
+      "postgres",
+      (operation) => new MediaError({ operation, reason: "away", detail: "connection lost" })
+    )
+    const fals = this.passage(process, "fal", () => new SourceError({ reason: "away", detail: "connection lost" }))
+    const { read } = mediaSource(new Dice(this.#seed, 200 + this.processes.length))
+    return context.pipe(
+      Context.add(MediaStore, {
+        ...store,
+        put: (media) => stored("put", store.put(media), [media]),
+        get: (name) => stored("get", store.get(name), [name]),
+        check: stored("check", store.check, [])
+      }),
+      Context.add(MediaSource, { read: (address) => fals("read", read(address), [address]) }),
+      Context.add(Pictures, pictures)
+    )
+  }
+
+  /** A row that was saved has its files. */
+  readonly #checked: Passage = (name, call) =>
+    name !== "save" || !this.keeps
+      ? call
+      : Effect.tap(call, (row) =>
+          Effect.map(wrongWith(this.#store, row as unknown as Model), (wrong) => {
+            if (wrong !== undefined) this.records.violations.push(wrong)
+          })
+        )
 
   /** A process's own, which remembers what it wrote. */
   #journal() {
@@ -448,7 +496,9 @@ export class Cluster {
     this.records.ended(process, this.time.now)
   }
 
-  /** A replica is promoted that has only so many of the writes. All connections to Redis end, and new ones are refused a while. */
+  /**
+   * A replica is promoted that has only so many of the writes. All connections to Redis end, and new ones are refused a while.
+   */
   failover(write: number) {
     this.note(`FAILOVER: forgets the last ${this.redis.writes - write} writes`)
     this.count("failovers")

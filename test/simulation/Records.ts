@@ -1,6 +1,6 @@
 import { Effect, Option, Result } from "effect"
 import type { Unacknowledged } from "../../src/layers/memory/Broker.ts"
-import * as kombu from "../../src/layers/redis/kombu.ts"
+import * as kombu from "../../src/wire/kombu.ts"
 import type { Ticket } from "../../src/services/Generator.ts"
 import { attemptOf, type Generation, outweighs } from "../../src/services/Journal.ts"
 import type { Model } from "../../src/services/ModelLibrary.ts"
@@ -124,9 +124,9 @@ export class Records {
   }
 
   heard(by: Process, args: ReadonlyArray<unknown>) {
-    const [, { seed }] = args as [string, { readonly seed: number }] // what `submit` takes
+    const [{ input }] = args as [{ readonly input: { readonly seed: number } }] // what `submit` takes
     const { time } = this.#cluster
-    return Effect.sync(() => this.answers.set(seed, [...(this.answers.get(seed) ?? []), { by, at: time.now }]))
+    return Effect.sync(() => this.answers.set(input.seed, [...(this.answers.get(input.seed) ?? []), { by, at: time.now }]))
   }
 
   /** A stop that nothing hinders ends in order, and in time. */

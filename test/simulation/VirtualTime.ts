@@ -68,7 +68,10 @@ export class VirtualTime {
     makeDispatcher: () => ({ scheduleTask: (task) => void this.#ready.push(task), flush: () => {} })
   }
 
-  /** What a process sleeps by, and its time of day, which may be `ahead`. What it would have done after its death is not even begun. */
+  /**
+   * What a process sleeps by, and its time of day, which may be `ahead`. What it would have done after its death is not even
+   * begun.
+   */
   clock(isAlive: () => boolean, ahead: () => number = () => 0): Clock.Clock {
     const millis = () => this.now + ahead()
     const nanosOf = (time: number) => BigInt(Math.floor(time)) * 1_000_000n

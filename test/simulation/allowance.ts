@@ -6,7 +6,10 @@ import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
 import type { Sent } from "./Clients.ts"
 import type { Records } from "./Records.ts"
 
-/** Whether `again` was paid because Redis had forgotten what it knew of `before`. Of two messages of one task neither tells the other. */
+/**
+ * Whether `again` was paid because Redis had forgotten what it knew of `before`. Of two messages of one task neither tells the
+ * other.
+ */
 export const isForgotten = (
   { copies = 1, id, kind, reuses: taskId = id }: Sent,
   before: LedgerRow,

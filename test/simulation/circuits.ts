@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 import { CircuitBreaker } from "effect/persistence"
-import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
+import * as FalLimitsMemory from "../../src/layers/memory/FalLimitsMemory.ts"
 
 /** As Redis does it: one that is to find out whether fal is up and dies of it holds the others up no longer than this. */
 const LEASE = 10_000

@@ -40,7 +40,7 @@ export interface Verdict {
 
 const billed = ({ outcome }: LedgerRow) => outcome === "picture" || outcome === "flagged"
 
-/** The promises of product.md 7, over fal's ledger, the rows, the results and what lies at the broker. */
+/** What must be true once all has come to its end: over fal's ledger, the rows, the results and what lies at the broker. */
 export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const { broker, records } = cluster
   const violations = [...records.violations]

@@ -1,6 +1,6 @@
 /** What clients send, by name. */
 import { Option } from "effect"
-import { derivedId } from "../../src/programs/derivedId.ts"
+import { derivedId } from "../../src/wire/derivedId.ts"
 import type { Clients, Envelope, Sent } from "./Clients.ts"
 
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }

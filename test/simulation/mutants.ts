@@ -8,12 +8,12 @@ export interface Mutant {
   readonly breaks?: string
 }
 
-const settle = "src/programs/worker/settle.ts"
-const payOnce = "src/programs/generation/payOnce.ts"
-const submit = "src/programs/generation/submit.ts"
-const collect = "src/programs/generation/collect.ts"
-const wait = "src/programs/generation/wait.ts"
-const finish = "src/programs/worker/finish.ts"
+const settle = "src/programs/task/settle.ts"
+const payOnce = "src/programs/generation/purchase/payOnce.ts"
+const submit = "src/programs/generation/purchase/submit.ts"
+const collect = "src/programs/generation/purchase/collect.ts"
+const wait = "src/programs/generation/purchase/wait.ts"
+const finish = "src/programs/task/finish.ts"
 const queue = "src/layers/memory/taskQueue.ts"
 const lease = "src/layers/memory/lease.ts"
 
@@ -21,26 +21,24 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "acknowledge before the result is stored",
     file: settle,
-    from: `  const about = yield* whose(message)
-  const now =`,
-    to: `  yield* Effect.flatMap(TaskQueue, (queue) => insist("acknowledge", queue.acknowledge(delivery)))
-  const about = yield* whose(message)
-  const now =`
+    from: `  return Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next), told)`,
+    to: `  const first = untilDone("acknowledge", context.queue.acknowledge(delivery))
+  return first.pipe(Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next)), Effect.andThen(told))`
   },
   {
     name: "acknowledge before a failure is told",
     file: settle,
-    from: `  yield* Effect.logWarning("task failed", {`,
-    to: `  yield* Effect.flatMap(TaskQueue, (queue) => insist("acknowledge", queue.acknowledge(delivery)))
-  yield* Effect.logWarning("task failed", {`
+    from: `  yield* Effect.logWarning("task failed", lineOf(`,
+    to: `  yield* untilDone("acknowledge", context.queue.acknowledge(delivery))
+  yield* Effect.logWarning("task failed", lineOf(`
   },
   {
     name: "submit before the intent is written",
     file: submit,
     from: `  const made = intend(payer, intent, lost).pipe(
     Effect.tap(() => (lost === undefined ? Effect.void : resubmitting)),
-    Effect.andThen(generator.submit(endpoint, input)),`,
-    to: `  const made = generator.submit(endpoint, input).pipe(
+    Effect.andThen(generator.submit({ endpoint, input })),`,
+    to: `  const made = generator.submit({ endpoint, input }).pipe(
     Effect.tap(() => intend(payer, intent, lost)),`,
     breaks: "submitted without an intent"
   },
@@ -62,9 +60,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submit again instead of re-attaching",
     file: payOnce,
-    from: `      return yield* bought(yield* collect(payer, yield* reattach(payer, known, order)))`,
+    from: `      return yield* bought(yield* collect(payer, yield* reattach(payer, known, wanted)))`,
     to: `      yield* Entry.withdraw(payer, known, undefined)
-      return yield* bought(yield* collect(payer, yield* submit(payer, order)))`
+      return yield* bought(yield* collect(payer, yield* submit(payer, wanted)))`
   },
   {
     name: "retry without the journal",
@@ -127,7 +125,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a remembered text is trusted without a compare",
-    file: "src/layers/JournalMemory.ts",
+    file: "src/layers/memory/JournalMemory.ts",
     from: `    replace: (_, taskId, next) =>
       step((now) => {
         if (stored(taskId).print !== next.expected) return "changed"
@@ -139,7 +137,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a row is saved at every call",
-    file: "src/layers/ModelLibraryMemory.ts",
+    file: "src/layers/memory/ModelLibraryMemory.ts",
     from: `        if (saved !== undefined) return saved`,
     to: `        if (saved !== undefined && versionsOf(model.templateId).length === 0) return saved`
   },
@@ -151,7 +149,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "forget to refresh the lease",
-    file: "src/programs/worker/upkeep.ts",
+    file: "src/programs/worker/leaseKeeper.ts",
     from: `const BEAT = "5 seconds"`,
     to: `const BEAT = "1 hour"`,
     breaks: "it does not ask for its lease"
@@ -222,8 +220,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "retry loses the message",
     file: queue,
-    from: `letGo("retry", delivery, () => schedule(next, at))`,
-    to: `letGo("retry", delivery, () => {})`
+    from: `endingHold("retry", delivery, () => schedule(next, at))`,
+    to: `endingHold("retry", delivery, () => {})`
   },
   {
     name: "publishOnce publishes again",
@@ -263,20 +261,20 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "the next claim survives a stop",
-    file: "src/programs/pool/Pool.ts",
+    file: "src/programs/runtime/Pool.ts",
     from: `return yield* job.next?.()?.handBack({ crashed: false }) ?? Effect.void`,
     to: `return`,
     breaks: "not handed back"
   },
   {
     name: "a stop does not hand back",
-    file: "src/programs/pool/Pool.ts",
+    file: "src/programs/runtime/Pool.ts",
     from: `if (Option.isNone(last) || Exit.isFailure(last.value)) yield* job.handBack({ crashed: false })`,
     to: `if (Option.isNone(last)) yield* job.handBack({ crashed: false })`
   },
   {
     name: "a stop waits for what runs as long as it takes",
-    file: "src/programs/pool/Pool.ts",
+    file: "src/programs/runtime/Pool.ts",
     from: `within(Effect.raceFirst(Fiber.await(fiber), Deferred.await(options.hurry)), options.grace)`,
     to: `within(Fiber.await(fiber), Duration.hours(1))`,
     breaks: "does not stop"
@@ -289,27 +287,27 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a task is run before its eta",
-    file: "src/programs/worker/admission.ts",
+    file: "src/programs/task/admission.ts",
     from: `message.eta.value > now)`,
     to: `message.eta.value > now + 10_000)`
   },
   {
     name: "a poisonous task is run for ever",
-    file: "src/programs/worker/crashes.ts",
+    file: "src/programs/task/crashes.ts",
     from: `if (crashes < MAX_CRASHES) return "run"`,
     to: `if (crashes < 99) return "run"`
   },
   {
     name: "a task whose picture is paid is given up after three crashes",
-    file: "src/programs/worker/crashes.ts",
+    file: "src/programs/task/crashes.ts",
     from: `      return rested >= crashes ?`,
     to: `      return crashes > 0 ? "lost" : rested >= crashes ?`,
     breaks: "failed without cause"
   },
   {
     name: "nothing is saved of a picture past the soft limit",
-    file: "src/programs/worker/run.ts",
-    from: `rescue: Effect.map(salvaged, Option.map(done)),`,
+    file: "src/programs/task/run.ts",
+    from: `rescue: Effect.map(finished, Option.map(done)),`,
     to: `rescue: Effect.succeedNone,`,
     breaks: "wasted a picture"
   },
@@ -324,9 +322,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "what cannot be read is thrown away",
-    file: "src/programs/worker/unreadable.ts",
-    from: `return yield* bury(delivery, "unreadable", problem.problem)`,
-    to: `return yield* finish(delivery, [])`
+    file: "src/programs/task/unreadable.ts",
+    from: `return yield* bury(context, delivery, "unreadable", problem.problem)`,
+    to: `return yield* finish(context, delivery, [])`
   },
   {
     name: "advance refuses when the entry is gone",
@@ -337,12 +335,12 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the request id does not go along with a retry",
     file: settle,
-    from: `    generation: Carried.of(task.knowledge.generation)
+    from: `    generation: GenerationProperty.of(task.knowledge.generation)
   })
-  yield* Effect.logInfo("task will be retried"`,
+  const why = { reason: later.reason`,
     to: `    generation: undefined
   })
-  yield* Effect.logInfo("task will be retried"`,
+  const why = { reason: later.reason`,
     breaks: "paid twice"
   },
   {
@@ -355,28 +353,28 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "lost tells before it buries",
     file: finish,
-    from: `  yield* bury(delivery, reason, error)
+    from: `  yield* bury(context, delivery, reason, error)
   const told =`,
-    to: `  yield* Effect.flatMap(steps, (all) => Effect.forEach(all, (step) => insist(step.what, runOf(results, step))))
-  yield* bury(delivery, reason, error)
+    to: `  yield* Effect.forEach(steps(), (step) => untilDone(step.what, runOf(context.results, step)))
+  yield* bury(context, delivery, reason, error)
   const told =`
   },
   {
     name: "expired though paid",
-    file: "src/programs/worker/admission.ts",
+    file: "src/programs/task/admission.ts",
     from: `if (isExpired(message, now) && !begun)`,
     to: `if (isExpired(message, now))`,
     breaks: "expired though paid"
   },
   {
     name: "what is sent once for an id is sent once for all arguments",
-    file: "src/programs/celery/canvas/carryOut.ts",
-    from: "send({ key: `after:${ended.id}`, digest: ended.digest }, next, sender)",
+    file: "src/programs/celery/canvas/followUps.ts",
+    from: "send({ key: `after:${ended.id}`, digest: ended.digest() }, next, sender)",
     to: "send({ key: `after:${ended.id}`, digest: '' }, next, sender)"
   },
   {
     name: "a task is run beside itself",
-    file: "src/programs/worker/perform.ts",
+    file: "src/programs/task/perform.ts",
     from: `isRunning: (vitals.requests.get(message.id)?.startedAt ?? null) !== null,`,
     to: `isRunning: false,`
   },
@@ -385,5 +383,32 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: wait,
     from: `lag === 0 ? look : Effect.raceFirst(look, Fiber.join(hinted))`,
     to: `lag === 0 ? look : Fiber.join(hinted)`
+  },
+  {
+    name: "a row before the bytes of its picture",
+    file: "src/programs/media/keep.ts",
+    from: `    name: yield* store.put(examined),`,
+    to: `    name: \`\${sha256}.\${examined.extension}\`,`,
+    breaks: "row before its bytes"
+  },
+  {
+    name: "a thumbnail stored under the hash of its picture",
+    file: "src/programs/media/keep.ts",
+    from: `    sha256: createHash("sha256").update(examined.thumbnail).digest("hex"),`,
+    to: `    sha256: examined.sha256,`
+  },
+  {
+    name: "a picture that broke off on its way is given up",
+    file: "src/programs/media/keep.ts",
+    from: `        Effect.flatMap(readAgain, (bytes) => pictures.examine(bytes, expected))`,
+    to: `        pictures.examine(bytes, expected)`
+  },
+  {
+    name: "a paid picture fails while the media store is away",
+    file: "src/programs/generation/tasks/keeping.ts",
+    from: `        return yield* wait(error.message, false)
+      case "PicturesUnavailable":`,
+    to: `        return yield* TaskFailure.mediaError(error.message)
+      case "PicturesUnavailable":`
   }
 ]

@@ -11,8 +11,13 @@ const SEEDS = Number(process.env["SEEDS"] ?? 100)
 describe("whole workers in a world that goes wrong", () => {
   it("lose nothing, save nothing twice and pay for nothing twice, whatever the seed", { timeout: 300_000 }, async () => {
     const report = await runThreads(root, { from: 1, count: SEEDS }, 2)
-    const failures = report.failures.map(({ seed, violations }) => `seed ${seed}: ${violations.join("; ")}`)
-    assert.deepStrictEqual(failures, [], "see the steps of one with: npm run simulate -- --seed N")
+    // A few of them are enough to find the cause by.
+    const failures = report.failures.slice(0, 3).map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`)
+    assert.deepStrictEqual(
+      failures,
+      [],
+      `${report.failures.length} seeds failed; see the steps of one with: npm run simulate -- --seed N`
+    )
     assert.deepInclude(report, { seeds: SEEDS, lost: 0, savedTwice: 0, paidTwice: 0 })
     // So that there was something to survive.
     assert.isAbove(report.events.get("kills") ?? 0, SEEDS)

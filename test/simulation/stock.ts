@@ -3,7 +3,7 @@
  * and comes back when its visibility timeout is over.
  */
 import { Effect } from "effect"
-import * as kombu from "../../src/layers/redis/kombu.ts"
+import * as kombu from "../../src/wire/kombu.ts"
 import * as Reply from "../../src/programs/celery/Reply.ts"
 import { type Cluster, QUEUES } from "./Cluster.ts"
 import { idOf } from "./Records.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../src/wire/PythonJson.ts"
 
 const parse = PythonJson.parse
 

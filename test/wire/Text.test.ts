@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Text from "../../src/services/Text.ts"
+import * as Text from "../../src/wire/Text.ts"
 
 describe("a text that is cut", () => {
   it("keeps no half of a character, wherever the cut falls", () => {

@@ -5,7 +5,7 @@ import * as Message from "../../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
 import * as TaskEvent from "../../../src/programs/celery/TaskEvent.ts"
 import { UTC } from "../../../src/programs/celery/Time.ts"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 import { message, uniqueId } from "../../support.ts"
 import { fixture, messages, versions } from "./fixtures.ts"
 

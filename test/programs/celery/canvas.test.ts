@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import * as Canvas from "../../../src/programs/celery/Canvas.ts"
+import * as Canvas from "../../../src/programs/celery/canvas/Canvas.ts"
 import * as Message from "../../../src/programs/celery/Message.ts"
 import { UTC } from "../../../src/programs/celery/Time.ts"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 import type { Outgoing } from "../../../src/services/Publisher.ts"
 import { type CapturedResult, documents, fixture, messages } from "./fixtures.ts"
 
@@ -100,7 +100,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
       Effect.gen(function* () {
         const theirs = published(version, "group-in-chain")
         const next = after(yield* sent(version, "group-in-chain-upgraded-to-chord"), 2)
-        // 5.6 puts the body into the header's group (celery-wire 11); nobody reads it there, and 5.3 does not.
+        // 5.6 puts the body into the header's group; nobody reads it there, and 5.3 does not.
         const old = (raw: string) => {
           const { body, ...envelope } = PythonJson.parse(raw) as { readonly body: string } // an envelope
           const inner = JSON.parse(Buffer.from(body, "base64").toString()) as [unknown, unknown, { chord: { options: object } }]
@@ -172,7 +172,7 @@ for (const version of ["5.3.6", "5.6.3"] as const) {
         )
         same(end.next.messages, published(version, name))
         assert.deepStrictEqual(
-          end.stranded.map(({ id }) => id),
+          end.neverRun.map(({ id }) => id),
           [String((yield* Message.decode(end.next.messages[0]!.raw, UTC)).args[0])]
         )
       })
@@ -212,6 +212,7 @@ describe("whatever a canvas says", () => {
     where: Schema.Literals(["options", "kwargs", "tasks", "body", "args"]),
     value: Json
   })
+  const [sent] = messages("5.3.6")
   it.effect.prop(
     "something follows or somebody is told why not: nothing is thrown and nothing passed over",
     { strange: Strange },
@@ -240,7 +241,7 @@ describe("whatever a canvas says", () => {
               }
         const damage = where === "tasks" || where === "body" ? { kwargs: { [where]: value } } : { [where]: value }
         const ended = {
-          ...(yield* Message.decode(messages("5.3.6")[0]!.raw, UTC)),
+          ...(yield* Message.decode(sent!.raw, UTC)),
           embed: { chain: [nest(kind, nest(inner, leaf, {}), damage)] }
         }
         const next = Canvas.afterSuccess(ended, 1, sender(ended))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 import { message, uniqueId } from "../../support.ts"
 import { empty, makeWorld } from "../world.ts"
 

@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import * as Message from "../../../src/programs/celery/Message.ts"
 import * as NewMessage from "../../../src/programs/celery/NewMessage.ts"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 import { message } from "../../support.ts"
 
 const zone = DateTime.zoneMakeNamedUnsafe("UTC")
-const digestOf = (raw: string) => Effect.map(Message.decode(raw, zone), ({ digest }) => digest)
+const digestOf = (raw: string) => Effect.map(Message.decode(raw, zone), ({ digest }) => digest())
 const sent = (args: ReadonlyArray<unknown>, kwargs: Readonly<Record<string, unknown>>) =>
   digestOf(message({ task: "generate_model", args, kwargs }).raw)
 
@@ -33,9 +33,9 @@ describe("the digest of a task", () => {
       })
       const read = yield* Message.decode(old, zone)
       const again = NewMessage.again(read, { tag: "t", queue: "q", eta: 0, retries: 1, uncounted: 0 })
-      assert.strictEqual(yield* digestOf(again.raw), read.digest)
+      assert.strictEqual(yield* digestOf(again.raw), read.digest())
       const later = NewMessage.later(read, { tag: "t", queue: "q", generation: null })
-      assert.strictEqual(yield* digestOf(later.raw), read.digest)
+      assert.strictEqual(yield* digestOf(later.raw), read.digest())
     })
   )
 

@@ -1,7 +1,7 @@
 /** What stock Celery wrote, as it was captured (test/fixtures/celery/README.md). */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 
 export const versions = ["5.2.6", "5.3.6", "5.6.3"] as const
 

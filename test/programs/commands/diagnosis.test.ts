@@ -34,6 +34,8 @@ const fine: Survey = {
   results: well(undefined),
   database: well(undefined),
   saving: well(undefined),
+  media: well("unset"),
+  overdue: well(0),
   migrations: well([]),
   fal: well(undefined),
   closed: well([]),
@@ -90,6 +92,13 @@ describe("health", () => {
       migrations: "bad"
     })
     assert.deepStrictEqual(wrong({ ...fine, saving: ill("null value in column") }), { saving: "bad" })
+    assert.deepStrictEqual(wrong({ ...fine, media: ill("check: the media store is full: ENOSPC") }), { "media store": "bad" })
+    assert.include(
+      diagnose({ ...fine, media: well("ready") }).map(({ what }) => what),
+      "media store"
+    )
+    assert.deepStrictEqual(wrong({ ...fine, overdue: well(3) }), { pictures: "note" })
+    assert.deepStrictEqual(wrong({ ...fine, overdue: ill("no answer within 2.5 s") }), {})
     assert.deepStrictEqual(withQueue({ clockAheadSeconds: -12 }), { clock: "note" })
     assert.deepStrictEqual(withQueue({ queues: [{ ...queue, dead: 1, oldestSeconds: Option.some(900) }] }), {
       q: "note",

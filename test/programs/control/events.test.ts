@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
-import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
-import * as Events from "../../../src/programs/events/Events.ts"
-import * as Lamport from "../../../src/programs/events/Lamport.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import * as Events from "../../../src/programs/control/Events.ts"
+import * as Lamport from "../../../src/programs/control/Lamport.ts"
 import { FleetError } from "../../../src/services/Fleet.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
-import * as PythonJson from "../../../src/services/PythonJson.ts"
+import * as PythonJson from "../../../src/wire/PythonJson.ts"
 import { Vitals } from "../../../src/services/Vitals.ts"
 import { valueOf } from "../../contracts/metrics.ts"
 import { identity, settings } from "../../support.ts"
 import { fixture } from "../celery/fixtures.ts"
-import { makeFleet, makeFleetWith } from "../remote/fleet.ts"
+import { makeFleet, makeFleetWith } from "./fleet.ts"
 
 interface Sample {
   readonly type: string

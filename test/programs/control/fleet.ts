@@ -1,7 +1,7 @@
 /** A world (test/programs/world.ts) whose workers speak to each other, and somebody who speaks to them as Celery's tools do. */
 import { Context, Effect, Layer, Option, PubSub, Queue } from "effect"
 import { TestClock } from "effect/testing"
-import * as FleetMemory from "../../../src/layers/FleetMemory.ts"
+import * as FleetMemory from "../../../src/layers/memory/FleetMemory.ts"
 import { type Answer, Fleet } from "../../../src/services/Fleet.ts"
 import { identity, uniqueId } from "../../support.ts"
 import { makeWorldWith } from "../world.ts"

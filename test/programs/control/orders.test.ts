@@ -1,8 +1,9 @@
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { mergeStamps } from "../../../src/programs/remote/revoked.ts"
-import { leavePlace, permit, revocation } from "../../../src/programs/worker/orders.ts"
+import { mergeStamps } from "../../../src/programs/control/revokedIds.ts"
+import { leavePlace, permit } from "../../../src/programs/task/rateLimit.ts"
+import { revocation } from "../../../src/programs/task/revocation.ts"
 import { Fleet, MAX_REVOKED } from "../../../src/services/Fleet.ts"
 import { rateLimit, type Request, Vitals } from "../../../src/services/Vitals.ts"
 

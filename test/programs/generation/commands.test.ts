@@ -1,22 +1,23 @@
 /** What a picture costs at Redis, beside what its message does. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import * as FalLimitsRedis from "../../../src/layers/FalLimitsRedis.ts"
-import * as GeneratorMemory from "../../../src/layers/GeneratorMemory.ts"
-import * as JournalRedis from "../../../src/layers/JournalRedis.ts"
-import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
-import { payOnce } from "../../../src/programs/generation/payOnce.ts"
-import { nothingKnown } from "../../../src/programs/Task.ts"
-import { commandsAt, describeWith, freshRedis } from "../../servers/index.ts"
+import * as FalLimitsRedis from "../../../src/layers/redis/FalLimitsRedis.ts"
+import * as GeneratorMemory from "../../../src/layers/memory/GeneratorMemory.ts"
+import * as JournalRedis from "../../../src/layers/redis/JournalRedis.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import { payOnce } from "../../../src/programs/generation/purchase/payOnce.ts"
+import { PORTRAIT } from "../../../src/services/Catalogue.ts"
+import { nothingKnown } from "../../../src/programs/task/Task.ts"
+import { commandsAt, describeWith, ownRedis } from "../../servers/index.ts"
 import { settings, uniqueId } from "../../support.ts"
 
-const endpoint = "fal-ai/flux/dev"
-const order = { endpoint, wanted: Effect.succeed({ input: { prompt: "p", seed: 7 }, note: undefined }) }
-const payer = () => ({ id: uniqueId(), timeLimit: 300, digest: "digest", knowledge: nothingKnown() })
+const request = { _tag: "Generate", prompt: "p", seed: 7, size: PORTRAIT } as const
+const wanted = Effect.succeed({ request, note: undefined })
+const payer = () => ({ id: uniqueId(), timeLimit: 300, digest: () => "digest", knowledge: nothingKnown() })
 
-describeWith(["redis"], "with a Redis server", ({ redis }) => {
+describeWith(["redis"], "with a Redis server", () => {
   const buying = Effect.gen(function* () {
-    const { url } = yield* freshRedis(redis)
+    const url = (yield* ownRedis).url() // a monitor hears all that its server does
     const commands = yield* commandsAt(url)
     const context = yield* Layer.build(
       Layer.mergeAll(JournalRedis.layer, FalLimitsRedis.layer, GeneratorMemory.layer).pipe(
@@ -27,7 +28,7 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       )
     )
     const buy = Effect.provideContext(
-      Effect.suspend(() => payOnce(payer(), order, Effect.void)),
+      Effect.suspend(() => payOnce(payer(), wanted, Effect.void)),
       context
     )
     return { buy, commands, context }

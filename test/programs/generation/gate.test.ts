@@ -1,9 +1,9 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
-import { limits } from "../../../src/layers/fal/limits.ts"
-import * as GeneratorMemory from "../../../src/layers/GeneratorMemory.ts"
-import { whileUp, withinRate } from "../../../src/programs/generation/gate.ts"
+import { limits } from "../../../src/layers/fal/falLimits.ts"
+import * as GeneratorMemory from "../../../src/layers/memory/GeneratorMemory.ts"
+import { whileUp, withinRate } from "../../../src/programs/generation/purchase/submitLimits.ts"
 import { settings } from "../../support.ts"
 
 const { CircuitBreakerError, CircuitBreakerStore, CircuitBreakerStoreError } = CircuitBreaker

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { plan } from "../../src/programs/generation/plan.ts"
-import { combinations, templateIdOf } from "../../src/programs/generation/Parameters.ts"
-import type { NewModel } from "../../src/services/ModelLibrary.ts"
-import { empty, five, makeWorld, template } from "./world.ts"
+import { plan } from "../../../src/programs/generation/tasks/plan.ts"
+import { combinations, templateIdOf } from "../../../src/programs/generation/tasks/Parameters.ts"
+import type { NewModel } from "../../../src/services/ModelLibrary.ts"
+import { empty, five, makeWorld, template } from "../world.ts"
 
 const row = (over: Partial<NewModel> = {}): NewModel => ({
   templateId: template,

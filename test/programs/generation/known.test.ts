@@ -1,7 +1,7 @@
 /** What is known of a paid picture: by the journal, by the process and by the message. None of them loses it for the others. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { makeFleet } from "../../programs/remote/fleet.ts"
+import { makeFleet } from "../control/fleet.ts"
 import { empty, five, makeWorld } from "../world.ts"
 
 const slowly = { ends: "picture", after: 20_000 } as const

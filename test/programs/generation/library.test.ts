@@ -1,9 +1,9 @@
 /** No picture is bought that could not be saved. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { pausedBy } from "../../src/programs/worker/obstacles.ts"
-import type { Vitals } from "../../src/services/Vitals.ts"
-import { empty, five, makeWorld } from "./world.ts"
+import { pausedBy } from "../../../src/programs/task/obstacles.ts"
+import type { Vitals } from "../../../src/services/Vitals.ts"
+import { empty, five, makeWorld } from "../world.ts"
 
 type World = Effect.Success<typeof makeWorld>
 const health = ({ vitals }: { readonly vitals: Vitals["Service"] }) =>

@@ -1,7 +1,7 @@
 /** The journal at work where its own answers are lost, and what is counted and kept of what was paid. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { makeFleet } from "../remote/fleet.ts"
+import { makeFleet } from "../control/fleet.ts"
 import { empty, makeWorld, makeWorldWith } from "../world.ts"
 
 const none = { Intended: 0, Submitted: 0, Generated: 0 }

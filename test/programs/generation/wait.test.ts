@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, type Option } from "effect"
 import { TestClock } from "effect/testing"
-import { makeUsual, nextLook, untold, waitUntilEnded } from "../../../src/programs/generation/wait.ts"
+import { makeWaitTimes, nextLook, noHint, waitUntilEnded } from "../../../src/programs/generation/purchase/wait.ts"
 import {
   Generator,
   GeneratorError,
@@ -38,10 +38,10 @@ const request = (times: {
   return { layer, looks: () => looks }
 }
 
-const noticed = (times: Parameters<typeof request>[0], usual = makeUsual()) =>
+const noticed = (times: Parameters<typeof request>[0], usual = makeWaitTimes()) =>
   Effect.gen(function* () {
     const { layer, looks } = request(times)
-    const fiber = yield* Effect.forkChild(Effect.exit(Effect.provide(waitUntilEnded(ticket, usual, 0, untold), layer)))
+    const fiber = yield* Effect.forkChild(Effect.exit(Effect.provide(waitUntilEnded(ticket, usual, 0, noHint), layer)))
     yield* TestClock.adjust("10 minutes")
     const exit = yield* Fiber.join(fiber)
     return { late: exit._tag === "Success" ? exit.value.tookMs - times.ends : Number.NaN, looks: looks(), exit }
@@ -69,7 +69,7 @@ describe("waiting for a picture", () => {
 
   it.effect("it learns how long pictures take", () =>
     Effect.gen(function* () {
-      const usual = makeUsual()
+      const usual = makeWaitTimes()
       for (let n = 0; n < 8; n++) usual.saw(ticket.endpoint, 6000, null)
       const { late, looks } = yield* noticed({ ends: 6010 }, usual)
       assert.isAtMost(late, 250)
@@ -79,7 +79,7 @@ describe("waiting for a picture", () => {
 
   it.effect("it learns from fal that pictures are faster than it guessed, from the first one", () =>
     Effect.gen(function* () {
-      const usual = makeUsual()
+      const usual = makeWaitTimes()
       usual.saw(ticket.endpoint, 1900, 940)
       const { late } = yield* noticed({ ends: 1000 }, usual)
       assert.isAtMost(late, 60)
@@ -89,7 +89,7 @@ describe("waiting for a picture", () => {
   it.effect("once fal has told the usual time it is noticed within 45 ms, with at most 8 HTTP calls a picture", () =>
     Effect.gen(function* () {
       for (let ends = 1960; ends <= 2160; ends += 20) {
-        const usual = makeUsual()
+        const usual = makeWaitTimes()
         usual.saw(ticket.endpoint, 2100, 2000)
         const { late, looks } = yield* Effect.provide(noticed({ ends }, usual), TestClock.layer())
         assert.isAtMost(late, ends < 2019 ? 60 : 45)
@@ -99,7 +99,7 @@ describe("waiting for a picture", () => {
   )
 
   it("one outlier does not spoil what it learned", () => {
-    const usual = makeUsual()
+    const usual = makeWaitTimes()
     for (let n = 0; n < 8; n++) usual.saw("m", 2000, null)
     usual.saw("m", 200_000, null)
     assert.isBelow(usual.of("m"), 3500)
@@ -121,7 +121,7 @@ describe("waiting for a picture", () => {
 
   it.effect("time spent in fal's queue is not counted as generating", () =>
     Effect.gen(function* () {
-      const usual = makeUsual()
+      const usual = makeWaitTimes()
       const { looks } = yield* noticed({ queued: 60_000, ends: 62_000 }, usual)
       assert.isBelow(usual.of(ticket.endpoint), 4500)
       assert.isBelow(looks, 60)
@@ -169,7 +169,7 @@ describe("waiting for a picture", () => {
     Effect.gen(function* () {
       const { layer } = request({ ends: 2000 })
       yield* TestClock.adjust("1 minute")
-      const { tookMs } = yield* Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, untold), layer) // no time passes
+      const { tookMs } = yield* Effect.provide(waitUntilEnded(ticket, makeWaitTimes(), 0, noHint), layer) // no time passes
       assert.strictEqual(tookMs, 60_000)
     })
   )
@@ -189,11 +189,11 @@ const waited = Effect.fnUntraced(
     {
       failure,
       hangs = false,
-      usual = makeUsual()
+      usual = makeWaitTimes()
     }: {
       readonly failure?: GeneratorError["reason"]
       readonly hangs?: boolean
-      readonly usual?: ReturnType<typeof makeUsual>
+      readonly usual?: ReturnType<typeof makeWaitTimes>
     } = {}
   ) {
     const asked: Array<string> = []
@@ -232,7 +232,7 @@ describe("waiting for a picture with a stream", () => {
   it.effect("that tells of the end: it is noticed at once, and nothing but the result is asked", () =>
     Effect.gen(function* () {
       for (const ends of [50, 700, 2000, 2400, 20_000]) {
-        const usual = makeUsual()
+        const usual = makeWaitTimes()
         for (let n = 0; n < 9; n++) usual.saw(ticket.endpoint, ends, ends)
         const { asked, inferenceSeconds, late, noticedBy, result } = yield* waited(ends, tells(ends, 0.5), { usual })
         assert.deepStrictEqual([late, noticedBy, inferenceSeconds], [0, "stream", 0.5])
@@ -245,7 +245,7 @@ describe("waiting for a picture with a stream", () => {
   it.effect("that is silent: it is noticed within a second of when it would be without one", () =>
     Effect.gen(function* () {
       for (const ends of [100, 1850, 1950, 2050, 2200, 3000, 5000, 20_000, 100_000]) {
-        const alone = yield* waited(ends, untold)
+        const alone = yield* waited(ends, noHint)
         const beside = yield* waited(ends, Effect.never)
         assert.isAtMost(beside.late - alone.late, 1000, `${ends}`)
         assert.deepStrictEqual([beside.noticedBy, alone.noticedBy], ["poll", "poll"])
@@ -304,7 +304,7 @@ describe("waiting for a picture with a stream", () => {
       const { layer } = request({ ends: 2000 })
       yield* TestClock.adjust("1 minute")
       const opened = Effect.die(new Error("opened"))
-      yield* Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, opened), layer)
+      yield* Effect.provide(waitUntilEnded(ticket, makeWaitTimes(), 0, opened), layer)
     })
   )
 
@@ -317,7 +317,7 @@ describe("waiting for a picture with a stream", () => {
         () => Effect.sync(() => (open = false))
       )
       const { layer } = request({ ends: 2000 })
-      const fiber = yield* Effect.forkChild(Effect.provide(waitUntilEnded(ticket, makeUsual(), 0, stream), layer), {
+      const fiber = yield* Effect.forkChild(Effect.provide(waitUntilEnded(ticket, makeWaitTimes(), 0, stream), layer), {
         startImmediately: true
       })
       assert.isTrue(open)

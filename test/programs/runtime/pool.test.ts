@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Queue, Ref } from "effect"
 import { TestClock } from "effect/testing"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as Pool from "../../src/programs/pool/Pool.ts"
-import { HardTimeLimit, SoftTimeLimit, withTimeLimits } from "../../src/programs/pool/TimeLimits.ts"
-import { Metrics } from "../../src/services/Metrics.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import * as Pool from "../../../src/programs/runtime/Pool.ts"
+import { HardTimeLimit, SoftTimeLimit, withTimeLimits } from "../../../src/programs/runtime/TimeLimits.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
 
 const limits = { soft: Duration.seconds(240), hard: Duration.seconds(300), rescue: Effect.succeedNone }
 
@@ -12,7 +12,7 @@ describe("time limits", () => {
   it.effect("work that ends in time is not touched", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(
-        withTimeLimits(Effect.as(Effect.sleep("239 seconds"), "done"), { ...limits, rescue: Effect.succeedNone })
+        withTimeLimits(Effect.as(Effect.sleep("239 seconds"), "done"), () => ({ ...limits, rescue: Effect.succeedNone }))
       )
       yield* TestClock.adjust("240 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), "done")
@@ -23,7 +23,7 @@ describe("time limits", () => {
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       const work = Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
-      const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(work, limits)))
+      const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(work, () => limits)))
       yield* TestClock.adjust("239 seconds")
       assert.isFalse(yield* Deferred.isDone(interrupted))
       yield* TestClock.adjust("1 second")
@@ -35,7 +35,7 @@ describe("time limits", () => {
   it.effect("what a rescue finds after the soft limit counts as done", () =>
     Effect.gen(function* () {
       const rescue = Effect.as(Effect.sleep("10 seconds"), Option.some("saved"))
-      const fiber = yield* Effect.forkChild(withTimeLimits(Effect.never as Effect.Effect<string>, { ...limits, rescue }))
+      const fiber = yield* Effect.forkChild(withTimeLimits(Effect.never as Effect.Effect<string>, () => ({ ...limits, rescue })))
       yield* TestClock.adjust("250 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), "saved")
     })
@@ -43,7 +43,7 @@ describe("time limits", () => {
 
   it.effect("work that ignores its soft limit is left at the hard limit", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(Effect.uninterruptible(Effect.never), limits)))
+      const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(Effect.uninterruptible(Effect.never), () => limits)))
       yield* TestClock.adjust("299 seconds")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 second")
@@ -53,7 +53,9 @@ describe("time limits", () => {
 
   it.effect("a hard limit below the soft one still holds", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(Effect.flip(withTimeLimits(Effect.never, { ...limits, hard: Duration.seconds(5) })))
+      const fiber = yield* Effect.forkChild(
+        Effect.flip(withTimeLimits(Effect.never, () => ({ ...limits, hard: Duration.seconds(5) })))
+      )
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* Fiber.join(fiber), new HardTimeLimit())
     })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Ref } from "effect"
 import { TestClock } from "effect/testing"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as Supervisor from "../../src/programs/supervision/Supervisor.ts"
-import * as Tree from "../../src/programs/supervision/Tree.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import * as Supervisor from "../../../src/programs/runtime/Supervisor.ts"
+import * as Tree from "../../../src/programs/runtime/Tree.ts"
 
 const { actor, supervisor } = Supervisor
 const limits = { intensity: 2, period: "1 minute" } as const

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
-import { type Admission, admission, type Facts } from "../../src/programs/worker/admission.ts"
-import type { Standing } from "../../src/programs/Task.ts"
+import { type Admission, admission, type Facts } from "../../../src/programs/task/admission.ts"
+import type { Standing } from "../../../src/programs/task/Task.ts"
 
 const NOW = 1_000_000
 const success = { task_id: "t", status: "SUCCESS", result: null, traceback: null, children: [], date_done: null }

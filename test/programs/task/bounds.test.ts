@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { message } from "../support.ts"
-import { empty, five, makeWorld } from "./world.ts"
+import { message } from "../../support.ts"
+import { empty, five, makeWorld } from "../world.ts"
 
 /** Arguments that are small to send and were a burden to check. */
 const burdens: Record<string, { readonly task: Parameters<typeof message>[0]; readonly says: RegExp }> = {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option } from "effect"
-import * as kombu from "../../src/layers/redis/kombu.ts"
-import { message } from "../support.ts"
-import { type Death, empty, five, makeWorld } from "./world.ts"
+import * as kombu from "../../../src/wire/kombu.ts"
+import { message } from "../../support.ts"
+import { type Death, empty, five, makeWorld } from "../world.ts"
 
 const idOf = (raw: string) => (JSON.parse(raw) as { headers: { id: string } }).headers.id // written by us
 

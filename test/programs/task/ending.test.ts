@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Exit } from "effect"
-import * as TaskFailure from "../../src/programs/celery/TaskFailure.ts"
-import { HardTimeLimit, SoftTimeLimit } from "../../src/programs/pool/TimeLimits.ts"
-import { Blocked, NotYet, PutBack, RetryLater } from "../../src/programs/Task.ts"
-import { type Ended, type Ending, endingOf, isAside } from "../../src/programs/worker/ending.ts"
-import { delaySeconds } from "../../src/programs/worker/retryPolicy.ts"
+import * as TaskFailure from "../../../src/programs/celery/TaskFailure.ts"
+import { HardTimeLimit, SoftTimeLimit } from "../../../src/programs/runtime/TimeLimits.ts"
+import { Blocked, NotYet, PutBack, RetryLater } from "../../../src/programs/task/Task.ts"
+import { type Ended, type Ending, endingOf, isNotStarted } from "../../../src/programs/task/ending.ts"
+import { delaySeconds } from "../../../src/programs/task/retryPolicy.ts"
 
 const failure = TaskFailure.generationError("no picture")
 const retry = (counted: boolean) => new RetryLater({ reason: "fal busy", failure, counted, atLeast: 0 })
@@ -42,7 +42,7 @@ describe("the end of a run means, when", () => {
   for (const [what, exit, tries, is] of rows) it(`${what}: ${is._tag}`, () => assert.deepStrictEqual(endingOf(exit, tries), is))
 
   it("nothing is told of a task that has not begun or is to begin once more", () => {
-    const aside = rows.flatMap(([, , , ending]) => (isAside(ending) ? [ending._tag] : []))
+    const aside = rows.flatMap(([, , , ending]) => (isNotStarted(ending) ? [ending._tag] : []))
     assert.deepStrictEqual(aside, ["PutBack", "Held", "Parked", "Interrupted"])
   })
 })

@@ -1,11 +1,19 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as ResultStoreMemory from "../../src/layers/ResultStoreMemory.ts"
-import { finish } from "../../src/programs/worker/finish.ts"
-import { QueueError } from "../../src/services/QueueError.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import * as ResultStoreMemory from "../../../src/layers/memory/ResultStoreMemory.ts"
+import type { Step } from "../../../src/programs/celery/canvas/followUps.ts"
+import * as Finish from "../../../src/programs/task/finish.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
+import { QueueError } from "../../../src/services/QueueError.ts"
+import { ResultStore } from "../../../src/services/ResultStore.ts"
+import { TaskQueue } from "../../../src/services/TaskQueue.ts"
+
+const finish = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
+  const context = { metrics: yield* Metrics, queue: yield* TaskQueue, results: yield* ResultStore }
+  yield* Finish.finish(context, { tag: "t", queue: "q", raw: "" }, steps)
+})
 
 it.effect("whatever Redis was told of an end before it was away it is told again before the message is acknowledged", () => {
   /** What Redis knows. While it is away a replica takes its place that has heard of nothing. */
@@ -21,7 +29,7 @@ it.effect("whatever Redis was told of an end before it was away it is told again
     })
   return Effect.gen(function* () {
     const steps = ["follow-up sent", "result stored"].map((what) => ({ _tag: "Run" as const, what, run: tell(what) }))
-    const ending = yield* Effect.forkChild(finish({ tag: "t", queue: "q", raw: "" }, steps))
+    const ending = yield* Effect.forkChild(finish(steps))
     yield* TestClock.adjust("1 second")
     yield* Fiber.join(ending)
     assert.deepStrictEqual(known, ["follow-up sent", "result stored", "acknowledged"])
@@ -35,7 +43,7 @@ it.effect("a follow-up for a queue that this worker has no right to is given up,
     const cause = new Error("NOPERM No permissions to access a key")
     const follow = Effect.fail(new QueueError({ operation: "publishOnce", cause }))
     const ending = yield* Effect.forkChild(
-      finish({ tag: "t", queue: "q", raw: "" }, [
+      finish([
         {
           _tag: "Run",
           what: "send what follows",

@@ -1,7 +1,7 @@
 /** What the fleet allows itself at fal: requests in flight, submits a minute, and none while fal takes nothing. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { empty, makeWorld, makeWorldWith } from "./world.ts"
+import { empty, makeWorld, makeWorldWith } from "../world.ts"
 
 const running = { outcome: "running" } as const
 const atOnce = Effect.fnUntraced(function* (world: Effect.Success<typeof makeWorld>, seconds: number) {

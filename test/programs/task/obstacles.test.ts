@@ -1,9 +1,9 @@
 /** One endpoint of fal that takes nothing must not stop the tasks that do not need it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { closed, pausedBy } from "../../src/programs/worker/obstacles.ts"
-import type { Vitals } from "../../src/services/Vitals.ts"
-import { empty, makeWorld, makeWorldWith } from "./world.ts"
+import { closed, pausedBy } from "../../../src/programs/task/obstacles.ts"
+import type { Vitals } from "../../../src/services/Vitals.ts"
+import { empty, makeWorld, makeWorldWith } from "../world.ts"
 
 const EDIT = "fal-ai/flux/dev/image-to-image"
 const GENERATE = "fal-ai/flux/dev"

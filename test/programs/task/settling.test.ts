@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ResultStoreError } from "../../src/services/ResultStore.ts"
-import { message, uniqueId } from "../support.ts"
-import { empty, five, makeWorld } from "./world.ts"
+import { ResultStoreError } from "../../../src/services/ResultStore.ts"
+import { message, uniqueId } from "../../support.ts"
+import { empty, five, makeWorld } from "../world.ts"
 
 const signature = (options: object, over: object = {}) => ({
   task: "health_check",

@@ -1,27 +1,29 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
-import * as FalLimitsMemory from "../../src/layers/FalLimitsMemory.ts"
-import * as JournalMemory from "../../src/layers/JournalMemory.ts"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
-import { refresh } from "../../src/programs/worker/gauges.ts"
-import { Journal } from "../../src/services/Journal.ts"
-import { Metrics } from "../../src/services/Metrics.ts"
-import { QueueError } from "../../src/services/QueueError.ts"
-import { QueueInspector } from "../../src/services/QueueInspector.ts"
-import { Vitals } from "../../src/services/Vitals.ts"
-import { valueOf } from "../contracts/metrics.ts"
-import { intended } from "../contracts/journal.ts"
-import { everyRole } from "../roles.ts"
-import { identity, message, settings } from "../support.ts"
-import { inMemory } from "../layers/queues.ts"
+import * as FalCatalogue from "../../../src/layers/fal/FalCatalogue.ts"
+import * as FalLimitsMemory from "../../../src/layers/memory/FalLimitsMemory.ts"
+import * as JournalMemory from "../../../src/layers/memory/JournalMemory.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import * as TaskQueueMemory from "../../../src/layers/memory/TaskQueueMemory.ts"
+import { refresh } from "../../../src/programs/worker/gauges.ts"
+import { Journal } from "../../../src/services/Journal.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
+import { QueueError } from "../../../src/services/QueueError.ts"
+import { QueueInspector } from "../../../src/services/QueueInspector.ts"
+import { Vitals } from "../../../src/services/Vitals.ts"
+import { valueOf } from "../../contracts/metrics.ts"
+import { intended } from "../../contracts/journal.ts"
+import { everyRole } from "../../roles.ts"
+import { identity, message, settings } from "../../support.ts"
+import { inMemory } from "../../layers/queues.ts"
 
 const world = Layer.mergeAll(
   inMemory.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
   Layer.fresh(JournalMemory.layer),
   MetricsMemory.layer,
   FalLimitsMemory.layer,
+  FalCatalogue.layer,
   Vitals.layer
 ).pipe(Layer.provideMerge(Layer.mergeAll(identity("celery@one"), settings({}))))
 

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
-import { exitCode } from "../../src/programs/commands/outcome.ts"
-import { Fleet } from "../../src/services/Fleet.ts"
-import { ResidentMemory } from "../../src/services/ResidentMemory.ts"
-import { empty, makeWorld } from "./world.ts"
+import { exitCode } from "../../../src/programs/commands/outcome.ts"
+import { Fleet } from "../../../src/services/Fleet.ts"
+import { ResidentMemory } from "../../../src/services/ResidentMemory.ts"
+import { empty, makeWorld } from "../world.ts"
 
 const limit = { WORKER_MAX_MEMORY_PER_CHILD: "1000" }
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { trouble } from "../../src/programs/worker/gauges.ts"
-import { bad, type Finding, ok, Preconditions } from "../../src/services/Preconditions.ts"
-import { empty, makeWorld } from "./world.ts"
+import { trouble } from "../../../src/programs/worker/health.ts"
+import { bad, type Finding, ok, Preconditions } from "../../../src/services/Preconditions.ts"
+import { empty, makeWorld } from "../world.ts"
 
 const why = (vitals: Parameters<typeof trouble>[0]) =>
   Effect.map(

@@ -1,10 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Logger, Option } from "effect"
 import { TestClock } from "effect/testing"
-import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
-import { scheduler } from "../../src/programs/worker/upkeep.ts"
-import { Lease } from "../../src/services/Lease.ts"
-import { QueueError } from "../../src/services/QueueError.ts"
+import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
+import { scheduler } from "../../../src/programs/worker/scheduler.ts"
+import { Lease } from "../../../src/services/Lease.ts"
+import { QueueError } from "../../../src/services/QueueError.ts"
 
 it.effect("that no message can be put back is said, once each time it begins", () => {
   const said: Array<string> = []

@@ -1,0 +1,58 @@
+import { Effect } from "effect"
+import { createHash } from "node:crypto"
+import type { MediaSource } from "../../src/services/MediaSource.ts"
+import type { Store } from "../../src/services/MediaStore.ts"
+import { NoPicture, type Pictures } from "../../src/services/Pictures.ts"
+import type { Dice } from "./Dice.ts"
+
+const END = " to its end"
+const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
+/** fal's media server: every address has a file. Now and then what comes breaks off, and is whole the next time. */
+export const mediaSource = (dice: Dice): MediaSource["Service"] => {
+  const brokenOff = new Set<string>()
+  return {
+    read: (address) =>
+      Effect.sync(() => {
+        if (brokenOff.delete(address) || !dice.chance(0.05)) return bytesOf(address + END)
+        brokenOff.add(address)
+        return bytesOf(address)
+      })
+  }
+}
+
+/** The decoder: a picture is whatever has its end. */
+export const pictures: Pictures["Service"] = {
+  examine: (bytes) => {
+    const text = Buffer.from(bytes).toString()
+    if (!text.endsWith(END)) return Effect.fail(new NoPicture({ reason: "truncated", detail: text }))
+    const marked = bytesOf(`${text}, marked`)
+    return Effect.succeed({
+      contentType: "image/jpeg",
+      extension: "jpg",
+      width: 768,
+      height: 1024,
+      bytes: marked,
+      sha256: sha256(marked),
+      thumbnail: bytesOf(`${text}, small`),
+      thumbhash: "a hash",
+      phash: "0123456789abcdef"
+    })
+  }
+}
+
+/** What is wrong with a saved row's picture; undefined when its files are in the store, and are what their names say. */
+export const wrongWith = Effect.fnUntraced(function* (
+  store: Store,
+  { imageUrl, thumbnailUrl }: { readonly imageUrl: string; readonly thumbnailUrl: string | null }
+) {
+  for (const address of [imageUrl, thumbnailUrl ?? ""]) {
+    const name = store.nameIn(address)
+    if (name === undefined) return `row without a stored picture: ${address}`
+    const bytes = yield* Effect.option(store.get(name))
+    if (bytes._tag === "None") return `row before its bytes: ${name}`
+    if (!name.startsWith(sha256(bytes.value))) return `stored under another hash: ${name}`
+  }
+  return undefined
+})
