@@ -33,19 +33,19 @@ RUN set -eu; mkdir -p /root-fs; cd /root-fs \
  && printf 'hosts: files dns\n' >etc/nsswitch.conf \
  # so that scanners see which Debian packages the files are from
  && for package in libc6 libstdc++6 libgcc-s1 tini busybox-static; do dpkg -s "$package" >"var/lib/dpkg/status.d/$package"; done \
- && cp /build/dist/model-generator.mjs app/ && chmod 755 app/model-generator.mjs \
+ && cp /build/dist/model-generator.mjs /build/dist/decoder.mjs app/ && chmod 755 app/model-generator.mjs \
+ # the decoder of pictures, and the pictures that the simulator draws
+ && mkdir app/node_modules && for package in sharp @img detect-libc semver; do \
+      cp -r "/build/node_modules/$package" app/node_modules/; done \
  && ln -s /app/model-generator.mjs usr/local/bin/model-generator
 # Compiled code of the bundle, so that a start and each health check need less of the processor. Node keeps it by user.
-RUN install -d -o 10001 -g 10001 /root-fs/app/cache \
+# The folder of the pictures' volume, which a volume takes its owner from.
+RUN install -d -o 10001 -g 10001 /root-fs/app/cache /root-fs/var/lib/model-generator/media \
  && NODE_COMPILE_CACHE=/app/cache chroot --userspec=10001:10001 /root-fs /usr/local/bin/node /app/model-generator.mjs --version
 
-# For trials and rehearsals: the fal simulator draws its pictures with sharp, which the worker has no use for.
+# For trials and rehearsals: the fal simulator.
 FROM scratch AS rehearsal
 COPY --from=root /root-fs /
-COPY --from=build /build/node_modules/sharp /app/node_modules/sharp
-COPY --from=build /build/node_modules/@img /app/node_modules/@img
-COPY --from=build /build/node_modules/detect-libc /app/node_modules/detect-libc
-COPY --from=build /build/node_modules/semver /app/node_modules/semver
 ENV NODE_ENV=production PATH=/usr/local/bin:/usr/bin:/usr/sbin
 USER 10001:10001
 WORKDIR /app

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything an operator relies on, held to the tools that know it: npm run check:deploy. What is not installed is named and
-# skipped; CI=true makes a skip a failure, but for Docker, which CI has not. To have them all on Debian or Ubuntu:
+# `npm run check:deploy` checks everything an operator relies on with the tools made for it. A tool that is not installed is named
+# and skipped; with CI=true a skip is a failure, except for Docker, which CI does not have. To install all on Debian or Ubuntu:
 #   apt-get install shellcheck systemd netplan.io prometheus docker.io docker-compose-v2
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -33,13 +33,13 @@ if needs shellcheck 'shell scripts'; then
   check "shellcheck: ${#scripts[@]} scripts" shellcheck -x "${scripts[@]}"
 fi
 
-verify_unit() { # the unit's own words; only the path of docker is this machine's
+verify_unit() { # the unit as it is; only the path of docker is this machine's
   sed "s#/usr/bin/docker#$(command -v docker || echo /bin/true)#" deploy/model-generator.service >"$work/model-generator.service"
   printf '[Service]\nExecStart=/bin/true\n' >"$work/docker.service"
   SYSTEMD_UNIT_PATH="$work:" systemd-analyze verify "$work/model-generator.service" >"$work/verify" 2>&1
   local code=$?
   cat "$work/verify"
-  # Words about our unit are failures even when the exit code is 0.
+  # A warning about our unit is a failure even when the exit code is 0.
   ((code == 0)) && ! grep -q 'model-generator' "$work/verify"
 }
 if needs systemd-analyze 'systemd unit'; then check 'systemd-analyze verify: model-generator.service' verify_unit; fi
@@ -82,5 +82,5 @@ fi
 json() { for file in deploy/daemon.json deploy/grafana/*.json; do node -e 'JSON.parse(require("node:fs").readFileSync(process.argv[1]))' "$file" || return 1; done; }
 check 'JSON: daemon.json, dashboard' json
 
-printf '%d failed, %d skipped, %d left out for want of Docker\n' "$failed" "$skipped" "$left_out"
+printf '%d failed, %d skipped, %d left out because Docker is missing\n' "$failed" "$skipped" "$left_out"
 if ((failed > 0)) || { [[ ${CI:-} == true ]] && ((skipped > 0)); }; then exit 1; fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks that a checkout works on a fresh machine: in containers, as an ordinary user, with the image's own npm or, where it has
-# none, the distribution's. In each: npm ci, the demo, tests, and what the bundle says to the system's Node. What is checked is
-# the last commit, without anything that lies about here.
+# Checks that a checkout works on a fresh machine: in containers, as an ordinary user, with the image's own npm or, if it has
+# none, the distribution's. In each container: npm ci, the demo, tests, and the bundle with the system's Node. It checks the last
+# commit, without uncommitted files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,9 +28,9 @@ done
 if [ "${#images[@]}" = 0 ]; then
   images=(debian:bookworm-slim ubuntu:24.04 node:20-bookworm-slim node:22-bookworm-slim node:24-bookworm-slim)
 fi
-# With names of files vitest runs those alone: some need servers, which are not there, one starts the bundle, one draws pictures.
+# The short run has these files only: some need servers, which the containers do not have, one starts the bundle, one draws pictures.
 tests=()
-if [ "$full" = 0 ]; then tests=(test/install test/architecture test/layers/TaskQueue test/programs/fal-simulator test/servers); fi
+if [ "$full" = 0 ]; then tests=(test/install test/architecture test/layers/TaskQueue test/fal-simulator test/servers); fi
 
 cannot() {
   printf 'check-fresh: %s\n' "$1" >&2
@@ -49,7 +49,7 @@ trap 'docker volume rm --force "$cache" >/dev/null; rm -rf "$work"' EXIT
 
 # In the container, with the checkout as a tar file on standard input.
 cat >"$work/inside" <<'INSIDE'
-step() { # step NAME SECONDS COMMAND...: one line of how it went, all of what it said if it went wrong
+step() { # step NAME SECONDS COMMAND...: prints one line when it succeeds, the end of its output when it fails
   local name=$1 limit=$2 began=$SECONDS code=0
   shift 2
   timeout "$limit" "$@" >"/tmp/$name.log" 2>&1 || code=$?
@@ -59,7 +59,7 @@ step() { # step NAME SECONDS COMMAND...: one line of how it went, all of what it
   fi
   printf ' %s %s s;' "$name" "$((SECONDS - began))"
 }
-bundle() { # It says in one line that this Node is not the one it needs, or it runs.
+bundle() { # The bundle runs, or says in one line that it needs another Node.
   npm run --silent build >/dev/null
   local said code=0
   said=$(node dist/model-generator.mjs --version 2>&1) || code=$?

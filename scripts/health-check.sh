@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the server stands, one line each; exit 1 when anything is wrong. Needs docker and curl, nothing else.
+# Checks everything on this server, one line each; exit 1 when anything is wrong. Needs docker and curl, nothing else.
 #   scripts/health-check.sh                                     production
 #   COMPOSE_FILE=deploy/compose.trial.yml scripts/health-check.sh   the trial system
 set -uo pipefail
@@ -43,11 +43,11 @@ for worker in "${WORKERS[@]}"; do
   esac
 done
 
-# workers by Celery ping; then by health: Redis, PostgreSQL, fal, queue, workers
+# Celery ping for the workers; health for Redis, PostgreSQL, fal, the queue and the workers
 if [[ -z $asked ]]; then
   for what in 'celery ping' Redis PostgreSQL; do bad "$what" 'not known: no worker runs to ask it from'; done
 else
-  # Both at once: with everything dead each takes its seconds.
+  # Both at once: each takes seconds when nothing answers.
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   in_worker health >"$work/health" &

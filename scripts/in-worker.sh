@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# For the other scripts: runs model-generator in the first worker's container that runs. COMPOSE_FILE chooses another system.
+# Sourced by the other scripts: runs model-generator in the container of the first worker that is up. COMPOSE_FILE chooses another
+# system.
 in_worker() {
   local worker
   local -a terminal=(-T)

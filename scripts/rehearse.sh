@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Rehearses on the trial system what an operator fears, and prints what was measured. Nothing leaves this machine, nothing
-# costs money; takes about five minutes and ends with everything removed again.
+# Rehearses on the trial system what an operator fears, and prints what it measured. Nothing leaves this machine and nothing costs
+# money. It takes about five minutes and removes everything at its end.
 #   scripts/rehearse.sh            exit 1 when anything was lost, paid twice or not healthy again
 #   KEEP=1 scripts/rehearse.sh     leaves the trial system running
-#   PYTHON=.venv/celery53/bin/python scripts/rehearse.sh   the change from Python workers and back, too (npm test makes that)
+#   PYTHON=.venv/celery53/bin/python scripts/rehearse.sh   also the change from Python workers and back (npm test makes that environment)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export COMPOSE_FILE=deploy/compose.trial.yml
@@ -24,14 +24,14 @@ until_healthy() { # until_healthy CONTAINER, two minutes at most
   local left=240
   until [[ $(state "$1") == healthy* ]]; do sleep 0.5; ((left-- > 0)) || return 1; done
 }
-batch() { # batch COUNT, beside which something happens
+batch() { # batch COUNT: starts a batch and returns when its first picture is paid
   program batch --count "$1" --all --json --timeout 300 >"$work/batch.json" &
   sending=$!
   local before
   before=$(paid)
   until (($(paid) > before)); do sleep 0.2; done
 }
-batch_ended() { # batch_ended WHAT COUNT: all of them came, none was paid or saved twice
+batch_ended() { # batch_ended WHAT COUNT: waits; all pictures must have come, none paid or saved twice
   wait "$sending"
   must "$1: the batch did not end well" test $? = 0
   expected=$((expected + $2))
@@ -100,7 +100,7 @@ python_worker() { # a stock worker as the App Server's developers would run it, 
   (cd test/interop && SECONDS_A_TASK=2 exec "$PYTHON" -m celery -A app worker -c 1 -n python@%h -l warning >"$work/python" 2>&1) &
   stock=$!
 }
-changed() { # changed WHAT PAID-BEFORE: everything came, and ours paid once for each of theirs
+changed() { # changed WHAT PAID-BEFORE: all results must have come, and each task that ours ran must have been paid once
   local told
   told=$("$PYTHON" scripts/rehearse_change.py collect "$work/ids")
   must "$1: not all results came" test $? = 0
@@ -109,7 +109,7 @@ changed() { # changed WHAT PAID-BEFORE: everything came, and ours paid once for 
   figure "$1: 30 tasks in flight" "$told"
 }
 if [[ -n ${PYTHON:-} ]]; then
-  PYTHON=$(realpath -s "$PYTHON") # a link, as resolved it would be another environment's
+  PYTHON=$(realpath -s "$PYTHON") # not resolved: the link belongs to its environment
   export BROKER=redis://:trial@127.0.0.1:6379/4 BACKEND=redis://:trial@127.0.0.1:6379/5
   docker compose stop generator-worker-1 generator-worker-2 >/dev/null 2>&1
   before=$(paid)

@@ -44,7 +44,7 @@ const writeReadme = () => {
   writeFileSync(README, withSection(readFileSync(README, "utf8"), section(report)))
 }
 
-/** Milliseconds of a loop that only the machine can make slow. */
+/** Milliseconds that one fixed loop takes: it is slow only when the machine is. */
 const calibrate = () => {
   const begun = performance.now()
   let text = "model-generator"
@@ -82,7 +82,7 @@ const measure = async (stage: Stage, row: Row, contender: Contender) => {
   }
 }
 
-/** Each row of all contenders one after the other; who is first changes from round to round. */
+/** Measures each row on all contenders, one after the other. Another contender goes first in each round. */
 const playRound = async (
   stage: Stage,
   rows: ReadonlyArray<Row>,

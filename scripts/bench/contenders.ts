@@ -12,7 +12,7 @@ const here = import.meta.dirname
 export interface Options {
   /** Tasks at once. */
   readonly slots?: number
-  /** Of several workers at once each has its own. */
+  /** The worker's name. Several workers at once need one each. */
   readonly name?: string
   /** Rows that the library has before it starts. */
   readonly library?: number
@@ -22,17 +22,17 @@ export interface Options {
 
 /** How work reaches a worker, and how it is known that it is done. */
 export interface Work {
-  /** Makes a backlog of health checks, and returns what puts all of it before the worker. */
+  /** Makes a backlog of `count` health checks; the returned function puts all of it on the queue. */
   readonly prepare: (count: number) => Promise<() => Promise<unknown>>
-  /** Tasks whose results are stored. */
+  /** How many results are stored. */
   readonly done: () => Promise<number>
-  /** Milliseconds of health checks that were waited for one after the other. */
+  /** The round trip of each of `count` health checks, one after the other (milliseconds). */
   readonly roundTrips: (count: number) => Promise<ReadonlyArray<number>>
 }
 
 export type Kind = "ours" | "celery" | "late" | "bullmq" | "floor"
 export interface Contender {
-  /** Two of one kind are told apart by it. */
+  /** Tells two contenders of one kind apart. */
   readonly id: string
   readonly kind: Kind
   /** The head of its column. */
@@ -47,7 +47,7 @@ const celeryWork = (stage: Stage): Work => ({
   roundTrips: (count) => stage.pythonClient("roundtrip", count)
 })
 
-/** As many different pictures as a library may have had for years. */
+/** Rows for a library that has been filled for years. */
 const fill = (rows: number) => `
   INSERT INTO model_library (template_id, version, image_url, thumbnail_url, gender, age_range, body_type, pose, style, prompt,
     metadata, fal_request_id, processing_time_ms)
@@ -96,7 +96,7 @@ export const ours = (stage: Stage, bundle: string, id: string, name: string): Co
 
 const CELERY = Python.environments.celery53[0].replace("celery==", "Celery ")
 
-/** Without gossip and mingle, which ours has: they would be the others' talk to nobody. */
+/** Without gossip and mingle: a single worker has nobody to talk to. Ours keeps both. */
 export const celery = (stage: Stage, acknowledges: "early" | "late"): Contender => ({
   id: acknowledges === "early" ? "celery" : "late",
   kind: acknowledges === "early" ? "celery" : "late",
@@ -122,7 +122,7 @@ export const floor = (stage: Stage): Contender => ({
 
 const BULLMQ = join(here, "bullmq")
 
-/** BullMQ is no dependency of the project: it is installed here when it is wanted. Throws when npm cannot. */
+/** BullMQ is no dependency of the project: it is installed when it is measured. Throws when npm cannot install it. */
 export const bullmq = (stage: Stage): Contender => {
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: BULLMQ, stdio: ["ignore", "ignore", "pipe"] })
   const { dependencies } = JSON.parse(readFileSync(join(BULLMQ, "package.json"), "utf8"))

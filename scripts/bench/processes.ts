@@ -25,7 +25,7 @@ export const start = async (command: ReadonlyArray<string>, cwd: string, env: En
   return child
 }
 
-/** Kills it and its children: what it leaves in Redis is removed before the next one starts. */
+/** Kills a process and its children. What it leaves in Redis is removed before the next worker starts. */
 export const end = async (child: ChildProcess) => {
   const exited = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined
   kill(child)
@@ -62,7 +62,7 @@ export const processorSeconds = (pids: ReadonlyArray<number>): number =>
     .flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}/schedstat`))
     .reduce((sum, path) => sum + Number(readFileSync(path, "utf8").split(" ")[0]), 0) / 1e9
 
-/** Of all cores since the machine started: busy ticks, and all ticks. */
+/** Busy ticks and all ticks of all cores since the machine started. */
 const ticks = () => {
   const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, ...rest] = readFileSync("/proc/stat", "utf8")
     .split("\n")[0]!

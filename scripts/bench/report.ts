@@ -1,4 +1,4 @@
-/** What a run found, and how it is shown: all from the JSON that it leaves behind. Pure. */
+/** The figures of a run and how they are shown, from the JSON that a run writes. Pure. */
 import { type Better, type Conditions, changed, median, MOST_STOCK_SPREAD, noise, spread } from "./statistics.ts"
 
 export interface Figure {
@@ -32,7 +32,7 @@ const times = (ratio: number) => `${ratio.toFixed(2)}x`
 const valuesOf = (report: Report, figure: Figure, contender: string) =>
   report.rounds.flatMap(({ values }) => values[figure.id]?.[contender] ?? [])
 
-/** What both have measured in the same round. */
+/** The pairs of figures that both sides measured in the same round. */
 const pairsOf = (report: Report, figure: Figure, contender: string, base: string) =>
   report.rounds.flatMap(({ values }) => {
     const [now, before] = [values[figure.id]?.[contender], values[figure.id]?.[base]]
@@ -44,7 +44,7 @@ const range = (ratios: ReadonlyArray<number>) => `${times(Math.min(...ratios))} 
 const orNothing = (values: ReadonlyArray<number>, show: (values: ReadonlyArray<number>) => string) =>
   values.length === 0 ? "" : show(values)
 
-/** After a ratio to what is not steady itself. */
+/** Stands after a ratio when the other side's own figure is not steady. */
 const UNSTEADY = "?"
 
 export type Table = ReadonlyArray<ReadonlyArray<string>>
@@ -95,7 +95,7 @@ export const comparison = (report: Report): Table => {
   ]
 }
 
-/** As the formatter writes it. */
+/** The table as oxfmt formats it, so that formatting changes nothing. */
 export const markdown = (rows: Table): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)))
   const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`
@@ -103,7 +103,7 @@ export const markdown = (rows: Table): string => {
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n")
 }
 
-/** What has to be known beside a table of the report. */
+/** The remarks below a table: commit, machine, noise. */
 export const remarks = (report: Report, shown: Table): ReadonlyArray<string> => {
   const noisy = noise(report.rounds)
   const versions = Object.entries(report.versions).map(([what, version]) => `${what} ${version}`)

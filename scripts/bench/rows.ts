@@ -31,7 +31,7 @@ export interface Row {
 
 const PATIENCE = 300_000
 
-/** Asks again until it is so, as often as can be without being seen in what is measured, and says how often it asked. */
+/** Asks every 2 ms until the answer is yes, which is too rarely to be seen in the figures. Returns how often it asked. */
 const until = async (child: ChildProcess, ask: () => Promise<boolean>): Promise<number> => {
   const begun = performance.now()
   for (let asked = 1; ; asked++) {
@@ -43,7 +43,7 @@ const until = async (child: ChildProcess, ask: () => Promise<boolean>): Promise<
   }
 }
 
-/** With a worker that has run its first task. */
+/** Measures with a worker that has run its first task. */
 const withWorker = async <A>(
   { start, work }: Contender,
   options: Parameters<Contender["start"]>[0],
@@ -62,8 +62,8 @@ const withWorker = async <A>(
 }
 
 /**
- * A backlog, or the first `count` of it, from the moment that the worker may see it. The worker is frozen while the backlog is put
- * before it, so that it takes the first when all are there.
+ * Measures a backlog, or its first `count` tasks, from the moment that the worker may see it. The worker is frozen while the backlog
+ * is put on the queue, so it takes the first task when all are there.
  */
 const drain = async (stage: Stage, { work }: Contender, child: ChildProcess, size: number, count = size) => {
   const release = await work.prepare(size)
@@ -149,7 +149,7 @@ const startRow: Row = {
 
 const SETTLE_SECONDS = 3
 
-/** Requests a second at a Redis to which nobody brings work. */
+/** Commands a second that Redis gets while no task is sent. */
 const restingRequests = async (stage: Stage, seconds: number) => {
   const before = await requests(stage.broker)
   await sleep(seconds * 1000)
@@ -304,7 +304,7 @@ const eta: Row = {
 const SAVES = 200
 const LIBRARIES = [0, 1_000_000]
 
-/** By the worker's own metric: the rest of a picture has nothing to do with the library's size. */
+/** Measured by the worker's own metric of a save: the rest of a picture does not depend on the size of the library. */
 const library: Row = {
   id: "library",
   of: ["ours"],

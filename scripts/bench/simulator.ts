@@ -1,7 +1,7 @@
 import { Effect, Exit, Scope } from "effect"
-import { simulate } from "../../src/programs/fal-simulator/simulate.ts"
+import { simulate } from "../../src/fal-simulator/simulate.ts"
 
-/** fal's simulator in this process, for code that is not Effect. It runs as many pictures at once as it is asked for. */
+/** fal's simulator in this process, for code that is not Effect. It makes any number of pictures at once. */
 export const startSimulator = async () => {
   const scope = Scope.makeUnsafe()
   const simulator = await Effect.runPromise(Scope.provide(simulate({ concurrency: 1_000_000 }), scope))

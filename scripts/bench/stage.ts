@@ -1,4 +1,4 @@
-/** What all contenders work with: servers of the bench's own, and a backlog made fast. */
+/** The servers that all contenders use, and a fast way to make a backlog. */
 import { execFile, execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { copyFileSync, rmSync } from "node:fs"
@@ -31,7 +31,7 @@ export const setUp = async () => {
 
   const folder = temporaryFolder("bench")
   process.on("exit", () => rmSync(folder, { recursive: true, force: true })) // also when the run is broken off
-  // Workers run on a copy of Node: pages that they shared with the bench's own process would be half off in their PSS.
+  // Workers run on a copy of Node. PSS counts a page that they shared with the bench's own process only by half.
   const node = join(folder, "node")
   copyFileSync(process.execPath, node)
 
@@ -89,9 +89,9 @@ export const setUp = async () => {
     results,
     client,
     pythonClient,
-    /** Nothing of what ran before. Not while a worker runs: its lease would be gone too. */
+    /** Deletes everything. Never while a worker runs: its lease would be gone too. */
     clear: () => broker.flushall(),
-    /** Makes a backlog beside the queue, and returns what puts it there in one step. */
+    /** Makes a backlog under another key; the returned function renames it to the queue in one step. */
     prepare: async (kind: keyof typeof samples, count: number) => {
       for (let left = count; left > 0; left -= 1000) await broker.lpush(PREPARED, ...messages(kind, Math.min(left, 1000)))
       return () => broker.rename(PREPARED, QUEUE)
@@ -101,7 +101,7 @@ export const setUp = async () => {
       const lengths = await Promise.all(LISTS.map((list) => broker.llen(list)))
       return lengths.reduce((sum, length) => sum + length, 0)
     },
-    /** The workers', without ours. */
+    /** Connections to the broker, without the bench's own two. */
     connections: async () => Number(/^connected_clients:(\d+)/m.exec(await broker.info("clients"))?.[1]) - 2,
     createDatabase: (name: string) => {
       const direct = `postgresql://${postgres.user}:${postgres.password}@${postgres.host}:${postgres.port}`
@@ -131,7 +131,7 @@ export const setUp = async () => {
   }
 }
 
-/** What Redis has been asked for since it started: commands, those of scripts too, and reads from its clients' sockets. */
+/** Since Redis started: commands, including those of scripts, and reads from its clients' sockets. */
 export const requests = async (redis: Redis) => {
   const info = await redis.info("everything")
   const commands = [...info.matchAll(/^cmdstat_[^:]+:calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0)

@@ -1,4 +1,4 @@
-/** What is made of the figures of several rounds. Pure. */
+/** Statistics over the figures of several rounds. Pure. */
 
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -10,12 +10,12 @@ export const median = (values: ReadonlyArray<number>): number => {
 export const quantile = (values: ReadonlyArray<number>, share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!
 
-/** From the smallest to the largest, as a share of the median. */
+/** The distance from the smallest to the largest value, as a share of the median. */
 export const spread = (values: ReadonlyArray<number>): number => (Math.max(...values) - Math.min(...values)) / median(values)
 
 export type Better = "higher" | "lower"
 
-/** Fewer rounds, or a smaller change, show nothing. */
+/** With fewer rounds, or a smaller change, nothing is called a change. */
 const FEWEST_ROUNDS = 3
 const SMALLEST_CHANGE = 0.02
 
@@ -47,7 +47,7 @@ export interface Conditions {
 
 const MOST_BUSY = 0.05
 const MOST_CALIBRATION_SPREAD = 0.1
-/** Of the stock side's own figure between rounds: beyond it a row says little. */
+/** If the figures of stock Celery differ by more than this share between rounds, a ratio to them says little. */
 export const MOST_STOCK_SPREAD = 0.2
 
 const percent = (share: number) => `${Math.round(share * 100)} %`

@@ -1,6 +1,6 @@
-// npm runs this at the end of `npm ci` and `npm install`. An npm that is itself run by an old Node (Debian's and Ubuntu's own
-// is) leaves out, without a word, the native packages whose `engines` exclude that Node. The Node they are made for has just
-// been installed on Linux x64, and is the one that runs this script: npm once more, run by it, puts them in.
+// npm runs this at the end of `npm ci` and `npm install`. If an old Node runs npm (as on Debian 12 and Ubuntu 24.04), npm silently
+// leaves out the native packages whose `engines` exclude that Node. On Linux x64 npm has just installed the right Node, and that
+// Node runs this script. So it runs npm a second time, which installs them.
 "use strict"
 const { spawnSync } = require("child_process")
 const { NODE, installAll, installed, missing, omitsOptional, wrongNode } = require("./parts.cjs")
@@ -11,7 +11,7 @@ const MARK = "MODEL_GENERATOR_INSTALL"
 const PATIENCE_MS = 10 * 60 * 1000
 
 const isSet = (name) => env[`npm_config_${name}`] === "true"
-/** `npm run postinstall`, and not the end of an installation. */
+/** Somebody typed `npm run postinstall`: this is not the end of an installation. */
 const typed = (env.npm_command || "").startsWith("run")
 const agent = env.npm_config_user_agent || ""
 
@@ -50,5 +50,5 @@ const complete = () => {
   if (left.length > 0) fail(`not installed: ${left.join(", ")}; with npm's registry in reach, type: npm run postinstall`)
 }
 
-// The second npm runs this script too, and has nothing to add. Other package managers lay node_modules out differently.
+// The second npm runs this script too; then there is nothing left to do. Other package managers lay node_modules out differently.
 if (env[MARK] === undefined && agent.startsWith("npm/") && !isSet("package_lock_only") && !isSet("dry_run")) complete()

@@ -1,5 +1,5 @@
-// What npm has to have put into node_modules, by package-lock.json, and the Node that package.json asks for. Plain JavaScript
-// of long ago: the Node that runs npm may be any.
+// Which packages npm must have installed, by package-lock.json, and which Node package.json asks for. Written in old JavaScript,
+// because any Node may run npm.
 "use strict"
 const fs = require("fs")
 const path = require("path")
@@ -64,7 +64,7 @@ exports.installed = (root) => {
   )
 }
 
-/** `undefined`, or one line that says which Node is needed: `engines` has the form ">=22.19 <23". */
+/** One line that says which Node is needed, or `undefined` if this one will do: `engines` has the form ">=22.19 <23". */
 exports.wrongNode = (root) => {
   const [, major, minor] = /^>=(\d+)\.(\d+) </.exec(read(path.join(root, "package.json")).engines.node).map(Number)
   const [isMajor, isMinor] = process.versions.node.split(".").map(Number)

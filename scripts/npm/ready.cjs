@@ -1,5 +1,5 @@
-// `node scripts/npm/ready.cjs PACKAGE...` begins every npm script: it ends with one line, and exit 1, when the script would fail
-// because it is run by a wrong Node or because a package, or a native part of one, is not installed.
+// `node scripts/npm/ready.cjs PACKAGE...` begins every npm script. If Node is the wrong version, or one of these packages or its native
+// part is not installed, it prints one line that says what to do and exits 1.
 "use strict"
 const { NODE, installAll, missing, wrongNode } = require("./parts.cjs")
 
@@ -11,7 +11,7 @@ const problem = () => {
   const whole = wrong === undefined ? names : [...names, NODE]
   const gone = missing(root, whole)
   if (gone.length === 0) return wrong
-  // What was never installed needs all of npm's work; native parts that npm left out are put in beside the rest.
+  // If nothing is installed yet, `npm ci` is needed; for native parts that npm left out, `npm run postinstall` is enough.
   const type = gone.some((name) => whole.includes(name)) ? installAll() : "npm run postinstall"
   return `model-generator: not installed: ${gone.join(", ")}; type: ${type}`
 }
