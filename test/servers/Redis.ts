@@ -32,6 +32,8 @@ export const start = async (options: Options = {}): Promise<RedisServer> => {
     databases: options.databases ?? 16,
     daemonize: "no",
     logfile: "",
+    // A replica that needs the whole copy gets it at once; by itself a master waits 5 s for more replicas to ask.
+    "repl-diskless-sync-delay": 0,
     ...options.more
   }
   const command = [pathOf("redis-server"), ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])]
