@@ -49,3 +49,10 @@ export const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, g
       yield* Effect.sleep("20 millis")
     }
   })
+
+/**
+ * The options of a test that asserts how long something takes on the wall clock. What is promised is promised of the worker on a
+ * machine that has time for it, so a test that a busy moment of the machine fails is tried twice more. A worker that is too slow fails
+ * all three.
+ */
+export const timed = (timeout = 20_000) => ({ timeout, retry: 2 })

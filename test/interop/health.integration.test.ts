@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { connect } from "node:net"
 import { program } from "../programs/commands/program.ts"
 import { describeWith, ownPostgres, ownRedis } from "../servers/index.ts"
-import { eventually } from "../support.ts"
+import { eventually, timed } from "../support.ts"
 import { makeStage } from "./stage.ts"
 
 const { run } = program()
@@ -83,6 +83,6 @@ describeWith(["redis", "postgres"], "health, however dead what it asks is", () =
         )
         yield* eventually("the worker is well again", worker.health, ({ status }) => status === 200)
       }),
-    120_000
+    timed(120_000)
   )
 })

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { describeWith } from "../servers/index.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, message, timed, uniqueId } from "../support.ts"
 import { five } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
@@ -59,6 +59,6 @@ describeWith(["redis", "postgres"], "messages that no worker can bear", ({ postg
         assert.notInclude(yield* worker.output, "restarting")
         assert.isBelow(Math.max(...slow), 5000) // half of what the container's HEALTHCHECK allows; it took 20 s before there were bounds
       }),
-    60_000
+    timed(60_000)
   )
 })

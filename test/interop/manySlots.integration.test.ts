@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Snapshot } from "../../src/programs/runtime/Tree.ts"
 import { describeWith } from "../servers/index.ts"
-import { eventually } from "../support.ts"
+import { eventually, timed } from "../support.ts"
 import { ask, paidAndSaved } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
@@ -58,7 +58,7 @@ describeWith(["redis", "postgres"], `a worker with ${SLOTS} slots`, ({ postgres,
           [SLOTS, []]
         )
       }),
-    120_000
+    timed(120_000)
   )
 
   it.live(

@@ -7,7 +7,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { connected } from "../layers/databases.ts"
 import { describeWith } from "../servers/index.ts"
 import { proxy } from "../servers/Proxy.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, message, timed, uniqueId } from "../support.ts"
 import { ask, paidAndSaved, type Stage } from "./pictures.ts"
 import { makeStage } from "./stage.ts"
 
@@ -76,7 +76,7 @@ describeWith(["redis", "postgres"], "beside what takes nothing", (servers) => {
         yield* paidAndSaved(stage, 9)
         yield* eventually("healthy", worker.health, ({ status }) => status === 200, 20)
       }),
-    120_000
+    timed(120_000)
   )
 
   it.live(

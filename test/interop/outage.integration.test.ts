@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeWith, ownRedis } from "../servers/index.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, message, timed, uniqueId } from "../support.ts"
 import { makeStage, nothing } from "./stage.ts"
 
 describeWith(["redis", "postgres"], "Redis in trouble", ({ postgres }) => {
@@ -46,7 +46,7 @@ describeWith(["redis", "postgres"], "Redis in trouble", ({ postgres }) => {
         assert.notInclude(log, "crashed")
         assert.notInclude(log, "dead worker held")
       }),
-    90_000
+    timed(90_000)
   )
 
   it.live(
@@ -63,6 +63,6 @@ describeWith(["redis", "postgres"], "Redis in trouble", ({ postgres }) => {
         assert.isBelow(Date.now() - since, 31_000)
         assert.match(String(health.body["why"]), /broker|queue/)
       }),
-    60_000
+    timed(60_000)
   )
 })

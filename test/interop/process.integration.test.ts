@@ -5,7 +5,7 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { describeWith } from "../servers/index.ts"
 import { freePort, temporaryFolder } from "../servers/Process.ts"
-import { eventually, uniqueId } from "../support.ts"
+import { eventually, timed, uniqueId } from "../support.ts"
 import { ask, inFlight, paidAndSaved, type Stage } from "./pictures.ts"
 import { makeStage, nothing, startProgram } from "./stage.ts"
 
@@ -32,7 +32,7 @@ describeWith(["redis", "postgres"], "a worker process", (servers) => {
         assert.isBelow(Date.now() - before, 15_000) // far less than a lease
         yield* paidAndSavedOnce(stage)
       }),
-    60_000
+    timed(60_000)
   )
 
   it.live(
@@ -55,7 +55,7 @@ describeWith(["redis", "postgres"], "a worker process", (servers) => {
         assert.isBelow(Date.now() - killed, 45_000)
         yield* paidAndSavedOnce(stage)
       }),
-    90_000
+    timed(90_000)
   )
 
   it.live(
@@ -97,7 +97,7 @@ describeWith(["redis", "postgres"], "a worker process", (servers) => {
           assert.strictEqual((yield* stage.final(id))!.status, "SUCCESS")
           yield* paidAndSavedOnce(stage)
         }),
-      60_000
+      timed(60_000)
     )
   }
 

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Redis } from "ioredis"
 import { describeWith, ownRedis } from "../servers/index.ts"
 import { proxy } from "../servers/Proxy.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, message, timed, uniqueId } from "../support.ts"
 import { ask, inFlight, paidAndSaved, type Stage } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
@@ -54,7 +54,7 @@ describeWith(["redis", "postgres"], "the way to Redis", (servers) => {
         assert.strictEqual((yield* worker.health).status, 200)
         assert.notInclude(yield* worker.output, "crashed")
       }),
-    60_000
+    timed(60_000)
   )
 
   it.live(
@@ -77,7 +77,7 @@ describeWith(["redis", "postgres"], "the way to Redis", (servers) => {
         yield* paidAndSaved(stage, 3)
         assert.notInclude(yield* worker.output, "crashed")
       }),
-    60_000
+    timed(60_000)
   )
 
   it.live(
@@ -108,7 +108,7 @@ describeWith(["redis", "postgres"], "the way to Redis", (servers) => {
         yield* paidAndSaved(stage, 1)
         yield* eventually("healthy again", worker.health, ({ status }) => status === 200) // with its next beat
       }),
-    90_000
+    timed(90_000)
   )
 
   it.live(
@@ -164,6 +164,6 @@ describeWith(["redis", "postgres"], "the way to Redis", (servers) => {
         assert.isBelow(Date.now() - since, 5_000)
         assert.strictEqual((yield* worker.health).status, 200)
       }),
-    60_000
+    timed(60_000)
   )
 })

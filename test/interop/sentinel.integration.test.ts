@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Redis } from "ioredis"
 import { describeWith, ownRedis } from "../servers/index.ts"
 import { sentinelOf } from "../servers/Sentinel.ts"
-import { eventually, message, uniqueId } from "../support.ts"
+import { eventually, message, timed, uniqueId } from "../support.ts"
 import { makeStage } from "./stage.ts"
 
 const client = (port: number, db = 0) =>
@@ -69,7 +69,7 @@ describeWith(["redis", "postgres"], "a worker with sentinel:// URLs", ({ postgre
           assert.isBelow(Date.now() - since, 5000)
           if (end === "frozen") process.kill(master.pid(), "SIGCONT")
         }),
-      60_000
+      timed(60_000)
     )
   }
 })

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { OUT_OF_TIME } from "../../src/layers/process/StopSignals.ts"
 import { describeWith, ownRedis } from "../servers/index.ts"
 import { temporaryFolder } from "../servers/Process.ts"
-import { eventually } from "../support.ts"
+import { eventually, timed } from "../support.ts"
 import { ask, inFlight, paidAndSaved, type Stage } from "./pictures.ts"
 import { makeStage, nothing } from "./stage.ts"
 
@@ -43,7 +43,7 @@ describeWith(["redis", "postgres"], "a worker told to stop is gone within SHUTDO
         assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
         yield* paidAndSaved(stage, 1)
       }),
-    60_000
+    timed(60_000)
   )
 
   for (const signals of [["SIGTERM"], ["SIGTERM", "SIGTERM"]] as const) {
@@ -69,7 +69,7 @@ describeWith(["redis", "postgres"], "a worker told to stop is gone within SHUTDO
           assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
           yield* paidAndSaved(stage, 1)
         }),
-      60_000
+      timed(60_000)
     )
   }
 
@@ -89,7 +89,7 @@ describeWith(["redis", "postgres"], "a worker told to stop is gone within SHUTDO
         assert.include(yield* worker.output, "not stopped in time")
         assert.deepInclude(yield* stage.left, { unacked: 1 }) // where stock Celery would find it
       }),
-    60_000
+    timed(60_000)
   )
 
   for (const when of ["before", "after"] as const) {
@@ -112,7 +112,7 @@ describeWith(["redis", "postgres"], "a worker told to stop is gone within SHUTDO
           assert.strictEqual((yield* stage.final(id))?.status, "SUCCESS")
           yield* paidAndSaved(stage, 1)
         }),
-      60_000
+      timed(60_000)
     )
   }
 })

@@ -10,7 +10,7 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { commandsAt, describeWith, freshRedis, ownRedis } from "../servers/index.ts"
-import { eventually, settings } from "../support.ts"
+import { eventually, settings, timed } from "../support.ts"
 
 journalContract("the journal in this process", (env) =>
   Effect.sync(() => {
@@ -223,15 +223,18 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
     })
   )
 
-  it.live("one that does not confirm holds up a purchase for half a second, not every purchase, and each is counted", () =>
-    Effect.gen(function* () {
-      const { journal, replica, unconfirmed } = yield* pair
-      process.kill(replica.pid()!, "SIGSTOP")
-      const before = Date.now()
-      for (const id of ["a", "b", "c"]) assert.strictEqual(yield* journal.advance(id, submitted), "written")
-      process.kill(replica.pid()!, "SIGCONT")
-      assert.isBelow(Date.now() - before, 1500)
-      assert.strictEqual(yield* unconfirmed, 3)
-    })
+  it.live(
+    "one that does not confirm holds up a purchase for half a second, not every purchase, and each is counted",
+    () =>
+      Effect.gen(function* () {
+        const { journal, replica, unconfirmed } = yield* pair
+        process.kill(replica.pid()!, "SIGSTOP")
+        const before = Date.now()
+        for (const id of ["a", "b", "c"]) assert.strictEqual(yield* journal.advance(id, submitted), "written")
+        process.kill(replica.pid()!, "SIGCONT")
+        assert.isBelow(Date.now() - before, 1500)
+        assert.strictEqual(yield* unconfirmed, 3)
+      }),
+    timed()
   )
 })

@@ -7,7 +7,7 @@ import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { aModel, modelLibraryContract } from "../contracts/modelLibrary.ts"
 import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
 import { wire } from "../servers/wire.ts"
-import { eventually } from "../support.ts"
+import { eventually, timed } from "../support.ts"
 import { connected, embedded, pooled } from "./databases.ts"
 
 /** The library on a database that is up to date. */
@@ -181,22 +181,25 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
     )
   }
 
-  it.live("a ping is answered within a second although the server is frozen", () =>
-    Effect.gen(function* () {
-      const server = yield* ownPostgres
-      const signal = (name: "SIGSTOP" | "SIGCONT") => Effect.sync(() => process.kill(server.pgbouncer.pid(), name))
-      const { url } = yield* freshDatabase(server)
-      yield* Effect.gen(function* () {
-        const { ping } = yield* ModelLibrary
-        yield* ping
-        yield* signal("SIGSTOP")
-        const [took, error] = yield* Effect.timed(Effect.flip(ping))
-        yield* signal("SIGCONT")
-        assert.include(error.detail, "no answer")
-        assert.isBelow(Duration.toMillis(took), 1000)
-        yield* Effect.retry(ping, { times: 20 })
-      }).pipe(Effect.provide(library(connected(url))))
-    })
+  it.live(
+    "a ping is answered within a second although the server is frozen",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* ownPostgres
+        const signal = (name: "SIGSTOP" | "SIGCONT") => Effect.sync(() => process.kill(server.pgbouncer.pid(), name))
+        const { url } = yield* freshDatabase(server)
+        yield* Effect.gen(function* () {
+          const { ping } = yield* ModelLibrary
+          yield* ping
+          yield* signal("SIGSTOP")
+          const [took, error] = yield* Effect.timed(Effect.flip(ping))
+          yield* signal("SIGCONT")
+          assert.include(error.detail, "no answer")
+          assert.isBelow(Duration.toMillis(took), 1000)
+          yield* Effect.retry(ping, { times: 20 })
+        }).pipe(Effect.provide(library(connected(url))))
+      }),
+    timed()
   )
 
   it.live("a paid picture is saved although its prompt has characters PostgreSQL cannot hold", () =>

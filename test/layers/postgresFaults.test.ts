@@ -12,6 +12,7 @@ import { describeWith, freshDatabase, ownPostgres } from "../servers/index.ts"
 import { MAX_CLIENTS } from "../servers/Postgres.ts"
 import { proxy } from "../servers/Proxy.ts"
 import { connected } from "./databases.ts"
+import { timed } from "../support.ts"
 
 const libraryAt = (url: string) => ModelLibrarySql.layer.pipe(Layer.provideMerge(connected(url)))
 const rowsAt = (url: string) =>
@@ -75,7 +76,7 @@ describeWith(["postgres"], "a save", ({ postgres }) => {
           yield* way.heal // else the end would wait for the silent connection
         }).pipe(Effect.provide(libraryAt(by(way.port, url))))
       }),
-    40_000
+    timed(40_000)
   )
 
   for (const part of ["PgBouncer", "PostgreSQL"] as const) {
@@ -106,7 +107,7 @@ describeWith(["postgres"], "a save", ({ postgres }) => {
             assert.lengthOf(yield* rowsAt(directUrl), 2)
           }).pipe(Effect.provide(libraryAt(url)))
         }),
-      60_000
+      timed(60_000)
     )
   }
 
@@ -138,7 +139,7 @@ describeWith(["postgres"], "a save", ({ postgres }) => {
           crowd.interruptUnsafe()
         }).pipe(Effect.provide(libraryAt(url)))
       }),
-    60_000
+    timed(60_000)
   )
 
   it.live(

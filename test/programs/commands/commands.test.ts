@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createServer } from "node:net"
 import { program } from "./program.ts"
+import { timed } from "../../support.ts"
 
 const { run } = program()
 
@@ -158,8 +159,8 @@ describe("health when nothing is there", () => {
     assert.notInclude(stdout + stderr, SECRET)
     assert.notInclude(stderr, "    at ")
   })
-  it.live("answers within 5 s when every connection is refused", () => dead(REFUSING))
-  it.live("answers within 5 s when every peer is frozen", () => Effect.flatMap(silent, ({ port }) => dead(port)))
+  it.live("answers within 5 s when every connection is refused", () => dead(REFUSING), timed())
+  it.live("answers within 5 s when every peer is frozen", () => Effect.flatMap(silent, ({ port }) => dead(port)), timed())
 
   it.live("is a table that says what to do", () =>
     Effect.gen(function* () {
@@ -171,13 +172,16 @@ describe("health when nothing is there", () => {
     })
   )
 
-  it.live("--self says that nobody answers", () =>
-    Effect.gen(function* () {
-      const { code, ms, stderr } = yield* run(["health", "--self"], { METRICS_HOST: "0.0.0.0", METRICS_PORT: String(REFUSING) })
-      assert.strictEqual(code, 1)
-      assert.isBelow(ms, 4000)
-      assert.include(stderr, "127.0.0.1:9")
-    })
+  it.live(
+    "--self says that nobody answers",
+    () =>
+      Effect.gen(function* () {
+        const { code, ms, stderr } = yield* run(["health", "--self"], { METRICS_HOST: "0.0.0.0", METRICS_PORT: String(REFUSING) })
+        assert.strictEqual(code, 1)
+        assert.isBelow(ms, 4000)
+        assert.include(stderr, "127.0.0.1:9")
+      }),
+    timed()
   )
 })
 

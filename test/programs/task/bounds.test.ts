@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { message } from "../../support.ts"
+import { message, timed } from "../../support.ts"
 import { empty, five, makeWorld } from "../world.ts"
 
 /** Arguments that are small to send and were a burden to check. */
@@ -42,22 +42,25 @@ const burdens: Record<string, { readonly task: Parameters<typeof message>[0]; re
 
 describe("a message may be a burden neither to the worker nor to its neighbours:", () => {
   for (const [name, { says, task }] of Object.entries(burdens)) {
-    it.effect(name, () =>
-      Effect.gen(function* () {
-        const { counts, failure, pushRaw, seconds, send, start, success } = yield* makeWorld
-        yield* start()
-        const { raw } = message({ id: "burden", ...task })
-        yield* pushRaw(raw)
-        const began = performance.now()
-        yield* seconds(1)
-        const took = performance.now() - began
-        assert.match((yield* failure("burden")).message, says)
-        assert.isBelow(took, 1000) // on a quiet machine 0.2 s at most
-        const neighbour = yield* send()
-        yield* seconds(20)
-        yield* success(neighbour)
-        assert.deepStrictEqual(yield* counts, empty)
-      })
+    it.effect(
+      name,
+      () =>
+        Effect.gen(function* () {
+          const { counts, failure, pushRaw, seconds, send, start, success } = yield* makeWorld
+          yield* start()
+          const { raw } = message({ id: "burden", ...task })
+          yield* pushRaw(raw)
+          const began = performance.now()
+          yield* seconds(1)
+          const took = performance.now() - began
+          assert.match((yield* failure("burden")).message, says)
+          assert.isBelow(took, 1000) // on a quiet machine 0.2 s at most
+          const neighbour = yield* send()
+          yield* seconds(20)
+          yield* success(neighbour)
+          assert.deepStrictEqual(yield* counts, empty)
+        }),
+      timed()
     )
   }
 
