@@ -26,7 +26,13 @@ const quiet = Layer.mergeAll(Layer.succeed(References.MinimumLogLevel, "None"))
 
 const client = checked(Live.clientSettings, Live.client).pipe(Layer.provideMerge(quiet))
 const library = checked(Live.databaseSettings, Live.library).pipe(Layer.provideMerge(quiet))
-const catalogue = checked(["FAL_MODEL", "FAL_EDIT_MODEL"], Provider.catalogue)
+const catalogueSettings = [
+  "FAL_MODEL",
+  "FAL_EDIT_MODEL",
+  "FAL_UNPRICED_MODELS",
+  "BATCH_ASK_ABOVE"
+] as const satisfies ReadonlyArray<Settings.Name>
+const catalogue = checked(catalogueSettings, Provider.catalogue)
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
 const brokerSettings = [
   "CELERY_BROKER_URL",
@@ -39,6 +45,7 @@ const falSettings = [
   "FAL_KEY",
   "FAL_MODEL",
   "FAL_EDIT_MODEL",
+  "FAL_UNPRICED_MODELS",
   "FAL_BASE_URL",
   "FAL_MAX_CONCURRENT",
   "FAL_RATE_LIMIT",

@@ -52,7 +52,7 @@ export const sizeOf = (input: Schema.JsonObject): readonly [number, number] | un
 
 /** Megapixels are rounded up to a whole one for each picture: 1080 by 1920 is three. */
 export const unitsOf = (endpoint: string, width: number, height: number, count: number) =>
-  endpoints[endpoint]?.unit === "images" ? count : Math.ceil((width * height) / 1_048_576) * count
+  endpoints[endpoint]?.unit === "images" ? count : Math.ceil((width * height) / 1_000_000) * count
 
 export const countOf = (input: Schema.JsonObject) => Number(input["num_images"] ?? 1)
 

@@ -1,4 +1,5 @@
-import { Context, type Option, type Schema } from "effect"
+import { Context, Option, type Schema } from "effect"
+import type * as NanoDollars from "./NanoDollars.ts"
 
 /** In pixels. */
 export interface Size {
@@ -32,20 +33,39 @@ export interface ProviderRequest {
   readonly input: Schema.JsonObject
 }
 
-/** A list price, as it stood on the source's page at that time. What an account really pays is on its bill. */
-export interface Price {
-  /** US dollars for one unit. */
-  readonly usd: number
-  /** Megapixels are counted for each picture and rounded up. */
-  readonly unit: "megapixel" | "picture"
-  readonly source: string
-  /** Year and month. */
-  readonly asOf: string
+/** How many units a request will be billed for: probably, and at most. The input does not always tell. */
+export interface Units {
+  readonly likely: number
+  readonly most: number
 }
 
-/** The list price of one picture of this size (US dollars). */
-export const priceOfPicture = ({ unit, usd }: Price, { height, width }: Size): number =>
-  unit === "picture" ? usd : usd * Math.ceil((width * height) / 1_000_000)
+/**
+ * A model's list price: a function of the request. What an account really pays is on its bill. Megapixels are counted for each
+ * picture and rounded up.
+ */
+export interface Price {
+  readonly unit: "megapixel" | "picture" | "second" | "token"
+  /** One unit of the plainest request. */
+  readonly each: NanoDollars.NanoDollars
+  readonly unitsOf: (input: Schema.JsonObject) => Units
+  readonly ofUnits: (units: number, input: Schema.JsonObject) => NanoDollars.NanoDollars
+  /** The page where it was read, and the day. */
+  readonly source: string
+  readonly readOn: string
+}
+
+/** Where the figure of a cost comes from: our estimate, or the units that the provider says it charges. */
+export const COST_SOURCES = ["estimate", "units"] as const
+export interface Cost {
+  readonly amount: NanoDollars.NanoDollars
+  readonly source: (typeof COST_SOURCES)[number]
+}
+
+/** What a request costs, by the units that the provider says it charges: an estimate where it does not say. */
+export const costOf = (price: Price, input: Schema.JsonObject, units: number | null): Cost =>
+  units === null
+    ? { amount: price.ofUnits(price.unitsOf(input).likely, input), source: "estimate" }
+    : { amount: price.ofUnits(units, input), source: "units" }
 
 /**
  * The models that the provider offers: which ones the settings choose, how each is asked, and what it costs. Sends no request.
@@ -59,5 +79,14 @@ export class Catalogue extends Context.Service<
     readonly inputOf: (request: PictureRequest, endpoint: string) => Schema.JsonObject
     /** None for a model whose price is not known. */
     readonly priceOf: (endpoint: string) => Option.Option<Price>
+    /** Whether it may be asked though its price is not known (FAL_UNPRICED_MODELS). */
+    readonly mayBeUnpriced: (endpoint: string) => boolean
   }
 >()("model-generator/services/Catalogue") {}
+
+/** The most that a request can cost by its list price; `undefined` where there is none. */
+export const upperPrice = (
+  { priceOf }: Pick<Catalogue["Service"], "priceOf">,
+  { endpoint, input }: ProviderRequest
+): NanoDollars.NanoDollars | undefined =>
+  Option.getOrUndefined(Option.map(priceOf(endpoint), (price) => price.ofUnits(price.unitsOf(input).most, input)))

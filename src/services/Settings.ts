@@ -1,4 +1,5 @@
 import { Config, ConfigProvider, DateTime, Duration, Effect, Option, Result, Schema } from "effect"
+import * as NanoDollars from "./NanoDollars.ts"
 import * as Form from "./settings/Form.ts"
 import * as forms from "./settings/forms.ts"
 
@@ -62,6 +63,8 @@ const all = {
   FAL_KEY: required(forms.falKey),
   FAL_MODEL: setting(forms.falModel, "fal-ai/flux/dev"),
   FAL_EDIT_MODEL: setting(forms.falModel, "fal-ai/flux/dev/image-to-image"),
+  /** Models that may be bought from though their price is not known here. */
+  FAL_UNPRICED_MODELS: setting<ReadonlyArray<string>>(forms.falModels, []),
   /** When set, every request meant for fal's queue host goes to this base with the same path. */
   FAL_BASE_URL: optional(forms.baseUrl),
   /** How the end of a request is noticed: by fal's status stream, with looks as the net under it, or by looks alone. */
@@ -74,6 +77,9 @@ const all = {
   FAL_MAX_CONCURRENT: natural(0, 0, 10_000),
   /** Submits a minute, of the whole fleet; 0 is no limit. Celery's `rate_limit` is per worker and task. */
   FAL_RATE_LIMIT: natural(0, 0, 100_000),
+
+  /** The command `batch` asks before it sends pictures that cost more than this. */
+  BATCH_ASK_ABOVE: setting(Form.dollars, NanoDollars.usd("5")),
 
   /** Where the bytes of pictures are kept. Unset, rows hold fal's addresses, which end. */
   MEDIA_STORE: optional(forms.mediaStore),

@@ -127,7 +127,7 @@ describe.concurrent("what no task can help stops what needs it, and every task i
   it.effect("S10 unknown app, 404: nothing paid, and a worker with the right name makes what was kept", () =>
     Effect.gen(function* () {
       const on = yield* stage()
-      const misnamed = yield* on.start({ env: { FAL_MODEL: "fal-ai/nothing" } })
+      const misnamed = yield* on.start({ env: { FAL_MODEL: "fal-ai/nothing", FAL_UNPRICED_MODELS: "fal-ai/nothing" } })
       const id = yield* on.send()
       yield* on.pass(6)
       assert.match(

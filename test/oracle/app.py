@@ -128,6 +128,8 @@ def generate_model(*args, **kwargs):
         "fal_request_id": "made",
         "processing_time_ms": 1,
         "saved": saved,
+        "cost_usd": 0.025,
+        "cost_source": "units",
     }
 
 

@@ -162,7 +162,14 @@ const named = (cases: ReadonlyArray<Case>, seen: Seen, packed: Packed) => {
 const zeros = (text: unknown) => (typeof text === "string" ? text.replaceAll(/\d/g, "0").replace(".000000", "") : text)
 const presence = (text: unknown) => (typeof text === "string" ? "text" : text)
 const VOLATILE = new Set(["clock", "timestamp", "pid", "hostname", "utcoffset"])
-const MADE = { image_url: "made", thumbnail_url: "made", fal_request_id: "made", processing_time_ms: "made" }
+const MADE = {
+  image_url: "made",
+  thumbnail_url: "made",
+  fal_request_id: "made",
+  processing_time_ms: "made",
+  cost_usd: "made",
+  cost_source: "made"
+}
 /** What our tasks and their doubles must say differently. */
 const value = (result: unknown): unknown => {
   if (!isRecord(result)) return result

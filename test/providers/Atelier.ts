@@ -3,7 +3,8 @@
  * nothing of fal's: jobs in the place of requests, other keys, files in a list of their own, credits in the place of units.
  */
 import { Clock, Context, Effect, Latch, Layer, Option, Schema } from "effect"
-import { Catalogue, type PictureRequest, type ProviderRequest } from "../../src/services/Catalogue.ts"
+import { Catalogue, type PictureRequest, type Price, type ProviderRequest } from "../../src/services/Catalogue.ts"
+import * as NanoDollars from "../../src/services/NanoDollars.ts"
 import {
   AcceptedWithoutId,
   AccountProblem,
@@ -62,6 +63,16 @@ export class Studio extends Context.Service<
   }
 >()("test/providers/Studio") {}
 
+const each = NanoDollars.usd("0.05")
+const price: Price = {
+  unit: "picture",
+  each,
+  unitsOf: () => ({ likely: 1, most: 1 }),
+  ofUnits: (units) => NanoDollars.times(each, units),
+  source: "https://atelier.example/prices",
+  readOn: "2026-11-25"
+}
+
 const catalogue = Catalogue.of({
   endpoints: { Generate: "line/portrait", Edit: "line/retouch" },
   inputOf: (request: PictureRequest) => ({
@@ -69,7 +80,8 @@ const catalogue = Catalogue.of({
     random: request.seed,
     ...(request._tag === "Edit" ? { over: request.source } : { px: [request.size.width, request.size.height] })
   }),
-  priceOf: () => Option.some({ usd: 0.05, unit: "picture", source: "https://atelier.example/prices", asOf: "2026-11" })
+  priceOf: () => Option.some(price),
+  mayBeUnpriced: () => false
 })
 
 const Order = Schema.Struct({ text: Schema.String, random: Schema.Int })

@@ -1,26 +1,78 @@
-import { Effect, Layer, Option, type Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { Catalogue, type PictureRequest, type Price, type Size } from "../../services/Catalogue.ts"
+import { sum, times, usd } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
 
-const listed = (unit: Price["unit"], usd: number, endpoint: string): Price => ({
-  usd,
-  unit,
-  source: `https://fal.ai/models/${endpoint}`,
-  asOf: "2026-11"
-})
+/** fal's names for sizes. */
+const SIZES: Readonly<Record<string, Size>> = {
+  square_hd: { width: 1024, height: 1024 },
+  square: { width: 512, height: 512 },
+  portrait_4_3: { width: 768, height: 1024 },
+  portrait_16_9: { width: 576, height: 1024 },
+  landscape_4_3: { width: 1024, height: 768 },
+  landscape_16_9: { width: 1024, height: 576 }
+}
+/** The size that an input asks for. An edit asks for none: its picture is as large as its source. */
+const sizeIn = ({ image_size: size }: Schema.JsonObject): Size | undefined => {
+  if (typeof size === "string") return Object.hasOwn(SIZES, size) ? SIZES[size] : undefined
+  return Schema.is(Schema.Struct({ width: Schema.Finite, height: Schema.Finite }))(size) ? size : undefined
+}
+const countIn = ({ num_images: count }: Schema.JsonObject) => (typeof count === "number" ? Math.max(1, count) : 1)
 
-const prices: Readonly<Record<string, Price>> = Object.fromEntries(
-  (
-    [
-      ["megapixel", 0.025, "fal-ai/flux/dev"],
-      ["megapixel", 0.003, "fal-ai/flux/schnell"],
-      ["megapixel", 0.03, "fal-ai/flux/dev/image-to-image"],
-      ["picture", 0.04, "fal-ai/flux-pro/kontext"],
-      ["megapixel", 0.006, "fal-ai/flux-2/klein/9b"],
-      ["megapixel", 0.008, "fal-ai/flux-2/turbo"]
-    ] as const
-  ).map(([unit, usd, endpoint]) => [endpoint, listed(unit, usd, endpoint)])
-)
+/** FLUX makes no larger picture (megapixels): the most that an edit is billed for, as its input does not tell the size. */
+const LARGEST = 4
+
+type Rates = Pick<Price, "unit" | "each" | "unitsOf" | "ofUnits">
+
+/** The first megapixel of a request may have a price of its own. `alsoInputs`: the picture to edit is billed too. */
+const megapixels = (first: string, further = first, alsoInputs = false): Rates => {
+  const [each, more] = [usd(first), usd(further)]
+  return {
+    unit: "megapixel",
+    each,
+    unitsOf: (input) => {
+      const size = sizeIn(input)
+      const known = size === undefined ? undefined : Math.ceil((size.width * size.height) / 1_000_000)
+      const pictures = countIn(input)
+      const inputs = alsoInputs ? 1 : 0
+      return { likely: (known ?? 1) * pictures + inputs, most: (known ?? LARGEST) * pictures + inputs * LARGEST }
+    },
+    ofUnits: (units) => sum([times(each, Math.min(units, 1)), times(more, Math.max(0, units - 1))])
+  }
+}
+
+/** A picture of any size, times the factor of the resolution that the input asks for. */
+const pictures = (dollars: string, factors: Readonly<Record<string, number>> = {}): Rates => {
+  const each = usd(dollars)
+  return {
+    unit: "picture",
+    each,
+    unitsOf: (input) => ({ likely: countIn(input), most: countIn(input) }),
+    ofUnits: (units, { resolution }) =>
+      times(each, units * (typeof resolution === "string" && Object.hasOwn(factors, resolution) ? factors[resolution]! : 1))
+  }
+}
+
+const BY_RESOLUTION = { "0.5K": 0.75, "1K": 1, "2K": 1.5, "4K": 2 }
+const READ_ON = "2026-11-25"
+
+/** As they stood on each model's page. */
+const rates: Readonly<Record<string, Rates>> = {
+  "fal-ai/flux/dev": megapixels("0.025"),
+  "fal-ai/flux/schnell": megapixels("0.003"),
+  "fal-ai/flux/dev/image-to-image": megapixels("0.03"),
+  "fal-ai/flux-pro/kontext": pictures("0.04"),
+  "fal-ai/flux-2/klein/9b": megapixels("0.006"),
+  "fal-ai/flux-2/turbo": megapixels("0.008"),
+  "fal-ai/flux-2-pro": megapixels("0.03", "0.015"),
+  "fal-ai/flux-2-pro/edit": megapixels("0.03", "0.015", true),
+  "fal-ai/nano-banana-2": pictures("0.08", BY_RESOLUTION),
+  "fal-ai/nano-banana-2/edit": pictures("0.08", BY_RESOLUTION)
+}
+const priceOf = (endpoint: string): Option.Option<Price> =>
+  Object.hasOwn(rates, endpoint)
+    ? Option.some({ ...rates[endpoint]!, source: `https://fal.ai/models/${endpoint}`, readOn: READ_ON })
+    : Option.none()
 
 /** fal's models have names for some sizes, and take others as they are. */
 const sizeOf = ({ height, width }: Size): Schema.Json => (width === 768 && height === 1024 ? "portrait_4_3" : { width, height })
@@ -44,14 +96,24 @@ const inputOf = (request: PictureRequest): Schema.JsonObject => {
   }
 }
 
-/** fal's models, as far as this worker uses them. */
+const unpriced = (name: string, endpoint: string) =>
+  `${name} is ${endpoint}, whose price is not known here: nothing is bought from it unless FAL_UNPRICED_MODELS names it`
+
+/** fal's models, as far as this worker uses them. Fails where the settings choose one without a price that may not be bought. */
 export const layer = Layer.effect(
   Catalogue,
-  Effect.map(Settings.of("FAL_MODEL", "FAL_EDIT_MODEL"), ({ FAL_EDIT_MODEL, FAL_MODEL }) =>
-    Catalogue.of({
-      endpoints: { Generate: FAL_MODEL, Edit: FAL_EDIT_MODEL },
+  Effect.gen(function* () {
+    const settings = yield* Settings.of("FAL_MODEL", "FAL_EDIT_MODEL", "FAL_UNPRICED_MODELS")
+    const mayBeUnpriced = (endpoint: string) => settings.FAL_UNPRICED_MODELS.includes(endpoint)
+    const problems = (["FAL_MODEL", "FAL_EDIT_MODEL"] as const)
+      .filter((name) => Option.isNone(priceOf(settings[name])) && !mayBeUnpriced(settings[name]))
+      .map((name) => unpriced(name, settings[name]))
+    if (problems.length > 0) return yield* new Settings.BadSettings({ problems })
+    return Catalogue.of({
+      endpoints: { Generate: settings.FAL_MODEL, Edit: settings.FAL_EDIT_MODEL },
       inputOf,
-      priceOf: (endpoint) => (Object.hasOwn(prices, endpoint) ? Option.fromNullishOr(prices[endpoint]) : Option.none())
+      priceOf,
+      mayBeUnpriced
     })
-  )
+  })
 )

@@ -9,7 +9,8 @@ import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
 import { planned } from "../generation/tasks/batchGenerate.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
-import { costOf, describe } from "../generation/purchase/cost.ts"
+import * as Cost from "../generation/purchase/cost.ts"
+import { mayCost } from "./mayCost.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
@@ -34,6 +35,11 @@ const input = {
     Flag.withoutNegation,
     Flag.withDefault(false)
   ),
+  yes: Flag.Boolean("yes").pipe(
+    Flag.withDescription("Do not ask before pictures are sent that cost more than BATCH_ASK_ABOVE"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
   wait: flags.wait,
   timeout: flags.timeout(3600),
   json: flags.json
@@ -52,6 +58,10 @@ const argumentsOf = ({ age_range, all, body_type, count, gender, pose, save, see
   pose,
   style
 })
+
+/** What so many models cost: they differ in their words only. */
+const estimateOf = (count: number) =>
+  Effect.map(Catalogue, (catalogue) => Cost.estimate(catalogue, { _tag: "Generate", prompt: "", seed: 0, size: PORTRAIT }, count))
 
 const PATIENCE = "3 seconds"
 
@@ -87,15 +97,13 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
     seed: model.seed,
     prompt: Parameters.promptOf(model)
   }))
-  const catalogue = yield* Catalogue
-  const endpoint = catalogue.endpoints.Generate
-  const cost = costOf(endpoint, catalogue.priceOf(endpoint), PORTRAIT, rows.length)
+  const cost = yield* estimateOf(rows.length)
   if (input.json) {
     return yield* print({
       dry_run: true,
       count: rows.length,
       models: rows,
-      cost,
+      cost: Cost.inJson(cost),
       cost_is: "estimate from the list price",
       library_not_asked: unasked
     })
@@ -113,7 +121,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
         rows.map((row, at) => [String(at + 1), row.template_id, row.prompt])
       )
     )
-  yield* Console.log(`${rows.length === 0 ? "" : "\n"}${rows.length} pictures, ${describe(cost, rows.length)}`)
+  yield* Console.log(`${rows.length === 0 ? "" : "\n"}${rows.length} pictures, ${Cost.describe(cost, rows.length)}`)
   if (rows.length < input.count)
     yield* Console.log(`fewer than ${input.count}: no more combinations are missing (--all makes new versions of what is there)`)
   yield* Console.log("dry run: nothing was put on the queue")
@@ -128,6 +136,11 @@ export const batch = <E1, E2, E3>(
   Command.make("batch", input, (input) =>
     Effect.gen(function* () {
       if (input.dryRun) return yield* Effect.provide(dryRun(input, library), catalogue)
+      if (!input.yes)
+        yield* Effect.provide(
+          Effect.flatMap(estimateOf(input.count), (cost) => mayCost(cost, input.count, input.json)),
+          catalogue
+        )
       const outcome = yield* Effect.provide(sendBatch(argumentsOf(input), input), client)
       if (Option.isSome(outcome) && outcome.value !== "") return yield* new Failed({ message: outcome.value })
     }).pipe(inJson(input.json, print))

@@ -1,5 +1,6 @@
 import { Context, Effect, Schema } from "effect"
 import type { Generation } from "../../services/Journal.ts"
+import type { NanoDollars } from "../../services/NanoDollars.ts"
 import { PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../../services/Metrics.ts"
 import { TaskFailure } from "../celery/TaskFailure.ts"
 
@@ -80,8 +81,8 @@ export interface Knowledge {
   another: boolean
   /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
   ahead: number
-  /** US dollars paid in this run, as far as the price is known. */
-  costUsd?: number
+  /** What was paid in this run, as far as the price is known. */
+  cost?: NanoDollars
 }
 
 export const nothingKnown = (): Knowledge => ({ id: undefined, generation: undefined, another: false, ahead: 0 })

@@ -1,4 +1,5 @@
 import { Duration, Effect, Random } from "effect"
+import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { TaskResult } from "../../services/ResultStore.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
 import * as Text from "../../wire/Text.ts"
@@ -36,7 +37,7 @@ const IN_HAND = 5000
 const lineOf = (event: string, { context, startedAt, task }: Any, more: Readonly<Record<string, unknown>> = {}) => ({
   event,
   seconds: Math.round(nowOf(context) - startedAt) / 1000,
-  ...(task.knowledge.costUsd === undefined ? {} : { cost_usd: task.knowledge.costUsd }),
+  ...(task.knowledge.cost === undefined ? {} : { cost_usd: NanoDollars.toUsd(task.knowledge.cost) }),
   ...more
 })
 

@@ -1,4 +1,5 @@
 import { Duration, Result } from "effect"
+import * as NanoDollars from "../NanoDollars.ts"
 
 /** How the text of a setting is read. What it fails with follows the setting's name, and never holds what a secret says. */
 export interface Form<A> {
@@ -37,6 +38,9 @@ export const seconds = (minimum: number, maximum: number): Form<Duration.Duratio
     const value = /^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN
     return value >= minimum && value <= maximum ? Duration.seconds(value) : undefined
   })
+
+/** US dollars as people write them. */
+export const dollars: Form<NanoDollars.NanoDollars> = form("US dollars, such as 5 or 12.50", NanoDollars.parse)
 
 /** One of these words, in any case. */
 export const oneOf = <V>(values: Readonly<Record<string, V>>): Form<V> =>

@@ -32,7 +32,12 @@ export const falKey = Form.secret(
         : Result.fail("expects key_id:key_secret as fal's dashboard shows it, without quotes or spaces"),
   (text) => (/^[^:]+:[^:]+$/.test(text) ? [] : ["is not of the form key_id:key_secret: is it whole?"])
 )
-export const falModel = Form.matching(/^(\d+-[a-z\d-]+|[\w.-]+(\/[\w.-]+)+)$/i, "a model of fal's, such as fal-ai/flux/dev")
+const MODEL = /^(\d+-[a-z\d-]+|[\w.-]+(\/[\w.-]+)+)$/i
+export const falModel = Form.matching(MODEL, "a model of fal's, such as fal-ai/flux/dev")
+export const falModels = Form.custom("models of fal's, separated by commas", (text) => {
+  const names = text.split(",").flatMap((name) => (name.trim() === "" ? [] : [name.trim()]))
+  return names.every((name) => MODEL.test(name)) ? names : undefined
+})
 const PLAIN_URL = "http:// or https:// with a host, without a user, a query or a #"
 const plainUrl = (text: string) => {
   const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null

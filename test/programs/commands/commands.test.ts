@@ -116,11 +116,52 @@ describe("batch --dry-run", () => {
 
   it.live("knows no price for a model it does not know", () =>
     Effect.gen(function* () {
-      const { code, stdout } = yield* run(["batch", "--count", "2", "--dry-run", "--json"], { FAL_MODEL: "fal-ai/other" })
+      const settings = { FAL_MODEL: "fal-ai/other", FAL_UNPRICED_MODELS: "fal-ai/other" }
+      const { code, stdout } = yield* run(["batch", "--count", "2", "--dry-run", "--json"], settings)
       assert.strictEqual(code, 0)
       const plan = JSON.parse(stdout)
       assert.strictEqual(plan.models.length, 2)
       assert.isNull(plan.cost.total)
+    })
+  )
+})
+
+describe("batch above BATCH_ASK_ABOVE", () => {
+  const nowhere = { CELERY_BROKER_URL: "redis://127.0.0.1:1/0", CELERY_RESULT_BACKEND: "redis://127.0.0.1:1/1" }
+  const sending = (env: Readonly<Record<string, string>>, ...flags: ReadonlyArray<string>) =>
+    run(["batch", "--count", "201", "--no-wait", ...flags], { ...nowhere, ...env })
+
+  it.live("sends nothing where there is no terminal to ask at, and says what it would cost", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* sending({})
+      assert.strictEqual(code, 2)
+      for (const word of ["201 pictures", "$5.025", "BATCH_ASK_ABOVE ($5.00)", "--yes"]) assert.include(stderr, word)
+    })
+  )
+  it.live("asks for a model whose price is not known, too", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* sending({ FAL_MODEL: "a/b", FAL_UNPRICED_MODELS: "a/b", BATCH_ASK_ABOVE: "1000000" })
+      assert.strictEqual(code, 2)
+      assert.include(stderr, "cost unknown")
+    })
+  )
+  it.live("goes on to the queue with --yes, and below the setting", () =>
+    Effect.gen(function* () {
+      for (const { code, stderr } of [yield* sending({}, "--yes"), yield* sending({ BATCH_ASK_ABOVE: "5.025" })]) {
+        assert.strictEqual(code, 1)
+        assert.include(stderr, "Redis")
+        assert.notInclude(stderr, "BATCH_ASK_ABOVE")
+      }
+    })
+  )
+  it.live("buys nothing from a model without a price: no command and no worker starts", () =>
+    Effect.gen(function* () {
+      const settings = { ...nowhere, DATABASE_URL: "postgresql://nobody@127.0.0.1:1/nothing", FAL_KEY: "a:b", FAL_MODEL: "a/b" }
+      for (const command of [["worker"], ["health"], ["batch", "--count", "1"]]) {
+        const { code, stderr } = yield* run(command, settings)
+        assert.strictEqual(code, 2, command[0])
+        assert.include(stderr, "FAL_MODEL is a/b, whose price is not known here")
+      }
     })
   )
 })

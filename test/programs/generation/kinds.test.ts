@@ -24,6 +24,9 @@ const row = (over: Partial<NewModel> = {}): NewModel => ({
 })
 let old = 0
 
+/** What a picture of the model that settings choose by default costs. */
+const cost = { cost_usd: 0.025, cost_source: "units" }
+
 describe("generate_model", () => {
   it.effect("without save makes the picture and no row", () =>
     Effect.gen(function* () {
@@ -75,7 +78,7 @@ describe("generate_model", () => {
       const seed = Number(paid!.input["seed"])
       assert.isTrue(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31)
       assert.deepInclude(yield* success(id), { template_id: "моя-модель", seed })
-      assert.deepStrictEqual((yield* rows("моя-модель"))[0]!.metadata, { a: ["я"] })
+      assert.deepStrictEqual((yield* rows("моя-модель"))[0]!.metadata, { a: ["я"], ...cost })
     })
   )
 })
@@ -124,7 +127,7 @@ describe("edit_model", () => {
         const paid = (yield* ledger)[at]!
         assert.deepInclude(paid, { endpoint: "fal-ai/flux/dev/image-to-image" })
         assert.deepInclude(paid.input, { image_url: image, prompt: "abcd"[at] })
-        assert.deepStrictEqual((yield* rows())[at + 2]!.metadata, { edited_from: from })
+        assert.deepStrictEqual((yield* rows())[at + 2]!.metadata, { edited_from: from, cost_usd: 0.03, cost_source: "units" })
       }
       // Without a version: the newest, which is the last edit.
       const newest = yield* send(edit({ prompt: "e", template_id: template, strength: 0.4, seed: 5 }))
@@ -288,7 +291,7 @@ describe("batch_generate", () => {
       assert.deepStrictEqual(value.templates, [template, "mine"])
       assert.deepInclude(yield* success(value.task_ids[1]!), { template_id: "mine", saved: true, seed: 9 })
       assert.strictEqual((yield* success(value.task_ids[0]!))["saved"], false)
-      assert.deepStrictEqual((yield* rows("mine"))[0]!.metadata, { a: 1 })
+      assert.deepStrictEqual((yield* rows("mine"))[0]!.metadata, { a: 1, ...cost })
     })
   )
 

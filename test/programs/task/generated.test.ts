@@ -35,8 +35,11 @@ describe("a picture made and saved", () => {
         height: 1024,
         fal_request_id: paid!.requestId,
         processing_time_ms: row!.processingTimeMs,
-        saved: true
+        saved: true,
+        cost_usd: 0.025,
+        cost_source: "units"
       })
+      assert.deepStrictEqual(row!.metadata, { cost_usd: 0.025, cost_source: "units" })
       assert.strictEqual(paid!.input["prompt"], prompt)
       assert.strictEqual((yield* rows()).length, 1)
       assert.strictEqual((yield* ledger).length, 1)

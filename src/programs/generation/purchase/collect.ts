@@ -52,7 +52,7 @@ const recordPicture = Effect.fn("generation.collect")(function* (
   const generated = { ...submitted, _tag: "Generated", picture, tookMs: Math.max(0, Math.round(tookMs)) } as const
   // Another worker that waits for the same request may have counted it.
   if (!(yield* Entry.advance(payer, generated))) return generated
-  yield* charged(payer, submitted.endpoint, picture.flagged ? "wasted" : use, picture.billableUnits)
+  yield* charged(payer, submitted, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })
   return generated
 })
@@ -68,10 +68,10 @@ const beforeResubmit = (submitted: Entry.Submitted) =>
 /** Failures that do not tell whether or how the request has ended. */
 const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachable" || _tag === "AccountProblem"
 
-const countEnd = Effect.fnUntraced(function* (payer: Entry.Payer, endpoint: string, reason: GeneratorError["reason"]) {
+const countEnd = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, reason: GeneratorError["reason"]) {
   const metrics = yield* Metrics
   if (!tellsNothing(reason)) yield* metrics.count("generations_total", { outcome: reason._tag })
-  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(payer, endpoint, "wasted", reason.billableUnits)
+  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(payer, submitted, "wasted", reason.billableUnits)
 })
 
 /** Between two looks of a result that fal answers with an error and no reason (seconds). */
@@ -96,7 +96,7 @@ const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
     error: GeneratorError
   ): Effect.fn.Return<never, Failure, Catalogue | Journal | Metrics | Generator | Endpoints> {
     const { reason } = error
-    yield* countEnd(payer, submitted.endpoint, reason)
+    yield* countEnd(payer, submitted, reason)
     switch (reason._tag) {
       case "Refused":
         return yield* TaskFailure.contentRefused(reason.detail)
@@ -205,7 +205,7 @@ export const cancelAndWatch = Effect.fnUntraced(function* (payer: Entry.Payer, s
     // A request that fal does not report on may still be running, and counts as in flight for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
       Effect.as(
-        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(payer, submitted.endpoint, reason), Entry.close(payer)),
+        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(payer, submitted, reason), Entry.close(payer)),
         false
       )
     )

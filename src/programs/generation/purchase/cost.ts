@@ -1,21 +1,32 @@
 import { Option } from "effect"
-import { type Price, priceOfPicture, type Size } from "../../../services/Catalogue.ts"
+import { type Catalogue, costOf, type PictureRequest } from "../../../services/Catalogue.ts"
+import * as NanoDollars from "../../../services/NanoDollars.ts"
 
 /** An estimate from the list price, never a bill. */
-export interface Cost {
+export interface Estimate {
   readonly model: string
-  readonly currency: "USD"
-  /** null for a model whose price we do not know. */
-  readonly per_picture: number | null
-  readonly total: number | null
+  /** undefined for a model whose price we do not know. */
+  readonly each: NanoDollars.NanoDollars | undefined
+  readonly total: NanoDollars.NanoDollars | undefined
 }
 
-export const costOf = (model: string, price: Option.Option<Price>, size: Size, pictures: number): Cost => {
-  const each = Option.getOrNull(Option.map(price, (known) => priceOfPicture(known, size)))
-  return { model, currency: "USD", per_picture: each, total: each === null ? null : Math.round(each * pictures * 1000) / 1000 }
+/** What so many pictures cost that are asked for like this one. */
+export const estimate = (catalogue: Catalogue["Service"], request: PictureRequest, pictures: number): Estimate => {
+  const model = catalogue.endpoints[request._tag]
+  const price = Option.getOrUndefined(catalogue.priceOf(model))
+  const each = price === undefined ? undefined : costOf(price, catalogue.inputOf(request, model), null).amount
+  return { model, each, total: each === undefined ? undefined : NanoDollars.times(each, pictures) }
 }
 
-export const describe = (cost: Cost, pictures: number) =>
-  cost.per_picture === null || cost.total === null
-    ? `cost unknown: no list price for ${cost.model} is known here`
-    : `about $${cost.total.toFixed(3)}: ${pictures} x $${cost.per_picture} on ${cost.model} (an estimate from the list price)`
+export const describe = ({ each, model, total }: Estimate, pictures: number) =>
+  each === undefined || total === undefined
+    ? `cost unknown: no list price for ${model} is known here`
+    : `about $${NanoDollars.format(total)}: ${pictures} x $${NanoDollars.format(each)} on ${model} (an estimate from the list price)`
+
+/** For a script. */
+export const inJson = ({ each, model, total }: Estimate) => ({
+  model,
+  currency: "USD",
+  per_picture: each === undefined ? null : NanoDollars.toUsd(each),
+  total: total === undefined ? null : NanoDollars.toUsd(total)
+})

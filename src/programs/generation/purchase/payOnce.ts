@@ -1,4 +1,5 @@
-import { Duration, Effect, type Schema } from "effect"
+import { Duration, Effect, Option, type Schema } from "effect"
+import { Catalogue, type Cost, costOf } from "../../../services/Catalogue.ts"
 import type { Picture } from "../../../services/Generator.ts"
 import { type Journal, KEEP, ORPHANED, seedOf } from "../../../services/Journal.ts"
 import { Metrics } from "../../../services/Metrics.ts"
@@ -19,11 +20,16 @@ export interface Bought {
   /** The task's note from the time of the purchase. Absent if an older worker bought the picture. */
   readonly note: Schema.JsonObject | undefined
   readonly tookMs: number
+  /** undefined for a model whose price is not known. */
+  readonly cost: Cost | undefined
 }
 const bought = Effect.fnUntraced(function* (generated: Entry.Generated) {
   const { note, picture, requestId, tookMs } = generated
   if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
-  return { generated, requestId, picture, seed: picture.seed ?? seedOf(generated) ?? null, note, tookMs } satisfies Bought
+  const { priceOf } = yield* Catalogue
+  const cost = Option.map(priceOf(generated.endpoint), (price) => costOf(price, generated.input, picture.billableUnits))
+  const seed = picture.seed ?? seedOf(generated) ?? null
+  return { generated, requestId, picture, seed, note, tookMs, cost: Option.getOrUndefined(cost) } satisfies Bought
 })
 
 /** A task that has failed is not run again, so its journal entry is closed: its request no longer counts as in flight. */

@@ -7,7 +7,7 @@ import { Journal, seedOf } from "../../../services/Journal.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
-import { type Failure, NotYet } from "../../task/Task.ts"
+import { Blocked, type Failure, NotYet } from "../../task/Task.ts"
 import { charged } from "./charged.ts"
 import { busy, refused, whileOpen } from "./endpointCircuit.ts"
 import * as Entry from "./JournalEntry.ts"
@@ -26,6 +26,8 @@ const MAX_RESUBMITS = 1
  * again.
  */
 const LATEST = 20_000
+/** How long a task of a model without a price is parked (seconds). */
+const UNPRICED = 300
 /** After a lost answer the request may be submitted again once this time has passed (seconds). */
 export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
@@ -78,7 +80,7 @@ const notTaken = Effect.fnUntraced(function* (
     case "AcceptedWithoutId":
       // Also closed by `payOnce`: no worker will ever see this request end.
       yield* Entry.behind(Effect.andThen(Entry.advance(payer, { ...intent, accepted: true }), Entry.close(payer)))
-      yield* charged(payer, intent.endpoint, "wasted", null)
+      yield* charged(payer, intent, "wasted", null)
       yield* metrics.count("generations_total", { outcome: reason._tag })
       yield* Effect.logError("fal accepted a request and named no request id: look for it in fal's history", request)
       return yield* acceptedWithoutId
@@ -105,6 +107,14 @@ interface Purchase extends ProviderRequest {
   readonly seed: number | undefined
 }
 
+/** No price, no submit: the settings are checked at the start, but a lost request may be of a model that they chose then. */
+const priced = Effect.fnUntraced(function* (endpoint: string) {
+  const { mayBeUnpriced, priceOf } = yield* Catalogue
+  if (Option.isSome(priceOf(endpoint)) || mayBeUnpriced(endpoint)) return
+  const why = "its price is not known here, and FAL_UNPRICED_MODELS does not name it"
+  return yield* new Blocked({ by: endpoint, why, after: UNPRICED, serious: true })
+})
+
 /**
  * Intent, one POST, request id: nothing can come between the last two but the death of the process. What is known is remembered
  * at once, so only the writing of it may be cut short.
@@ -114,6 +124,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
   { endpoint, input, note, seed }: Purchase,
   lost: Lost | undefined
 ) {
+  yield* priced(endpoint)
   const generator = yield* Generator
   const metrics = yield* Metrics
   const intent: Entry.Intended = {

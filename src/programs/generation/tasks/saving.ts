@@ -1,6 +1,7 @@
 import { Clock, Effect, Schema } from "effect"
 import { type Model, ModelLibrary, type NewModel } from "../../../services/ModelLibrary.ts"
 import { Metrics } from "../../../services/Metrics.ts"
+import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { RetryLater } from "../../task/Task.ts"
 import { wentBadly, wentWell } from "./libraryCircuit.ts"
@@ -42,6 +43,10 @@ export const save = Effect.fn("generation.save")(function* (model: NewModel) {
 /** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */
 const LONGEST_MS = 2_147_483_647
 
+/** What the picture cost, and where the figure comes from. Nothing for a model whose price is not known. */
+const costFields = ({ cost }: Bought) =>
+  cost === undefined ? {} : { cost_usd: NanoDollars.toUsd(cost.amount), cost_source: cost.source }
+
 /**
  * The row-to-be of a bought picture: at our addresses if its bytes were `kept`, else at fal's. fal makes no thumbnail, so there
  * the picture serves as its own.
@@ -52,7 +57,8 @@ export const newModel = (
   of: Pick<NewModel, "templateId" | "version" | "gender" | "ageRange" | "bodyType" | "pose" | "style" | "prompt" | "metadata">
 ): NewModel => ({
   ...of,
-  metadata: kept === undefined ? of.metadata : { ...of.metadata, ...kept.metadata },
+  metadata:
+    bought.cost === undefined && kept === undefined ? of.metadata : { ...of.metadata, ...costFields(bought), ...kept?.metadata },
   imageUrl: kept?.imageUrl ?? bought.picture.url,
   thumbnailUrl: kept?.thumbnailUrl ?? bought.picture.url,
   falRequestId: bought.requestId,
@@ -81,6 +87,7 @@ export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number
     fal_request_id: bought.requestId,
     processing_time_ms: bought.tookMs,
     saved,
+    ...costFields(bought),
     ...(saved && wanted !== null && model.version !== wanted
       ? { note: `version ${wanted} was taken meanwhile, saved as version ${model.version}` }
       : {})
