@@ -26,9 +26,10 @@ const library = ModelLibrarySql.layer.pipe(
  */
 export const worker = (settings: Readonly<Record<string, string>>) =>
   Layer.mergeAll(
-    TaskQueueMemory.layer.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer), Layer.provideMerge(ResultStoreMemory.layer)),
+    Layer.mergeAll(TaskQueueMemory.layer.pipe(Layer.provideMerge(ResultStoreMemory.layer)), JournalMemory.layer).pipe(
+      Layer.provide(TaskQueueMemory.MemoryBroker.layer)
+    ),
     FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
-    JournalMemory.layer,
     FalLimitsMemory.layer,
     library,
     Provider.generator,

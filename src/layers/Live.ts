@@ -44,15 +44,12 @@ export const pictures = Layer.mergeAll(library, Media.layer).pipe(Layer.provideM
 /** What they are like that all of it rests on. */
 export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
 
+const journal = JournalRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
+
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(
-  client,
-  JournalRedis.layer,
-  library,
-  preconditions,
-  Provider.generator,
-  Media.layer
-).pipe(Layer.provideMerge(MetricsProm.layer))
+export const dependencies = Layer.mergeAll(client, journal, library, preconditions, Provider.generator, Media.layer).pipe(
+  Layer.provideMerge(MetricsProm.layer)
+)
 
 /** All that an operator asks about. */
 export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Layer.provide(MetricsProm.layer)))

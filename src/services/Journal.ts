@@ -63,6 +63,8 @@ export const Generated = Schema.TaggedStruct("Generated", {
   paths: Schema.optionalKey(Paths),
   picture: Picture,
   tookMs: Schema.Int,
+  /** What the provider says the work alone took, if it does. */
+  inferenceMs: Schema.optionalKey(Schema.Finite),
   /**
    * The picture's bytes are in our media store, so the provider's address is not needed any more. Older workers leave this field
    * as it is.

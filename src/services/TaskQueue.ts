@@ -2,6 +2,7 @@ import { Context, type Effect, type Option, type Schema } from "effect"
 import type { Outgoing } from "./Publisher.ts"
 import type { QueueError } from "./QueueError.ts"
 import type { ResultStoreError, TaskResult } from "./ResultStore.ts"
+import type { Told } from "./TaskLives.ts"
 
 /** One receipt of a message. `raw` is the envelope exactly as it was in the queue. */
 export interface Delivery {
@@ -26,8 +27,13 @@ export interface Claimed extends Delivery {
   readonly tooLarge?: number
 }
 
+/** What the step that gives a message up adds to the life of its task. */
+export interface Telling {
+  readonly told?: Told | undefined
+}
+
 /** What is added to a message that is handed back. */
-export interface GivenBack {
+export interface GivenBack extends Telling {
   /** Running it crashed its child, which counts against it. */
   readonly crashed: boolean
   /**
@@ -46,7 +52,7 @@ export interface DeadLetter {
  * Whether the step that gives a message up claims the next one too, as `claim` would. It leaves those for `claim` that must run
  * alone or are too large.
  */
-export interface TakesNext {
+export interface TakesNext extends Telling {
   readonly next?: boolean
 }
 
@@ -80,7 +86,7 @@ export class TaskQueue extends Context.Service<
     /** Makes parked messages due now, in this order. Harmless for those that are parked no more. */
     readonly bringForward: (tags: ReadonlyArray<string>) => Effect.Effect<void, QueueError>
     /** Puts `next` in the place of the message it repeats, due `at` (Unix milliseconds). */
-    readonly retry: (delivery: Delivery, next: Outgoing, at: number) => Effect.Effect<void, QueueError>
+    readonly retry: (delivery: Delivery, next: Outgoing, at: number, told?: Told) => Effect.Effect<void, QueueError>
     /** Moves the message to the dead letters of its queue. */
     readonly bury: (delivery: Delivery, letter: DeadLetter) => Effect.Effect<void, QueueError>
     /** The queues messages are taken from now: at the start those of the settings. */

@@ -65,6 +65,10 @@ export const journalKept = "model-generator.journal-kept"
 /** Task ids in a state of the journal, by when their entries end. */
 export const journalState = (state: string) => `model-generator.journal-state:${state}`
 
+/** Task ids that have a life, scored with the time of its last event; a life lies under its own key beside it. */
+export const lives = "model-generator.lives"
+export const life = (taskId: string) => `${lives}:${taskId}`
+
 /** A worker's hold on its messages lasts this long without a beat (seconds). Five beats may fail before others step in. */
 export const LEASE = 30
 /** A beat that comes later than this after the one before breaks the row (seconds). */
@@ -141,6 +145,9 @@ export const outline = (raw: string): Readonly<Record<string, unknown>> | undefi
   }
 }
 
+/** The id of a message's task, where its headers have one. */
+export const taskIdOf = (raw: string) => Text.nonEmptyOf(record(outline(raw)?.["headers"])?.["id"])
+
 /** One element of a `.dead` list. Bytes that are not UTF-8 are kept in base64 beside the text that can be shown. */
 export const deadLetter = (
   { bytes, raw }: { readonly bytes?: Uint8Array; readonly raw: string },
@@ -180,6 +187,10 @@ export const inside = (letter: string): Buffer | undefined => {
     return undefined
   }
 }
+
+/** The task of a dead letter, which may be a bare message. */
+export const letterTaskId = (letter: string): string | undefined =>
+  Text.nonEmptyOf(outline(letter)?.["task_id"]) ?? taskIdOf(letter)
 
 /** A message that goes back with nothing held against it. */
 export const cleared = (raw: string): { readonly raw: string; readonly priority: number } => {

@@ -10,17 +10,17 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { commandsAt, describeWith, freshRedis, ownRedis } from "../servers/index.ts"
-import { eventually, settings, timed } from "../support.ts"
+import { eventually, identity, settings, timed } from "../support.ts"
 
 journalContract("the journal in this process", (env) =>
   Effect.sync(() => {
     const entries = JournalMemory.makeEntries(Number(env["FAL_MAX_CONCURRENT"] ?? 0))
-    return [make(entries, 300), make(entries, 300)]
+    return [make(entries, 300, "celery@one"), make(entries, 300, "celery@two")]
   })
 )
 
 const at = (url: string, env = {}) =>
-  Layer.fresh(JournalRedis.layer).pipe(Layer.provide(settings({ CELERY_BROKER_URL: url, ...env })), Layer.orDie)
+  Layer.fresh(JournalRedis.layer).pipe(Layer.provide([identity(), settings({ CELERY_BROKER_URL: url, ...env })]), Layer.orDie)
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
   journalContract("the journal on Redis", (env) =>

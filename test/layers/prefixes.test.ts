@@ -54,7 +54,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
   journalContract("the journal", (env) =>
     Effect.gen(function* () {
       const { url } = yield* on
-      const layer = Layer.fresh(JournalRedis.layer).pipe(Layer.provide(prefixed(url, "app:", env)), Layer.orDie)
+      const layer = Layer.fresh(JournalRedis.layer).pipe(Layer.provide([identity(), prefixed(url, "app:", env)]), Layer.orDie)
       const [one, two] = yield* Effect.all([Layer.build(layer), Layer.build(layer)])
       return [Context.get(one, Journal), Context.get(two, Journal)]
     })
@@ -67,7 +67,7 @@ describeWith(["redis"], "under a prefix", ({ redis }) => {
         Layer.mergeAll(
           onRedis.pipe(Layer.provide(identity(`celery@${prefix}`))),
           Layer.fresh(ResultStoreRedis.layer),
-          Layer.fresh(JournalRedis.layer)
+          Layer.fresh(JournalRedis.layer).pipe(Layer.provide(identity()))
         ).pipe(Layer.provide(prefixed(url, prefix)), Layer.orDie)
       const first = yield* Layer.build(tenant("one"))
       const second = yield* Layer.build(tenant("two:"))

@@ -8,6 +8,7 @@ import * as FleetRedis from "../../src/layers/redis/FleetRedis.ts"
 import * as Media from "../../src/layers/media/Media.ts"
 import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
+import { MemoryBroker } from "../../src/layers/memory/TaskQueueMemory.ts"
 import * as Logging from "../../src/layers/process/Logging.ts"
 import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
@@ -36,7 +37,7 @@ const layer = Layer.mergeAll(
   TaskQueueRedis.layer.pipe(Layer.provideMerge(ResultStoreRedis.layer)),
   FleetRedis.layer,
   NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }),
-  JournalMemory.layer,
+  JournalMemory.layer.pipe(Layer.provide(MemoryBroker.layer)),
   FalLimitsMemory.layer,
   ModelLibraryMemory.layer,
   pictures,

@@ -2,7 +2,7 @@
  * A world in this process for whole workers under the test clock: one broker, result store, journal, library and fal, which
  * outlive the workers. A worker can die as a process does: from one instant on nothing it does reaches the world.
  */
-import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Fiber, Latch, Layer, Option, Random } from "effect"
 import { TestClock } from "effect/testing"
 import * as FalLimitsMemory from "../../src/layers/memory/FalLimitsMemory.ts"
 import * as Media from "../../src/layers/media/Media.ts"
@@ -13,6 +13,8 @@ import * as FalCatalogue from "../../src/layers/fal/FalCatalogue.ts"
 import type { Catalogue, ProviderRequest } from "../../src/services/Catalogue.ts"
 import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
+import { read as readLife } from "../../src/layers/lifeText.ts"
+import { make as makeJournal } from "../../src/layers/journal/entries.ts"
 import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../src/layers/memory/ResultStoreMemory.ts"
@@ -25,6 +27,7 @@ import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
+import * as Settings from "../../src/services/Settings.ts"
 import { Stop } from "../../src/services/Stop.ts"
 import { Lease } from "../../src/services/Lease.ts"
 import { type Outgoing, Publisher } from "../../src/services/Publisher.ts"
@@ -101,7 +104,6 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     Layer.mergeAll(
       TaskQueueMemory.MemoryBroker.layer,
       Layer.fresh(ResultStoreMemory.layer),
-      Layer.fresh(JournalMemory.layer).pipe(Layer.provide(settings(fleet)), Layer.orDie),
       Layer.fresh(FalLimitsMemory.layer),
       Layer.fresh(GeneratorMemory.layer).pipe(Layer.provide(settings(fleet)), Layer.orDie),
       Layer.fresh(ModelLibraryMemory.layer),
@@ -112,7 +114,14 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const script = Context.get(world, GeneratorMemory.GeneratorScript)
   const results = Context.get(world, ResultStore)
   const library = Context.get(world, ModelLibrary)
-  const journal = Context.get(world, Journal)
+  const { FAL_MAX_CONCURRENT, TASK_TIME_LIMIT } = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT").pipe(
+    Effect.provide(settings(fleet)),
+    Effect.orDie
+  )
+  const entries = JournalMemory.makeEntries(FAL_MAX_CONCURRENT, broker.lives)
+  /** The journal of one process, which remembers what it wrote. */
+  const journalOf = (name: string) => makeJournal(entries, Duration.toSeconds(TASK_TIME_LIMIT), name)
+  const journal = journalOf("nobody")
   const generator = options.generator ?? Context.get(world, Generator)
   const metrics = Context.get(world, Metrics)
 
@@ -125,7 +134,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
    * (milliseconds).
    */
   const spoilt = { entries: new Map<string, string | null>(), ahead: 0 }
-  const spoiltJournal: Journal["Service"] = {
+  const spoiling = (journal: Journal["Service"]): Journal["Service"] => ({
     ...journal,
     find: (id) =>
       Effect.map(journal.find(id), ({ entry, now }) => {
@@ -137,7 +146,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       }),
     intend: (id, ...rest) => (spoilt.entries.has(id) ? Effect.succeed("contended") : journal.intend(id, ...rest)),
     advance: (id, next) => (spoilt.entries.has(id) ? Effect.succeed("taken") : journal.advance(id, next))
-  }
+  })
   /** A store that loses what it has acknowledged: an eviction, a failover, a hand. */
   const forget = (id: string) =>
     Effect.flatMap(journal.find(id), ({ entry }) =>
@@ -178,13 +187,14 @@ export const makeWorldWith = Effect.fnUntraced(function* (
         (operation) => new ResultStoreError({ operation, cause: "away" })
       )
     ),
-    journal: through(
-      through(spoiltJournal, losingAnswers),
-      unless(
-        () => away.journal,
-        (operation) => new JournalError({ operation, cause: "away" })
-      )
-    ),
+    journalOf: (name: string) =>
+      through(
+        through(spoiling(journalOf(name)), losingAnswers),
+        unless(
+          () => away.journal,
+          (operation) => new JournalError({ operation, cause: "away" })
+        )
+      ),
     library: through(
       {
         ...library,
@@ -245,15 +255,14 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     const plug = makePlug(options.death)
     const hurry = yield* Deferred.make<void>()
     const env = settings({ ...fleet, ...options.env })
+    const name = options.name ?? `celery@${++dead}`
     const catalogue = (options.catalogue ?? FalCatalogue.layer).pipe(Layer.provide(env), Layer.orDie)
     const media = (options.media ?? Media.layer).pipe(Layer.provide(env), Layer.orDie)
     const stored = through(shared.results, plug.passage)
     const mine = Layer.fresh(TaskQueueMemory.layer).pipe(
       Layer.provide(Layer.succeed(ResultStore, stored)),
       Layer.provide(Layer.succeed(TaskQueueMemory.ResultsBeside, oneServer ? shared.results : undefined)),
-      Layer.provideMerge(
-        identity(options.name ?? `celery@${++dead}`, { startedAt: yield* Clock.currentTimeMillis, host: options.host ?? "test" })
-      ),
+      Layer.provideMerge(identity(name, { startedAt: yield* Clock.currentTimeMillis, host: options.host ?? "test" })),
       Layer.provide(Layer.succeedContext(world)),
       Layer.provide(env),
       Layer.orDie
@@ -267,7 +276,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(Lease, through(Context.get(own, Lease), plug.passage)),
       Context.add(QueueInspector, through(Context.get(own, QueueInspector), plug.passage)),
       Context.add(ResultStore, stored),
-      Context.add(Journal, through(shared.journal, plug.passage)),
+      Context.add(Journal, through(shared.journalOf(name), plug.passage)),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
       Context.add(SeenWaitTimes, makeWaitTimes()),
@@ -385,6 +394,8 @@ export const makeWorldWith = Effect.fnUntraced(function* (
         broker.pushed.openUnsafe()
       })
     ),
+    /** What is kept of a task's life. */
+    life: (id: string) => readLife(broker.lives.of(id)),
     library,
     results,
     away,

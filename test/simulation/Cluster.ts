@@ -200,7 +200,7 @@ export class Cluster {
     this.records = new Records(this)
     this.results = this.redis.keeps(() => Context.get(this.#build(Layer.fresh(ResultStoreMemory.layer), this.#own), ResultStore))
     this.entries = this.redis.keeps(() => JournalMemory.makeEntries(0))
-    this.journal = this.#journal()
+    this.journal = this.#journal("nobody")
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     const stored: Passage = (name, call, args) =>
       Effect.suspend(() => {
@@ -346,7 +346,7 @@ export class Cluster {
       Context.add(
         Journal,
         through(
-          this.#versionOf(process, through(this.#journal(), this.records.journal(process))),
+          this.#versionOf(process, through(this.#journal(process.name), this.records.journal(process))),
           redis((operation) => new JournalError({ operation, cause: "simulated" }))
         )
       ),
@@ -411,8 +411,8 @@ export class Cluster {
         )
 
   /** A process's own, which remembers what it wrote. */
-  #journal() {
-    return makeJournal(this.entries, Number(settings.TASK_TIME_LIMIT))
+  #journal(by: string) {
+    return makeJournal(this.entries, Number(settings.TASK_TIME_LIMIT), by)
   }
 
   #versionOf(process: Process, journal: Journal["Service"]) {

@@ -214,14 +214,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "hold loses the message",
     file: queue,
-    from: `settling("hold", delivery, next, (entry) => schedule(entry, at))`,
-    to: `settling("hold", delivery, next, () => {})`
+    from: `settling("hold", delivery, options, (entry) => schedule(entry, at))`,
+    to: `settling("hold", delivery, options, () => {})`
   },
   {
     name: "retry loses the message",
     file: queue,
-    from: `endingHold("retry", delivery, () => schedule(next, at))`,
-    to: `endingHold("retry", delivery, () => {})`
+    from: `endingHold("retry", delivery, () => schedule(next, at), told)`,
+    to: `endingHold("retry", delivery, () => {}, told)`
   },
   {
     name: "publishOnce publishes again",

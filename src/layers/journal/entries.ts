@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
 import { createHash } from "node:crypto"
-import { type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
+import { attemptOf, type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
+import type { LifeEvent, Told } from "../../services/TaskLives.ts"
 import * as Rules from "./rules.ts"
 
 /** Another worker may write between a look and the write that follows from it, but not this many times. */
@@ -12,8 +13,10 @@ const REMEMBERED = 1024
 interface Page {
   readonly text: string | null
   readonly print: string
+  /** Whether this process wrote it; otherwise it has read it. */
+  readonly isOurs: boolean
 }
-const EMPTY: Page = { text: null, print: "" }
+const EMPTY: Page = { text: null, print: "", isOurs: true }
 export const printOf = (text: string) => createHash("sha1").update(text).digest("hex")
 
 /** An entry to write, and the text that it replaces. */
@@ -25,11 +28,15 @@ export interface Write {
   readonly state: State | undefined
   /** Seconds for which its request counts as in flight from now on; 0 when it has ended. */
   readonly open: number
+  readonly told: Told | undefined
 }
 
 /** Where entries are kept as text. Each call is one step there; `operation` is what it is made for, and names an error. */
 export interface Entries {
-  readonly look: (operation: string, taskId: string) => Effect.Effect<Page & { readonly now: number }, JournalError>
+  readonly look: (
+    operation: string,
+    taskId: string
+  ) => Effect.Effect<{ readonly text: string | null; readonly print: string; readonly now: number }, JournalError>
   /** `"changed"`, and nothing is written, when another text is there than the one expected. */
   readonly replace: (operation: string, taskId: string, write: Write) => Effect.Effect<"written" | "changed", JournalError>
   /** The same, if there is room for one more request; `ifEnded`: only if none under this id is in flight. */
@@ -38,17 +45,48 @@ export interface Entries {
     write: Write,
     ifEnded: boolean
   ) => Effect.Effect<"written" | "changed" | "contended" | "full", JournalError>
-  readonly close: (taskId: string) => Effect.Effect<void, JournalError>
+  /** Tells it if a request of the task was in flight. */
+  readonly close: (taskId: string, told: Told) => Effect.Effect<void, JournalError>
   readonly inFlight: Journal["Service"]["inFlight"]
   readonly counts: Journal["Service"]["counts"]
 }
 
+/** What a write adds to the life of its task. */
+const eventOf = (operation: string, entry: Generation | null, { isOurs, text }: Page, by: string): LifeEvent | undefined => {
+  if (operation === "withdraw") return text === null ? undefined : { _tag: "Withdrawn", by }
+  const stored = text === null ? undefined : Rules.read(text)
+  const before =
+    stored === undefined || stored._tag === "Unreadable" || entry === null || attemptOf(stored) !== attemptOf(entry)
+      ? undefined
+      : stored
+  switch (entry?._tag) {
+    case undefined:
+      return undefined
+    case "Intended":
+      // Else it is an intent that fal has accepted without an id, and the task's failure says so.
+      return operation === "intend" ? { _tag: "Intended", by, endpoint: entry.endpoint, resubmits: entry.resubmits } : undefined
+    case "Submitted": {
+      const { requestId } = entry
+      if (entry.unknownSince !== undefined) return { _tag: "Unknown", by, requestId }
+      if (before?._tag !== "Submitted") return { _tag: "Submitted", by, requestId }
+      return isOurs ? undefined : { _tag: "Resumed", by, requestId }
+    }
+    case "Generated": {
+      const { inferenceMs, media, picture, requestId, tookMs } = entry
+      if (media !== undefined && before?._tag === "Generated")
+        return { _tag: "PictureStored", by, name: media.name, bytes: media.bytes }
+      const took = { tookMs, ...(inferenceMs === undefined ? {} : { inferenceMs }) }
+      return { _tag: "PictureMade", by, requestId, ...took, flagged: picture.flagged }
+    }
+  }
+}
+
 /**
- * One process's journal over these entries. It reads the entry, decides by the rules, and writes if nothing has changed since.
+ * One process's journal over these entries, which writes in the name of the worker `by`. It reads the entry, decides by the rules, and writes if nothing has changed since.
  * The process remembers the texts that it wrote or read last, which saves the read: if another worker has written meanwhile, the
  * write is refused and the entry is read again. A remembered text alone never forbids anything.
  */
-export const make = (entries: Entries, timeLimit: number): Journal["Service"] => {
+export const make = (entries: Entries, timeLimit: number, by: string): Journal["Service"] => {
   const remembered = new Map<string, Page>()
   const remember = (taskId: string, page: Page) => {
     remembered.delete(taskId)
@@ -56,7 +94,11 @@ export const make = (entries: Entries, timeLimit: number): Journal["Service"] =>
     if (remembered.size > REMEMBERED) for (const oldest of remembered.keys()) return remembered.delete(oldest)
   }
   const look = (operation: string, taskId: string) =>
-    Effect.tap(entries.look(operation, taskId), ({ print, text }) => Effect.sync(() => remember(taskId, { text, print })))
+    Effect.map(entries.look(operation, taskId), ({ now, print, text }) => {
+      const page = { text, print, isOurs: false }
+      remember(taskId, page)
+      return { ...page, now }
+    })
 
   const change = Effect.fnUntraced(function* <R, A extends string>(
     operation: string,
@@ -68,7 +110,8 @@ export const make = (entries: Entries, timeLimit: number): Journal["Service"] =>
     let guess = remembered.get(taskId) ?? (likelyEmpty ? EMPTY : undefined)
     for (let tries = 0; tries < TRIES; tries++) {
       const isGuess = guess !== undefined
-      const { print, text } = guess ?? (yield* look(operation, taskId))
+      const page = guess ?? (yield* look(operation, taskId))
+      const { print, text } = page
       guess = undefined
       const change = decide(text)
       if (change._tag === "Leave") {
@@ -77,11 +120,13 @@ export const make = (entries: Entries, timeLimit: number): Journal["Service"] =>
       }
       const { entry, ifEnded } = change
       const open = Rules.openFor(entry, timeLimit)
-      const answer = yield* write({ expected: print, text: change.text, state: entry?._tag, open }, ifEnded)
+      const event = eventOf(operation, entry, page, by)
+      const told = event === undefined ? undefined : { taskId, event }
+      const answer = yield* write({ expected: print, text: change.text, state: entry?._tag, open, told }, ifEnded)
       if (answer === "changed") continue
       // With its picture there is nothing left to write of a generation.
       const last = change.text === null || entry?._tag === "Generated"
-      if (answer === "written") remember(taskId, last ? EMPTY : { text: change.text, print: printOf(change.text) })
+      if (answer === "written") remember(taskId, last ? EMPTY : { text: change.text, print: printOf(change.text), isOurs: true })
       return answer
     }
     return yield* new JournalError({ operation, cause: `changed by others ${TRIES} times` })
@@ -122,7 +167,7 @@ export const make = (entries: Entries, timeLimit: number): Journal["Service"] =>
     close: Effect.fn("Journal.close")((taskId) =>
       Effect.andThen(
         Effect.sync(() => remembered.delete(taskId)),
-        entries.close(taskId)
+        entries.close(taskId, { taskId, event: { _tag: "Closed", by } })
       )
     ),
     inFlight: entries.inFlight,

@@ -4,6 +4,7 @@ import type { WorkerInfo } from "../../services/Lease.ts"
 import type { QueueError } from "../../services/QueueError.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
+import { makeLives, type MemoryLives } from "./lives.ts"
 import * as kombu from "../../wire/kombu.ts"
 
 export interface Unacknowledged extends Delivery {
@@ -26,6 +27,7 @@ export class MemoryBroker extends Context.Service<
     readonly sent: Map<string, string>
     /** Per list, when a message that was its newest at a beat was seen: the oldest last. */
     readonly arrivals: Map<string, Array<{ readonly raw: string; readonly at: number }>>
+    readonly lives: MemoryLives
     readonly pushed: Latch.Latch
   }
 >()("model-generator/layers/MemoryBroker") {
@@ -38,6 +40,7 @@ export class MemoryBroker extends Context.Service<
     workers: new Map(),
     sent: new Map(),
     arrivals: new Map(),
+    lives: makeLives(),
     pushed: Latch.makeUnsafe(false)
   }))
 }

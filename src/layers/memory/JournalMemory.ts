@@ -1,6 +1,9 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 import { GONE, Journal, KEEP, PRESENT, type State } from "../../services/Journal.ts"
 import * as Settings from "../../services/Settings.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { MemoryBroker } from "./Broker.ts"
+import { makeLives, type MemoryLives } from "./lives.ts"
 import { type Entries, make, printOf, type Write } from "../journal/entries.ts"
 
 interface Kept {
@@ -11,7 +14,7 @@ interface Kept {
 }
 
 /** Entries in this process: as many journals may be made over them as there would be workers at one Redis. */
-export const makeEntries = (limit: number): Entries => {
+export const makeEntries = (limit: number, lives: MemoryLives = makeLives()): Entries => {
   const kept = new Map<string, Kept>()
   /** Requests in flight, and until when they count. */
   const open = new Map<string, number>()
@@ -22,11 +25,12 @@ export const makeEntries = (limit: number): Entries => {
     const text = kept.get(taskId)?.text ?? null
     return { text, print: text === null ? "" : printOf(text) }
   }
-  const write = (taskId: string, { open: counts, state, text }: Write, now: number) => {
+  const write = (taskId: string, { open: counts, state, text, told }: Write, now: number) => {
     if (text === null) kept.delete(taskId)
     else kept.set(taskId, { text, state, until: now + KEEP * 1000 })
     if (counts === 0) open.delete(taskId)
     else open.set(taskId, now + counts * 1000)
+    lives.tell(told, now)
   }
   const inFlight = (now: number) => {
     for (const [taskId, until] of open) if (until <= now) open.delete(taskId)
@@ -68,9 +72,9 @@ export const makeEntries = (limit: number): Entries => {
         write(taskId, next, now)
         return "written"
       }),
-    close: (taskId) =>
-      Effect.sync(() => {
-        open.delete(taskId)
+    close: (taskId, told) =>
+      step((now) => {
+        if (open.delete(taskId)) lives.tell(told, now)
         const entry = kept.get(taskId)
         if (entry !== undefined) entry.state = undefined
       }),
@@ -83,10 +87,21 @@ export const makeEntries = (limit: number): Entries => {
   }
 }
 
-export const layer = Layer.effect(
-  Journal,
+/** A worker's journal over these entries. */
+export const over = (entries: Entries) =>
+  Layer.effect(
+    Journal,
+    Effect.gen(function* () {
+      const { TASK_TIME_LIMIT } = yield* Settings.of("TASK_TIME_LIMIT")
+      const { name } = yield* WorkerIdentity
+      return make(entries, Duration.toSeconds(TASK_TIME_LIMIT), name)
+    })
+  )
+
+export const layer = Layer.unwrap(
   Effect.gen(function* () {
-    const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
-    return make(makeEntries(settings.FAL_MAX_CONCURRENT), Duration.toSeconds(settings.TASK_TIME_LIMIT))
+    const { FAL_MAX_CONCURRENT } = yield* Settings.of("FAL_MAX_CONCURRENT")
+    const { lives } = yield* MemoryBroker
+    return over(makeEntries(FAL_MAX_CONCURRENT, lives))
   })
 )

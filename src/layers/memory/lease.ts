@@ -41,6 +41,12 @@ export const lease = (shared: Shared) => {
     for (const [name, { boot }] of broker.workers) if (!broker.leases.has(boot)) broker.workers.delete(name)
   }
 
+  const tellLost = ({ boot, raw }: Unacknowledged, crash: kombu.Crash, now: number) => {
+    const taskId = kombu.taskIdOf(raw)
+    const worker = [...broker.workers.values()].find((one) => one.boot === boot)?.name ?? null
+    if (taskId !== undefined) broker.lives.tell({ taskId, event: { _tag: "Lost", worker, crash } }, now)
+  }
+
   /** One pass, as the script `release` of the Redis layer makes it. */
   const release = (now: number) => {
     const entries = [...broker.unacknowledged.values()]
@@ -58,11 +64,15 @@ export const lease = (shared: Shared) => {
     for (const { entry, why } of chosen.toReversed()) {
       broker.unacknowledged.delete(entry.tag)
       released[why === "due" ? "due" : "lost"]++
-      if (why === "due") push(entry.queue, kombu.priorityOf(entry.raw), entry.raw, "next")
-      else if (why === "astray") {
-        const options = failed.get(entry.tag)
-        if (!restore(entry, options?.crashed === true ? "alone" : "none", options?.generation)) released.buried++
-      } else if (!restore(entry, broker.company.get(entry.boot ?? "") === 1 ? "alone" : "company")) released.buried++
+      if (why === "due") {
+        push(entry.queue, kombu.priorityOf(entry.raw), entry.raw, "next")
+        continue
+      }
+      const options = failed.get(entry.tag)
+      const company = broker.company.get(entry.boot ?? "") === 1 ? "alone" : "company"
+      const crash = why === "lost" ? company : options?.crashed === true ? "alone" : "none"
+      if (!restore(entry, crash, why === "astray" ? options?.generation : undefined)) released.buried++
+      tellLost(entry, crash, now)
     }
     const left = [...broker.unacknowledged.values()]
     for (const boot of broker.company.keys()) if (!left.some((entry) => entry.boot === boot)) broker.company.delete(boot)

@@ -1,7 +1,9 @@
 import { Clock, Effect, Exit, Option, Result } from "effect"
 import type { ResultStore } from "../../services/ResultStore.ts"
-import { type Claimed, type Delivery, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
+import { type Claimed, type Delivery, MAX_MESSAGE, type TakesNext, TaskQueue } from "../../services/TaskQueue.ts"
+import { burialOf } from "../lifeText.ts"
 import * as kombu from "../../wire/kombu.ts"
+import type { Told } from "../../services/TaskLives.ts"
 import type { Unacknowledged } from "./Broker.ts"
 import type { Shared } from "./shared.ts"
 
@@ -14,19 +16,29 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
   let claims = 0
 
   /** Ends our hold, if it is ours still. */
-  const endHold = (delivery: Delivery, now: number, then: (entry: Unacknowledged, now: number) => void) => {
+  const endHold = (
+    delivery: Delivery,
+    now: number,
+    then: (entry: Unacknowledged, now: number) => void,
+    told: Told | undefined
+  ) => {
     const entry = broker.unacknowledged.get(delivery.tag)
     if (entry?.boot !== me.boot) return
     broker.unacknowledged.delete(delivery.tag)
     then(entry, now)
+    broker.lives.tell(told, now)
   }
   const forget = ({ tag }: Delivery) =>
     Effect.sync(() => {
       mine.delete(tag)
       failed.delete(tag)
     })
-  const endingHold = (name: string, delivery: Delivery, then: (entry: Unacknowledged, now: number) => void) =>
-    command(name, (now) => endHold(delivery, now, then)).pipe(Effect.tap(() => forget(delivery)))
+  const endingHold = (
+    name: string,
+    delivery: Delivery,
+    then: (entry: Unacknowledged, now: number) => void,
+    told: Told | undefined
+  ) => command(name, (now) => endHold(delivery, now, then, told)).pipe(Effect.tap(() => forget(delivery)))
 
   /** A claim under a tag of its own, which counts as ours from before it is sent until it is known that it took nothing. */
   const claiming = <E>(ask: (tag: string) => Effect.Effect<Option.Option<Claimed>, E>) =>
@@ -65,7 +77,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
   const settling = <E = never>(
     name: string,
     delivery: Delivery,
-    next: boolean,
+    { next = false, told }: TakesNext,
     then: (entry: Unacknowledged) => void,
     store: Effect.Effect<void, E> = Effect.void
   ) => {
@@ -74,7 +86,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
         const stored = yield* Effect.result(store)
         if (Result.isFailure(stored)) return Result.fail(stored.failure)
         const now = yield* Clock.currentTimeMillis
-        endHold(delivery, now, then)
+        endHold(delivery, now, then, told)
         return Result.succeed(tag === "" ? Option.none<Claimed>() : take(tag, now, isForClaim))
       }).pipe(
         (run) => wire.send(name, run),
@@ -96,17 +108,22 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
       })
     ),
     claim: claiming((tag) => command("claim", (now) => take(tag, now, () => false))),
-    acknowledge: (delivery, { next = false, result } = {}) => {
+    acknowledge: (delivery, { result, ...options } = {}) => {
       const store = result === undefined ? Effect.void : (beside ?? results).store(result)
       return beside === undefined
         ? Effect.andThen(
             store,
-            settling("acknowledge", delivery, next, () => {})
+            settling("acknowledge", delivery, options, () => {})
           )
-        : settling("acknowledge", delivery, next, () => {}, store)
+        : settling("acknowledge", delivery, options, () => {}, store)
     },
     handBack: (delivery, options) =>
-      endingHold("handBack", delivery, (entry) => restore(entry, options.crashed ? "alone" : "none", options.generation)).pipe(
+      endingHold(
+        "handBack",
+        delivery,
+        (entry) => restore(entry, options.crashed ? "alone" : "none", options.generation),
+        options.told
+      ).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             if (Exit.isSuccess(exit)) return
@@ -115,7 +132,7 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
           })
         )
       ),
-    hold: (delivery, at, { next = false } = {}) => settling("hold", delivery, next, (entry) => schedule(entry, at)),
+    hold: (delivery, at, options = {}) => settling("hold", delivery, options, (entry) => schedule(entry, at)),
     bringForward: (tags) =>
       command("bringForward", (now) => {
         for (const tag of tags) {
@@ -125,10 +142,13 @@ export const taskQueue = (shared: Shared, results: ResultStore["Service"], besid
           broker.unacknowledged.set(tag, { ...entry, due: now }) // last, so that they come back in this order
         }
       }),
-    retry: (delivery, next, at) => endingHold("retry", delivery, () => schedule(next, at)),
+    retry: (delivery, next, at, told) => endingHold("retry", delivery, () => schedule(next, at), told),
     bury: (delivery, letter) =>
-      endingHold("bury", delivery, (_, now) =>
-        listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery, letter, me.name, now))
+      endingHold(
+        "bury",
+        delivery,
+        (_, now) => listAt(kombu.dead(delivery.queue)).unshift(kombu.deadLetter(delivery, letter, me.name, now)),
+        burialOf(delivery.raw, letter, me.name)
       ),
     queues: Effect.sync(() => shared.queues),
     consume: (queue) =>

@@ -4,6 +4,8 @@ import * as Settings from "../../services/Settings.ts"
 import { make, type Write } from "../journal/entries.ts"
 import { replicas } from "./replicas.ts"
 import * as Connections from "./Connections.ts"
+import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
+import { toldArguments } from "../lifeText.ts"
 import * as kombu from "../../wire/kombu.ts"
 import { closeEntry } from "./scripts/closeEntry.ts"
 import { countEntries } from "./scripts/countEntries.ts"
@@ -28,20 +30,22 @@ const answered = <S extends Schema.ConstraintDecoder<unknown>>(operation: string
   )
 }
 
-const writingOf = (taskId: string, { expected, open, state, text }: Write) => ({
+const writingOf = (taskId: string, { expected, open, state, text, told }: Write) => ({
   entry: kombu.journal(taskId),
   task: taskId,
   expected,
   text: text ?? undefined,
   keep: KEEP,
   count: open,
-  state: state === undefined ? 0 : states.indexOf(state) + 1
+  state: state === undefined ? 0 : states.indexOf(state) + 1,
+  told: toldArguments(told).told
 })
 
 export const layer = Layer.effect(
   Journal,
   Effect.gen(function* () {
     const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
+    const { name } = yield* WorkerIdentity
     const where = yield* broker
     const { commands, own } = yield* Connections.Connections
     const redis = yield* commands(where)
@@ -79,14 +83,16 @@ export const layer = Layer.effect(
               ifEnded: ifEnded ? "1" : "0"
             })
           ),
-        close: (taskId) => attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId })),
+        close: (taskId, told) =>
+          attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId, told: toldArguments(told).told })),
         inFlight: attempt("inFlight", () => run.inFlight({})),
         counts: Effect.map(
           answered("counts", Counts, () => run.count({ entry: kombu.journal("") })),
           ([Intended, Submitted, Generated]) => ({ Intended, Submitted, Generated })
         )
       },
-      Duration.toSeconds(settings.TASK_TIME_LIMIT)
+      Duration.toSeconds(settings.TASK_TIME_LIMIT),
+      name
     )
     return Journal.of({
       ...journal,

@@ -1,5 +1,7 @@
 import { Option } from "effect"
 import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
+import { exhumed, toldArguments } from "../lifeText.ts"
+import type { Told } from "../../services/TaskLives.ts"
 import * as kombu from "../../wire/kombu.ts"
 import { bind } from "./scripts/script.ts"
 import { pageDeadLetters } from "./scripts/pageDeadLetters.ts"
@@ -17,8 +19,13 @@ export const deadLetters = (shared: Shared) => {
   const { keyPrefix, redis } = shared
   const page = bind(redis, pageDeadLetters)
   const take = bind(redis, takeDeadLetter)
-  const on = ({ at, id, queue }: Buried, action: "read" | "drop" | "requeue" | "push", message: string | Buffer = "") =>
-    take({ dead: kombu.dead(queue), prefix: keyPrefix, fallback: queue, id, place: at, action, message })
+  const on = (
+    { at, id, queue }: Buried,
+    action: "read" | "drop" | "requeue" | "push",
+    message: string | Buffer = "",
+    told: Told | undefined = undefined
+  ) =>
+    take({ dead: kombu.dead(queue), prefix: keyPrefix, fallback: queue, id, place: at, action, message, ...toldArguments(told) })
 
   /** The newest letters of a queue, at most `limit`. */
   const list = async (queue: string, limit: number): Promise<ReadonlyArray<Buried>> => {
@@ -55,8 +62,9 @@ export const deadLetters = (shared: Shared) => {
         const whole = letter.text === "" ? undefined : await read(letter)
         const message = whole === undefined ? undefined : kombu.inside(whole.toString())
         // The message in it, or the letter itself when it is a bare message.
-        return (await (message === undefined ? on(letter, "requeue") : on(letter, "push", message))).removed
+        const told = exhumed(whole?.toString() ?? letter.text, "Redriven")
+        return (await (message === undefined ? on(letter, "requeue", "", told) : on(letter, "push", message, told))).removed
       }),
-    drop: (letter) => attempt("drop", async () => (await on(letter, "drop")).removed)
+    drop: (letter) => attempt("drop", async () => (await on(letter, "drop", "", exhumed(letter.text, "Dropped"))).removed)
   })
 }

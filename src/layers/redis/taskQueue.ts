@@ -3,8 +3,10 @@ import { isUtf8 } from "node:buffer"
 import { randomUUID } from "node:crypto"
 import { type Claimed, type Delivery, MAX_MESSAGE, TaskQueue } from "../../services/TaskQueue.ts"
 import type { TaskResult } from "../../services/ResultStore.ts"
+import type { Told } from "../../services/TaskLives.ts"
 import type { messageWaiter } from "./messageWaiter.ts"
 import * as kombu from "../../wire/kombu.ts"
+import { burialOf, toldArguments } from "../lifeText.ts"
 import { isSelectRefused, type Storing, unlessStored } from "./results.ts"
 import { bringForward } from "./scripts/bringForward.ts"
 import { bury } from "./scripts/bury.ts"
@@ -80,7 +82,11 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
   }
 
   /** Ends our hold on a delivery: acknowledges it, or parks it until `due` (Unix seconds), and claims the next message. */
-  const settling = (operation: string, delivery: Delivery, due: string | undefined, next: boolean, result?: TaskResult) => {
+  const settling = (
+    operation: string,
+    delivery: Delivery,
+    { due, next, result, told }: { due?: string; next: boolean; result?: TaskResult | undefined; told: Told | undefined }
+  ) => {
     const ask = (nextTag: string | undefined) =>
       endingHold(operation, delivery, () =>
         run.endHold({
@@ -91,6 +97,7 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
           nextTag,
           most: MAX_MESSAGE,
           ...results.argumentsFor(result),
+          ...toldArguments(told),
           each: lists()
         })
       )
@@ -100,15 +107,15 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
   return TaskQueue.of({
     awaitMessage: Effect.suspend(() => messages.wait(kombu.lists(shared.queues).map(({ key }) => key))),
     claim: claiming((tag) => attempt("claim", () => run.claim({ boot: me.boot, tag, most: MAX_MESSAGE, each: lists() }))),
-    acknowledge: (delivery, { next = false, result } = {}) => {
+    acknowledge: (delivery, { next = false, result, told } = {}) => {
       const inTwo = Effect.suspend(() =>
         Effect.andThen(
           result === undefined ? Effect.void : results.store(result),
-          settling("acknowledge", delivery, undefined, next)
+          settling("acknowledge", delivery, { next, told })
         )
       )
       if (result === undefined || !results.inOneStep) return inTwo
-      return Effect.catchTag(settling("acknowledge", delivery, undefined, next, result), "QueueError", (error) => {
+      return Effect.catchTag(settling("acknowledge", delivery, { next, result, told }), "QueueError", (error) => {
         if (!isSelectRefused(error)) return Effect.fail(unlessStored(error))
         // Nothing was done: SELECT comes first.
         results.inOneStep = false
@@ -126,7 +133,8 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
           boot: me.boot,
           tag: delivery.tag,
           crash: crashOf(options),
-          generation: generationOf(options)
+          generation: generationOf(options),
+          ...toldArguments(options.told)
         })
       ).pipe(
         Effect.onExit((exit) =>
@@ -137,13 +145,13 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
           })
         )
       ),
-    hold: (delivery, at, { next = false } = {}) => settling("hold", delivery, String(at / 1000), next),
+    hold: (delivery, at, { next = false, told } = {}) => settling("hold", delivery, { due: String(at / 1000), next, told }),
     bringForward: (tags) =>
       attempt("bringForward", async () => {
         for (let at = 0; at < tags.length; at += AT_ONCE)
           await run.bringForward({ visibility, rest: tags.slice(at, at + AT_ONCE) })
       }),
-    retry: (delivery, next, at) =>
+    retry: (delivery, next, at, told) =>
       endingHold("retry", delivery, () =>
         run.retry({
           boot: me.boot,
@@ -151,7 +159,8 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
           nextTag: next.tag,
           entry: `[${next.raw},"",${JSON.stringify(next.queue)}]`,
           due: String(at / 1000),
-          visibility
+          visibility,
+          ...toldArguments(told)
         })
       ),
     bury: (delivery, letter) =>
@@ -161,7 +170,8 @@ export const taskQueue = (shared: Shared, messages: Effect.Success<ReturnType<ty
             dead: kombu.dead(delivery.queue),
             boot: me.boot,
             tag: delivery.tag,
-            letter: kombu.deadLetter(delivery, letter, me.name, now)
+            letter: kombu.deadLetter(delivery, letter, me.name, now),
+            ...toldArguments(burialOf(delivery.raw, letter, me.name))
           })
         )
       ),

@@ -9,7 +9,7 @@ import { payOnce } from "../../../src/programs/generation/purchase/payOnce.ts"
 import { PORTRAIT } from "../../../src/services/Catalogue.ts"
 import { nothingKnown } from "../../../src/programs/task/Task.ts"
 import { commandsAt, describeWith, ownRedis } from "../../servers/index.ts"
-import { settings, uniqueId } from "../../support.ts"
+import { identity, settings, uniqueId } from "../../support.ts"
 
 const request = { _tag: "Generate", prompt: "p", seed: 7, size: PORTRAIT } as const
 const wanted = Effect.succeed({ request, note: undefined })
@@ -22,7 +22,7 @@ describeWith(["redis"], "with a Redis server", () => {
     const context = yield* Layer.build(
       Layer.mergeAll(JournalRedis.layer, FalLimitsRedis.layer, GeneratorMemory.layer).pipe(
         Layer.provideMerge(MetricsMemory.layer),
-        Layer.provideMerge(settings({ CELERY_BROKER_URL: url })),
+        Layer.provideMerge(Layer.merge(identity(), settings({ CELERY_BROKER_URL: url }))),
         Layer.fresh,
         Layer.orDie
       )

@@ -19,8 +19,7 @@ import { identity, message, settings } from "../../support.ts"
 import { inMemory } from "../../layers/queues.ts"
 
 const world = Layer.mergeAll(
-  inMemory.pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
-  Layer.fresh(JournalMemory.layer),
+  Layer.merge(inMemory, Layer.fresh(JournalMemory.layer)).pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
   MetricsMemory.layer,
   FalLimitsMemory.layer,
   FalCatalogue.layer,

@@ -1,14 +1,16 @@
 import { nothing, script } from "./script.ts"
 import { journalKeys, sweeping } from "./lib/journalEntries.ts"
+import { remember } from "./lib/remember.ts"
 
 /** A task's request has ended without a picture: it is no longer in flight nor counted. Its entry stays. */
 export const closeEntry = script({
   name: "mgClose",
   keys: journalKeys,
-  args: { task: "text" },
-  uses: [sweeping],
+  args: { task: "text", told: "text?" },
+  uses: [sweeping, remember],
   lua: `
-redis.call('ZREM', open, task)
-for _, index in ipairs(indexes) do redis.call('ZREM', index, task) end`,
+local was_open = redis.call('ZREM', open, task) == 1
+for _, index in ipairs(indexes) do redis.call('ZREM', index, task) end
+if was_open then tell(task, told) end`,
   answer: nothing
 })

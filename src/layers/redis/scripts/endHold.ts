@@ -1,5 +1,6 @@
 import * as kombu from "../../../wire/kombu.ts"
 import { script } from "./script.ts"
+import { remember, toldArguments } from "./lib/remember.ts"
 import { storeResult } from "./lib/storeResult.ts"
 import { take, takenOf } from "./lib/take.ts"
 
@@ -13,7 +14,7 @@ import { take, takenOf } from "./lib/take.ts"
  */
 export const endHold = script({
   name: "mgSettle",
-  keys: { unacked: kombu.unacked, index: kombu.unackedIndex, held: kombu.held, scheduled: kombu.scheduled },
+  keys: { unacked: kombu.unacked, index: kombu.unackedIndex, held: kombu.held, scheduled: kombu.scheduled, lives: kombu.lives },
   args: {
     tag: "text",
     due: "text?",
@@ -26,10 +27,11 @@ export const endHold = script({
     seconds: "number?",
     status: "text?",
     resultsDb: "text?",
-    queueDb: "text?"
+    queueDb: "text?",
+    ...toldArguments
   },
   each: { keys: ["list", "marks"], args: ["queue"] },
-  uses: [take, storeResult],
+  uses: [take, storeResult, remember],
   lua: `
 if result then
   if resultsDb then redis.call('SELECT', resultsDb) end
@@ -46,6 +48,7 @@ if redis.call('HDEL', held, tag) == 1 then
     redis.call('HDEL', unacked, tag)
     redis.call('ZREM', index, tag)
   end
+  tell(task, told)
 end
 if not nextTag then return false end
 local function left(raw, list)

@@ -4,6 +4,8 @@ import * as kombu from "../../../wire/kombu.ts"
 import { script } from "./script.ts"
 import { clock } from "./lib/clock.ts"
 import { putBack } from "./lib/putBack.ts"
+import { remember } from "./lib/remember.ts"
+import { taskId } from "./lib/taskId.ts"
 
 /**
  * What one pass puts back at most, so that other commands have their turn between two: entries, and bytes beyond the first entry.
@@ -34,7 +36,9 @@ export const release = script({
     scheduled: kombu.scheduled,
     leases: kombu.leases,
     steady: kombu.steady,
-    company: kombu.company
+    company: kombu.company,
+    workers: kombu.workers,
+    lives: kombu.lives
   },
   args: {
     prefix: "text",
@@ -47,7 +51,7 @@ export const release = script({
     known: "number"
   },
   rest: true,
-  uses: [clock, putBack],
+  uses: [clock, putBack, remember, taskId],
   lua: `
 local t = now()
 local entries, bytes = ${ENTRIES}, ${BYTES}
@@ -55,13 +59,13 @@ local mine, failed = {}, {}
 for i = rest, rest + known - 1 do mine[ARGV[i]] = true end
 for i = rest + known, #ARGV, 3 do failed[ARGV[i]] = { ARGV[i + 1], ARGV[i + 2] ~= '' and ARGV[i + 2] or nil } end
 local out, chosen, lost, more = {}, {}, 0, 0
-local function add(tag, crash, generation)
+local function add(tag, crash, generation, holder)
   if chosen[tag] then return end
   local size = redis.call('HSTRLEN', unacked, tag)
   if size == 0 then forget(tag) return end
   if entries < 1 or bytes < 1 then more = 1 return end
   entries, bytes, chosen[tag] = entries - 1, bytes - size, true
-  out[#out + 1] = { tag, crash, generation }
+  out[#out + 1] = { tag, crash, generation, holder }
 end
 
 local until_now, since = redis.call('ZSCORE', leases, boot), redis.call('HGET', steady, boot)
@@ -70,7 +74,7 @@ local dead, holders = {}, redis.call('HGETALL', held)
 for i = 1, #holders, 2 do
   local tag, holder = holders[i], holders[i + 1]
   if holder == boot then
-    if not mine[tag] then add(tag, unpack(failed[tag] or { 'none' })) end
+    if not mine[tag] then add(tag, (failed[tag] or { 'none' })[1], (failed[tag] or {})[2], holder) end
   else
     local its_lease = redis.call('ZSCORE', leases, holder)
     if not its_lease or trusted and tonumber(its_lease) < t then
@@ -84,7 +88,7 @@ for holder, tags in pairs(dead) do
   redis.call('HSETNX', company, holder, #tags)
   local crash = redis.call('HGET', company, holder) == '1' and 'alone' or 'company'
   local before = #out
-  for _, tag in ipairs(tags) do add(tag, crash) end
+  for _, tag in ipairs(tags) do add(tag, crash, nil, holder) end
   if #out - before == #tags then redis.call('HDEL', company, holder) end -- all of them go back in this pass
 end
 if not next(dead) then redis.call('DEL', company) end
@@ -97,9 +101,26 @@ for _, tag in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', decimal(t - visi
 end
 lost = #out - due
 
+local names
+local function name_of(boot)
+  if not names then
+    names = {}
+    for _, text in ipairs(redis.call('HVALS', workers)) do
+      local readable, info = pcall(cjson.decode, text)
+      if readable and type(info) == 'table' and info.boot then names[info.boot] = info.name end
+    end
+  end
+  return names[boot] or cjson.null
+end
 local buried = 0
 for i = #out, 1, -1 do -- the last one pushed is taken first
-  if put_back(out[i][1], out[i][2], out[i][3]) then buried = buried + 1 end
+  local tag, crash, generation, holder = unpack(out[i], 1, 4)
+  local is_buried, message = put_back(tag, crash, generation)
+  if is_buried then buried = buried + 1 end
+  if crash then
+    local worker = holder and name_of(holder) or cjson.null
+    tell(task_id(message), '\\n' .. cjson.encode({ _tag = 'Lost', worker = worker, crash = crash }))
+  end
 end
 if bytes < ${BYTES - 1024 * 1024} then collectgarbage() end -- the copies made of large messages
 local first = redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')

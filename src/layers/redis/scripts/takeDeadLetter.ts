@@ -1,5 +1,7 @@
+import * as kombu from "../../../wire/kombu.ts"
 import { given, script } from "./script.ts"
 import { letterId } from "./lib/letterId.ts"
+import { remember, toldArguments } from "./lib/remember.ts"
 import { routing } from "./lib/routing.ts"
 
 /**
@@ -10,9 +12,9 @@ import { routing } from "./lib/routing.ts"
  */
 export const takeDeadLetter = script({
   name: "mgExhume",
-  keys: { dead: given },
-  args: { prefix: "text", fallback: "text", id: "text", place: "number", action: "text", message: "text" },
-  uses: [routing, letterId],
+  keys: { dead: given, lives: kombu.lives },
+  args: { prefix: "text", fallback: "text", id: "text", place: "number", action: "text", message: "text", ...toldArguments },
+  uses: [routing, letterId, remember],
   lua: `
 local length = redis.call('LLEN', dead)
 local letter, at
@@ -32,6 +34,7 @@ if action ~= 'drop' then
 end
 redis.call('LSET', dead, at, 'removed:' .. id)
 redis.call('LREM', dead, -1, 'removed:' .. id)
+tell(task, told)
 return 1`,
   replies: "buffers",
   /** The letter that was read, whether one was removed. */

@@ -37,7 +37,7 @@ const read = Effect.fnUntraced(function* (ticket: Ticket, known: Waited["result"
 const recordPicture = Effect.fn("generation.collect")(function* (
   payer: Entry.Payer,
   submitted: Entry.Submitted,
-  { failure, result, tookMs }: Waited,
+  { failure, inferenceSeconds, result, tookMs }: Waited,
   use: Use
 ) {
   const metrics = yield* Metrics
@@ -49,7 +49,13 @@ const recordPicture = Effect.fn("generation.collect")(function* (
         : error
     )
   )
-  const generated = { ...submitted, _tag: "Generated", picture, tookMs: Math.max(0, Math.round(tookMs)) } as const
+  const generated = {
+    ...submitted,
+    _tag: "Generated",
+    picture,
+    tookMs: Math.max(0, Math.round(tookMs)),
+    ...(inferenceSeconds === null ? {} : { inferenceMs: Math.round(inferenceSeconds * 1000) })
+  } as const
   // Another worker that waits for the same request may have counted it.
   if (!(yield* Entry.advance(payer, generated))) return generated
   yield* charged(payer, submitted, picture.flagged ? "wasted" : use, picture.billableUnits)

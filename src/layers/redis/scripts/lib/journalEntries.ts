@@ -2,6 +2,7 @@ import { states } from "../../../../services/Journal.ts"
 import * as kombu from "../../../../wire/kombu.ts"
 import { given, library } from "../script.ts"
 import { clock } from "./clock.ts"
+import { remember } from "./remember.ts"
 
 /**
  * Where a task's entry in the journal is kept, and where it is counted. `open` has the requests in flight, scored with the time
@@ -13,7 +14,8 @@ export const journalKeys = {
   open: kombu.inFlight,
   intended: kombu.journalState(states[0]),
   submitted: kombu.journalState(states[1]),
-  generated: kombu.journalState(states[2])
+  generated: kombu.journalState(states[2]),
+  lives: kombu.lives
 } as const
 
 /**
@@ -48,13 +50,30 @@ export const writeArguments = {
   /** Seconds for which its request counts as in flight; 0 when it has ended. */
   count: "number",
   /** Which index it goes to, from 1; 0 for none. */
-  state: "number"
+  state: "number",
+  /** What the write adds to the task's life, if it does. */
+  told: "text?"
 } as const
 
-/** is_expected(): whether the text that must be there is. write(): writes the entry and counts it. */
+/** is_expected(): whether the text that must be there is. write(): writes the entry, counts it and tells of it. */
 export const writing = library({
-  needs: ["entry", "kept", "open", "intended", "submitted", "generated", "task", "expected", "text", "keep", "count", "state"],
-  uses: [sweeping],
+  needs: [
+    "entry",
+    "kept",
+    "open",
+    "intended",
+    "submitted",
+    "generated",
+    "lives",
+    "task",
+    "expected",
+    "text",
+    "keep",
+    "count",
+    "state",
+    "told"
+  ],
+  uses: [sweeping, remember],
   lua: `
 local function is_expected()
   local stored = redis.call('GET', entry)
@@ -73,5 +92,6 @@ local function write()
     if at == state then redis.call('ZADD', index, math.floor(now()) + keep, task) else redis.call('ZREM', index, task) end
   end
   sweep(string.sub(entry, 1, #entry - #task), 10)
+  tell(task, told)
 end`
 })

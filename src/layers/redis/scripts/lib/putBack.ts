@@ -3,7 +3,7 @@ import { routing } from "./routing.ts"
 
 /**
  * put_back(tag, crash, generation): puts an unacknowledged message back on its list, without its leaving the server. Returns
- * whether it went to the dead letters.
+ * whether it went to the dead letters, and the message.
  *
  * A message may name a key that is no list. It then goes to the fallback queue, or one message would end every pass with an
  * error.
@@ -39,7 +39,8 @@ local function push(how, queue, other, message)
   if type(pushed) == 'table' then redis.call(how, other, message) end
 end
 -- crash: nil for a message whose time has come, which stays as it is; else 'none', 'alone' or 'company'. A message that cannot
--- carry its crashes goes to the dead letters as it is, or it could end one worker after the other. Returns whether it did.
+-- carry its crashes goes to the dead letters as it is, or it could end one worker after the other. Returns whether it did,
+-- and the message as it was.
 local function put_back(tag, crash, generation)
   local message, exchange, key = opened(redis.call('HGET', unacked, tag))
   local back = message
@@ -51,6 +52,6 @@ local function put_back(tag, crash, generation)
     else push('RPUSH', list_of(queue, priority), list_of(fallback, priority), back or message) end
   end
   forget(tag)
-  return dead
+  return dead, message
 end`
 })

@@ -1,0 +1,39 @@
+import { Effect, Layer } from "effect"
+import { TaskLives } from "../../services/TaskLives.ts"
+import * as kombu from "../../wire/kombu.ts"
+import { read } from "../lifeText.ts"
+import * as Connections from "./Connections.ts"
+import { attempt } from "./shared.ts"
+import { broker } from "./where.ts"
+
+/** As Redis's patterns have it. */
+const literally = (text: string) => text.replaceAll(/[[\]?*\\^-]/g, "\\$&")
+
+/** Reads the lives that the scripts of the queue and of the journal have written. */
+export const layer = Layer.effect(
+  TaskLives,
+  Effect.gen(function* () {
+    const redis = yield* (yield* Connections.Connections).commands(yield* broker)
+    const beginning = async (index: string, prefix: string, found: Set<string>, limit: number) => {
+      let cursor = "0"
+      do {
+        const [next, pairs] = await redis.zscan(index, cursor, "MATCH", `${literally(prefix)}*`, "COUNT", 1000)
+        for (let at = 0; at < pairs.length; at += 2) found.add(pairs[at]!)
+        cursor = next
+      } while (cursor !== "0" && found.size < limit)
+    }
+    return TaskLives.of({
+      of: (taskId) =>
+        Effect.map(
+          attempt("read a life", () => redis.lrange(kombu.life(taskId), 0, -1)),
+          read
+        ),
+      beginning: (prefix, limit) =>
+        attempt("look for lives", async () => {
+          const found = new Set<string>()
+          for (const index of [kombu.lives, kombu.journalKept]) await beginning(index, prefix, found, limit)
+          return [...found].slice(0, limit)
+        })
+    })
+  })
+).pipe(Layer.provide(Connections.layer))
