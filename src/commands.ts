@@ -16,6 +16,7 @@ import { health } from "./programs/commands/health.ts"
 import { inspect } from "./programs/commands/inspect.ts"
 import { library as libraryCommand } from "./programs/commands/library.ts"
 import { migrate } from "./programs/commands/migrate.ts"
+import { why } from "./programs/commands/why.ts"
 import type * as Settings from "./services/Settings.ts"
 
 /** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
@@ -56,6 +57,11 @@ const world = checked(
   Live.survey
 ).pipe(Layer.provideMerge(quiet))
 
+const traces = checked(
+  [...Live.clientSettings, ...Live.databaseSettings, ...catalogueSettings, "FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT"],
+  Live.traces
+).pipe(Layer.provideMerge(quiet))
+
 /** Every command but `worker`, which loads none of them. `untilStopped`: a signal is the way to end it. */
 export const commands = (untilStopped: Layer.Layer<never>) =>
   [
@@ -68,6 +74,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     libraryCommand.pipe(
       Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
     ),
+    why(traces),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))

@@ -14,6 +14,7 @@ import * as PostgresPg from "./postgres/PostgresPg.ts"
 import * as PreconditionsLive from "./PreconditionsLive.ts"
 import * as ResultStoreRedis from "./redis/ResultStoreRedis.ts"
 import * as StopSignals from "./process/StopSignals.ts"
+import * as TaskLivesRedis from "./redis/TaskLivesRedis.ts"
 import * as TaskQueueRedis from "./redis/TaskQueueRedis.ts"
 import * as Watchdog from "./process/Watchdog.ts"
 import * as WorkerIdentityNode from "./process/WorkerIdentityNode.ts"
@@ -53,6 +54,11 @@ export const dependencies = Layer.mergeAll(client, journal, library, preconditio
 
 /** All that an operator asks about. */
 export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Layer.provide(MetricsProm.layer)))
+
+/** All that is kept of a task. */
+export const traces = Layer.mergeAll(client, journal, TaskLivesRedis.layer, library, Provider.catalogue).pipe(
+  Layer.provide(MetricsProm.layer)
+)
 
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))

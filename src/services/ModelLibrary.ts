@@ -95,7 +95,10 @@ export class ModelLibrary extends Context.Service<
      */
     readonly save: (model: NewModel) => Effect.Effect<Model, LibraryError>
     readonly find: (
-      which: { readonly id: string } | { readonly templateId: string; readonly version: number | null }
+      which:
+        | { readonly id: string }
+        | { readonly falRequestId: string }
+        | { readonly templateId: string; readonly version: number | null }
     ) => Effect.Effect<Option.Option<Model>, LibraryError>
     /** Which of the given templates have at least one version. */
     readonly having: (templateIds: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, LibraryError>

@@ -33,11 +33,46 @@ export interface Scheduled {
   readonly due: number
 }
 
+/** A message of a task, and where it is. */
+export interface Found {
+  readonly taskId: string
+  readonly queue: string
+  /** The message without its body. */
+  readonly outline: Readonly<Record<string, unknown>>
+  readonly where: Waiting | Held | Parked
+}
+/** So many messages are taken before it, of its own priority. */
+export interface Waiting {
+  readonly _tag: "Waiting"
+  readonly before: number
+}
+/** A worker has it: null is one of Celery's, or one that is not known any more. */
+export interface Held {
+  readonly _tag: "Held"
+  readonly worker: string | null
+}
+/** Until then no worker has it (Unix milliseconds, by the broker's clock). */
+export interface Parked {
+  readonly _tag: "Parked"
+  readonly due: number
+}
+
+/** The most messages that are looked at for a task. */
+export const LOOKED_AT = 20_000
+
 /** Looks at the broker, its queues and its workers, and changes nothing. */
 export class QueueInspector extends Context.Service<
   QueueInspector,
   {
     readonly status: Effect.Effect<QueueStatus, QueueError>
+    /**
+     * Messages of tasks whose id begins so, at most `limit`, among the first `LOOKED_AT` of each queue and of the unacknowledged;
+     * `all`: there are no more messages than were looked at.
+     */
+    readonly find: (
+      prefix: string,
+      limit: number
+    ) => Effect.Effect<{ readonly found: ReadonlyArray<Found>; readonly all: boolean }, QueueError>
     /** The parked messages of this broker, the one that is due first at the front: at most `limit`, and a few megabytes. */
     readonly scheduled: (limit: number) => Effect.Effect<ReadonlyArray<Scheduled>, QueueError>
     readonly ping: Effect.Effect<void, QueueError>

@@ -48,9 +48,10 @@ export const LifeEvent = Schema.Union([
   Schema.TaggedStruct("Buried", { ...by, reason: Schema.String, error: Schema.String }),
   Schema.TaggedStruct("Redriven", {}),
   Schema.TaggedStruct("Dropped", {}),
-  /** The task has ended in this state. `why` is its failure or why it was revoked, `rowId` that of its saved row. */
+  /** The task of this name has ended in this state. `why` is its failure or why it was revoked, `rowId` that of its saved row. */
   Schema.TaggedStruct("Ended", {
     ...attempt,
+    task: Schema.optionalKey(Schema.String),
     status: Schema.String,
     why: Schema.optionalKey(Schema.String),
     rowId: Schema.optionalKey(Schema.String)

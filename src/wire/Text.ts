@@ -16,5 +16,9 @@ export const cut = (text: string, longest: number): string =>
 export const shorten = (text: string, longest: number): string =>
   text.length <= longest ? cut(text, longest) : `${cut(text, longest - 3)}...`
 
+/** For a terminal: what would move its cursor, colour it, or turn its writing round is shown as its number. */
+export const printable = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`)
+
 /** On one line: all white space in a row is one blank. Looks no further than a line of `longest` can need. */
 export const line = (text: string, longest: number): string => cut(text.slice(0, longest * 4).replaceAll(/\s+/g, " "), longest)

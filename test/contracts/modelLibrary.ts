@@ -48,7 +48,8 @@ export const modelLibraryContract = <E>(name: string, library: Layer.Layer<Model
           { id: saved.id },
           { id: saved.id.toUpperCase() },
           { templateId: model.templateId, version: 1 },
-          { templateId: model.templateId, version: null }
+          { templateId: model.templateId, version: null },
+          { falRequestId: model.falRequestId }
         ])
           assert.deepStrictEqual(yield* find(which), Option.some(saved))
       })

@@ -611,6 +611,38 @@ export const taskQueueContract = (name: string, fleet: Effect.Effect<Fleet, neve
       })
     )
 
+    it.live("the messages of a task are found by its id or the beginning of it, wherever they lie", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* fleet
+        const one = yield* queueOf(worker("celery@one"))
+        yield* one.beat
+        const { queue } = one
+        const due = Date.now() + 60_000
+        yield* queue.publish([message({ id: "parked-1" }), message({ id: "held-1" })])
+        yield* queue.hold(yield* claimed(queue), due)
+        yield* claimed(queue)
+        yield* queue.publish([message({ id: "ё-1" }), message({ id: "waits-1" }), message({ id: "waits-2", priority: 9 })])
+        const lookFor = Effect.fnUntraced(function* (prefix: string, limit = 10) {
+          const { all, found } = yield* queue.find(prefix, limit)
+          assert.isTrue(all)
+          for (const { outline, queue, taskId } of found) {
+            assert.strictEqual(queue, "generator_queue")
+            assert.deepInclude(outline["headers"], { id: taskId })
+          }
+          return found.map(({ taskId, where }) => [taskId, where])
+        })
+        assert.deepStrictEqual(yield* lookFor("waits-"), [
+          ["waits-1", { _tag: "Waiting", before: 1 }],
+          ["waits-2", { _tag: "Waiting", before: 0 }]
+        ])
+        assert.deepStrictEqual(yield* lookFor("ё"), [["ё-1", { _tag: "Waiting", before: 0 }]])
+        assert.deepStrictEqual(yield* lookFor("held-1"), [["held-1", { _tag: "Held", worker: "celery@one" }]])
+        assert.deepStrictEqual(yield* lookFor("parked"), [["parked-1", { _tag: "Parked", due }]])
+        assert.deepStrictEqual(yield* lookFor("generate"), [])
+        assert.lengthOf(yield* lookFor("", 3), 3)
+      })
+    )
+
     it.live("status tells who is there and what each holds", () =>
       Effect.gen(function* () {
         const { worker } = yield* fleet

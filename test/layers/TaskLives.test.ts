@@ -173,6 +173,19 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
     })
   )
 
+  it.live("a message is found in a deep queue, among large ones and among what is no message", () =>
+    Effect.gen(function* () {
+      const { ask, queue } = yield* livesAnd()
+      const large = (n: number) => JSON.stringify({ body: "x".repeat(1_000_000), headers: { id: `large-${n}` }, properties: {} })
+      yield* ask((raw) => raw.lpush("generator_queue", "no json", ...[1, 2, 3, 4, 5, 6].map(large), '{"headers":[]}'))
+      for (let from = 0; from < 3000; from += 500)
+        yield* queue.publish(Array.from({ length: 500 }, (_, n) => message({ id: `deep-${from + n}` })))
+      const { all, found } = yield* queue.find("deep-2999", 5)
+      assert.deepStrictEqual([all, found.map(({ where }) => where)], [true, [{ _tag: "Waiting", before: 3007 }]])
+      assert.lengthOf((yield* queue.find("large-", 10)).found, 6)
+    })
+  )
+
   it.live("a worker that lost its lease is named, as long as it is known", () =>
     Effect.gen(function* () {
       const { ask, lives, queue, url } = yield* livesAnd()

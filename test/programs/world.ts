@@ -13,7 +13,8 @@ import * as FalCatalogue from "../../src/layers/fal/FalCatalogue.ts"
 import type { Catalogue, ProviderRequest } from "../../src/services/Catalogue.ts"
 import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
-import { read as readLife } from "../../src/layers/lifeText.ts"
+import { search } from "../../src/programs/commands/whyFacts.ts"
+import * as TaskLivesMemory from "../../src/layers/memory/TaskLivesMemory.ts"
 import { make as makeJournal } from "../../src/layers/journal/entries.ts"
 import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
@@ -327,6 +328,19 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   })
   const pushRaw = (raw: string) => publish({ tag: "", queue: "generator_queue", priority: 0, raw })
 
+  /** What an operator finds who asks for a task. */
+  const lookFor = Effect.fnUntraced(function* (id: string) {
+    const env = settings(fleet)
+    const desk = Layer.mergeAll(Layer.fresh(TaskQueueMemory.layer), TaskLivesMemory.layer, Layer.fresh(FalCatalogue.layer)).pipe(
+      Layer.provide([identity("operator@test"), Layer.succeedContext(world), env]),
+      Layer.orDie
+    )
+    const own = yield* Layer.build(desk)
+    const context = Context.merge(world, own).pipe(Context.add(Journal, journal), Context.add(ModelLibrary, shared.library))
+    const until = { at: (yield* Clock.currentTimeMillis) + 10_000, patience: 10_000 }
+    return yield* Effect.provideContext(search(id, until), Context.add(context, ResultStore, shared.results))
+  })
+
   const result = (id: string) => Effect.map(results.get(id), Option.getOrUndefined)
   /** The document of a task that has ended well, with its value. */
   const success = Effect.fnUntraced(function* (id: string) {
@@ -394,8 +408,9 @@ export const makeWorldWith = Effect.fnUntraced(function* (
         broker.pushed.openUnsafe()
       })
     ),
-    /** What is kept of a task's life. */
-    life: (id: string) => readLife(broker.lives.of(id)),
+    lookFor,
+    /** Ids of tasks of which anything is kept. */
+    lives: Effect.sync(() => [...broker.lives.ids()]),
     library,
     results,
     away,

@@ -21,9 +21,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "acknowledge before the result is stored",
     file: settle,
-    from: `  return Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next), told)`,
+    from: `  return Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next, life), told)`,
     to: `  const first = untilDone("acknowledge", context.queue.acknowledge(delivery))
-  return first.pipe(Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next)), Effect.andThen(told))`
+  return first.pipe(Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next, life)), Effect.andThen(told))`
   },
   {
     name: "acknowledge before a failure is told",

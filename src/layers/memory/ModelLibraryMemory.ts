@@ -35,6 +35,7 @@ export const layer = Layer.sync(ModelLibrary, () => {
       }),
     find: (which) =>
       Effect.sync(() => {
+        if ("falRequestId" in which) return Option.fromNullishOr(rows.find((row) => row.falRequestId === which.falRequestId))
         if ("id" in which) return Option.fromNullishOr(rows.find((row) => row.id === which.id.toLowerCase()))
         const version = which.version ?? Math.max(...versionsOf(which.templateId))
         return Option.fromNullishOr(rows.find((row) => row.templateId === which.templateId && row.version === version))

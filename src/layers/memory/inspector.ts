@@ -1,4 +1,4 @@
-import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
+import { type Found, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import * as kombu from "../../wire/kombu.ts"
 import type { Shared } from "./shared.ts"
 
@@ -35,11 +35,29 @@ const statusOf = ({ broker, listAt, oldest, queues }: Shared, now: number): Queu
   }
 }
 
+const find = ({ broker, listAt, queues }: Shared, prefix: string, limit: number) => {
+  const foundIn = (raw: string, queue: string, where: Found["where"]): ReadonlyArray<Found> => {
+    const taskId = kombu.taskIdOf(raw)
+    return taskId?.startsWith(prefix) === true ? [{ taskId, queue, outline: kombu.outline(raw) ?? {}, where }] : []
+  }
+  const waiting = kombu.lists(queues).flatMap(({ key, queue }) =>
+    listAt(key)
+      .toReversed()
+      .flatMap((raw, before) => foundIn(raw, queue, { _tag: "Waiting", before }))
+  )
+  const nameOf = (boot: string | undefined) => [...broker.workers.values()].find((one) => one.boot === boot)?.name ?? null
+  const unacked = [...broker.unacknowledged.values()].flatMap(({ boot, due, queue, raw }) =>
+    foundIn(raw, queue, due === undefined ? { _tag: "Held", worker: nameOf(boot) } : { _tag: "Parked", due })
+  )
+  return { found: [...waiting, ...unacked].slice(0, limit), all: true }
+}
+
 /** Looks at queues and workers. */
 export const inspector = (shared: Shared) => {
   const { broker, command } = shared
   return QueueInspector.of({
     status: command("status", (now) => statusOf(shared, now)),
+    find: (prefix, limit) => command("find", () => find(shared, prefix, limit)),
     scheduled: (limit) =>
       command("scheduled", () =>
         [...broker.unacknowledged.values()]

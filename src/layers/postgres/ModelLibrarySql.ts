@@ -163,9 +163,11 @@ export const layer = Layer.effect(
         const condition =
           "id" in which
             ? sql`id = ${which.id}::uuid`
-            : which.version === null
-              ? sql`template_id = ${which.templateId}`
-              : sql`template_id = ${which.templateId} AND ${versionColumn} = ${which.version}`
+            : "falRequestId" in which
+              ? sql`fal_request_id = ${which.falRequestId}`
+              : which.version === null
+                ? sql`template_id = ${which.templateId}`
+                : sql`template_id = ${which.templateId} AND ${versionColumn} = ${which.version}`
         const rows = sql`SELECT ${columns} FROM model_library WHERE ${condition} ORDER BY ${versionColumn} DESC LIMIT 1`
         return Option.fromNullishOr((yield* rows.pipe(Effect.flatMap(toModels), guard("find", QUERY_LIMIT)))[0])
       }),

@@ -1,9 +1,11 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import type { Redis } from "ioredis"
 import { WorkerInfo } from "../../services/Lease.ts"
-import { type QueueDepth, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
+import { type Found, LOOKED_AT, type QueueDepth, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import * as kombu from "../../wire/kombu.ts"
 import { bind } from "./scripts/script.ts"
+import { seekUnacked } from "./scripts/seekUnacked.ts"
+import { seekWaiting } from "./scripts/seekWaiting.ts"
 import { soonest } from "./scripts/soonest.ts"
 import { attempt, type Shared } from "./shared.ts"
 
@@ -94,6 +96,54 @@ const BYTES = 4 * 1024 * 1024
 export const inspector = (shared: Shared) => {
   const { home, keyPrefix, redis } = shared
   const parked = bind(redis, soonest)
+  const waiting = bind(redis, seekWaiting)
+  const unacked = bind(redis, seekUnacked)
+
+  const find = async (prefix: string, limit: number) => {
+    const found: Array<Found> = []
+    let all = true
+    // Any other character may stand in the message in another form.
+    const needle = /^[\w.:@-]*$/.test(prefix) ? prefix : ""
+    const page = { limit: 500, bytes: BYTES }
+    /** Page after page, until nothing is left, enough is found, or too many have been looked at. */
+    const through = async <A>(
+      ask: (from: number) => Promise<{ next: number | undefined; found: ReadonlyArray<A> }>,
+      of: (one: A) => Found
+    ) => {
+      for (let from: number | undefined = 0; from !== undefined && found.length < limit;) {
+        if (from >= LOOKED_AT) return void (all = false)
+        const answer: Awaited<ReturnType<typeof ask>> = await ask(from)
+        found.push(...answer.found.map(of))
+        from = answer.next
+      }
+    }
+    for (const { key, queue } of kombu.lists(shared.queues))
+      await through(
+        (from) => waiting({ ...page, list: key, from, needle, prefix }),
+        ({ before, outline, taskId }) => ({
+          taskId,
+          queue,
+          outline: kombu.outline(outline) ?? {},
+          where: { _tag: "Waiting", before }
+        })
+      )
+    const names = new Map(
+      (await redis.hvals(kombu.workers)).flatMap((text) =>
+        Option.match(decodeInfo(text), { onNone: () => [], onSome: ({ boot, name }) => [[boot, name] as const] })
+      )
+    )
+    await through(
+      (from) => unacked({ ...page, prefix: keyPrefix, fallback: home(), from, needle, wanted: prefix }),
+      ({ boot, due, outline, queue, taskId }) => ({
+        taskId,
+        queue,
+        outline: kombu.outline(outline) ?? {},
+        where: due === "" ? { _tag: "Held", worker: names.get(boot) ?? null } : { _tag: "Parked", due: Number(due) * 1000 }
+      })
+    )
+    return { found: found.slice(0, limit), all }
+  }
+
   return QueueInspector.of({
     status: Effect.gen(function* () {
       const before = yield* Clock.currentTimeMillis
@@ -101,6 +151,7 @@ export const inspector = (shared: Shared) => {
       const after = yield* Clock.currentTimeMillis
       return { ...rest, clockAheadSeconds: (before + after) / 2000 - at }
     }),
+    find: (prefix, limit) => attempt("find", () => find(prefix, limit)),
     scheduled: (limit) => attempt("scheduled", () => parked({ prefix: keyPrefix, fallback: home(), limit, bytes: BYTES })),
     ping: Effect.asVoid(attempt("ping", () => redis.ping()))
   })

@@ -1,47 +1,13 @@
-import { Console, Effect, Option, Schema } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
 import { MAX_MESSAGE } from "../../services/TaskQueue.ts"
 import * as Text from "../../wire/Text.ts"
 import { print } from "./client.ts"
+import { read, wholeOf } from "./deadLetter.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
 import { Failed, inJson, WrongUse } from "./outcome.ts"
-import { nullish } from "../../wire/nullish.ts"
-
-/** The fields of a dead letter. One that was put there by hand may have fewer. */
-const Letter = Schema.fromJsonString(
-  Schema.Struct({
-    raw: Schema.optionalKey(Schema.String), // left out of what is shown of a long one
-    task: nullish(Schema.String),
-    task_id: nullish(Schema.String),
-    reason: Schema.String,
-    error: Schema.String,
-    worker: Schema.String,
-    time: Schema.String,
-    deliveries: Schema.Int
-  })
-)
-const decode = Schema.decodeUnknownOption(Letter)
-const Headers = Schema.fromJsonString(Schema.Struct({ headers: Schema.Struct({ id: Schema.String, task: Schema.String }) }))
-
-const read = (buried: Buried) => {
-  const letter = Option.getOrUndefined(decode(buried.text))
-  const message = Option.getOrUndefined(Schema.decodeOption(Headers)(letter?.raw ?? buried.text))
-  return {
-    id: buried.id,
-    queue: buried.queue,
-    time: letter?.time ?? null,
-    task: letter?.task ?? message?.headers.task ?? null,
-    task_id: letter?.task_id ?? message?.headers.id ?? null,
-    // A bare message: a worker could not read it, or it was put there by hand.
-    reason: letter?.reason ?? "a bare message",
-    error: letter?.error ?? "",
-    bytes: buried.bytes,
-    worker: letter?.worker ?? null,
-    deliveries: letter?.deliveries ?? null
-  }
-}
 
 const ids = Argument.String("id").pipe(
   Argument.withDescription("Ids as `dead list` shows them, or their beginnings"),
@@ -76,13 +42,15 @@ const list = Command.make("list", { json: flags.json }, ({ json }) =>
     const letters = (yield* (yield* DeadLetters).list(MOST)).map(read)
     if (json) return yield* print(letters)
     if (letters.length === 0) return yield* Console.log("no dead letters")
-    const rows = letters.map((letter) => [
-      letter.id,
-      letter.time ?? "?",
-      letter.task ?? "?",
-      letter.task_id ?? "?",
-      Text.cut(`${letter.reason}: ${letter.error}`, 80)
-    ])
+    const rows = letters.map((letter) =>
+      [
+        letter.id,
+        letter.time ?? "?",
+        letter.task ?? "?",
+        letter.task_id ?? "?",
+        Text.cut(`${letter.reason}: ${letter.error}`, 80)
+      ].map(Text.printable)
+    )
     yield* Console.log(Display.table(yield* Display.paint, ["id", "time", "task", "task id", "why"], rows))
     if (letters.length === MOST) yield* Console.log(`these are the newest ${MOST}; redrive or drop some to see the others`)
   }).pipe(inJson(json, print))
@@ -97,7 +65,7 @@ const show = Command.make(
       // A bare message of more bytes than a worker reads: it is not printed.
       const whole = letter!.bytes > 3 * MAX_MESSAGE ? Option.none() : yield* (yield* DeadLetters).read(letter!)
       const text = Option.getOrElse(whole, () => letter!.text)
-      const raw = Option.getOrUndefined(decode(text))?.raw ?? text
+      const raw = wholeOf(text)
       yield* print({ ...read(letter!), raw })
     })
 ).pipe(Command.withDescription("One dead letter in full, with the message as it came, as JSON"))

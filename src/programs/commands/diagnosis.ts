@@ -4,7 +4,8 @@ import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { Closed } from "../../services/Endpoints.ts"
 import type { QueueStatus } from "../../services/QueueInspector.ts"
 import { FAL_KEEPS } from "../../services/ModelLibrary.ts"
-import type { Answer, Survey } from "./survey.ts"
+import type { Answer } from "./asking.ts"
+import type { Survey } from "./survey.ts"
 
 /** One row of `health`. `bad` makes the whole unhealthy; `note` asks a person to look at it when there is time. */
 export type Row = Finding

@@ -9,7 +9,8 @@ import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
 import { Failed, inJson, WrongUse } from "./outcome.ts"
 import * as self from "./self.ts"
-import { type Answer, type Survey, surveyOf, type World } from "./survey.ts"
+import type { Answer } from "./asking.ts"
+import { type Survey, surveyOf, type World } from "./survey.ts"
 
 const plain = (answer: Answer<unknown>) =>
   Result.isSuccess(answer.said)

@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber, Layer, Result, Scope } from "effect"
+import { Effect, type Layer } from "effect"
 import { type Closed, Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
 import { FAL_KEEPS, type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
@@ -6,30 +6,10 @@ import { ResultStore } from "../../services/ResultStore.ts"
 import { MediaStore } from "../../services/MediaStore.ts"
 import { type Finding, Preconditions } from "../../services/Preconditions.ts"
 import { QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
-import { explain } from "../explain.ts"
-import { within } from "../runtime/within.ts"
+import { type Answer, ask, asking, type Until } from "./asking.ts"
 
 /** A dependency that has not answered by then, with the time to connect, counts as down (milliseconds). */
 const PATIENCE = 2500
-
-export interface Answer<A> {
-  readonly ms: number
-  readonly said: Result.Result<A, string>
-}
-
-/** Asks, and walks away from an answer that is late: drivers wait for a dead peer, each as long as it likes. */
-const ask = Effect.fnUntraced(function* <A, E, R>(question: Effect.Effect<A, E, R>, until: number) {
-  const before = yield* Clock.currentTimeMillis
-  const fiber = yield* Effect.forkDetach(Effect.result(Effect.mapError(question, explain)), { startImmediately: true })
-  const said: Result.Result<A, string> = yield* Fiber.join(fiber).pipe(
-    Effect.timeoutOrElse({
-      duration: Math.max(0, until - before),
-      orElse: () => Effect.succeed(Result.fail(`no answer within ${PATIENCE / 1000} s`))
-    })
-  )
-  fiber.interruptUnsafe()
-  return { ms: (yield* Clock.currentTimeMillis) - before, said } satisfies Answer<A>
-})
 
 export interface Survey {
   readonly broker: Answer<void>
@@ -52,7 +32,7 @@ export interface Survey {
 export type World = Endpoints | QueueInspector | ResultStore | ModelLibrary | MediaStore | Generator
 
 /** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
-const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: number) =>
+const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: Until) =>
   Effect.gen(function* () {
     const inspector = yield* QueueInspector
     const results = yield* ResultStore
@@ -81,14 +61,4 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
 
 /** The survey on connections of its own, which it does not wait for at the end. */
 export const surveyOf = <E, E2>(world: Layer.Layer<World, E>, pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E2>) =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const until = (yield* Clock.currentTimeMillis) + PATIENCE
-      return yield* Layer.buildWithScope(world, scope).pipe(
-        Effect.flatMap((context) => Effect.provideContext(survey(pending, until), context)),
-        restore,
-        Effect.onExit((exit) => within(Scope.close(scope, exit), "500 millis"))
-      )
-    })
-  )
+  asking(world, PATIENCE, (until) => survey(pending, until))

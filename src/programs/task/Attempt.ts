@@ -14,6 +14,8 @@ export interface Attempt<R> {
   readonly message: Message.Message
   /** Undefined where this worker knows no task of that name. */
   readonly program: Program<R> | undefined
+  /** Whether tasks of that program buy pictures. */
+  readonly pays: boolean
   /** The program's name. In metrics an unknown task name is not shown, because clients may send any number of names. */
   readonly name: string
   /** The call as its program sees it. */
@@ -52,6 +54,7 @@ export const attemptOf = <R>(
   delivery,
   message,
   program: at.program,
+  pays: at.program?.standing !== undefined,
   name: at.program?.name ?? "unknown",
   task: {
     id: message.id,

@@ -1,6 +1,7 @@
 import { Cause, Clock, Effect, Option } from "effect"
 import type { BurialReason } from "../../services/Metrics.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
+import type { Told } from "../../services/TaskLives.ts"
 import type { Claimed, Delivery } from "../../services/TaskQueue.ts"
 import * as Text from "../../wire/Text.ts"
 import type { Step } from "../celery/canvas/followUps.ts"
@@ -62,19 +63,25 @@ export const buryAndTell = Effect.fnUntraced(function* (
 const runOf = (results: ResultStore["Service"], step: Step) => (step._tag === "Store" ? results.store(step.result) : step.run)
 
 /**
- * Takes the steps in order, then acknowledges; the same command claims the next message if `next` wants one, and stores the
+ * Takes the steps in order, then acknowledges and tells of it; the same command claims the next message if `next` wants one, and stores the
  * result if that is the last step. If Redis does not answer a step, all steps are repeated when it answers again, because a
  * replica may have taken over that has not seen the earlier ones. If a step has a defect, the message goes to the dead letters
  * first and the other steps are tried after it.
  */
-export const finish = (context: Needs, delivery: Delivery, steps: ReadonlyArray<Step>, next?: NextClaim) => {
+export const finish = (
+  context: Needs,
+  delivery: Delivery,
+  steps: ReadonlyArray<Step>,
+  next: NextClaim | undefined,
+  told: Told | undefined
+) => {
   const { queue, results } = context
   const last = steps.at(-1)
   const result = last?._tag === "Store" ? last.result : undefined
   const before = result === undefined ? steps.length : steps.length - 1
   let at = 0
   const what = () => steps[at]?.what ?? "acknowledge"
-  const acknowledge = claiming(next, (isWanted) => queue.acknowledge(delivery, { result, next: isWanted }))
+  const acknowledge = claiming(next, (isWanted) => queue.acknowledge(delivery, { result, next: isWanted, told }))
   const all =
     before === 0
       ? acknowledge

@@ -46,13 +46,18 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ hooks, intake, jobs, m
   const idle = Latch.makeUnsafe(true)
 
   /** Hands back a message that has not been acknowledged, with its `generation` property. */
-  const handBack = (delivery: Claimed, { generation, id }: Knowledge, crashed: boolean) => {
+  const handBack = (delivery: Claimed, { generation, id }: Knowledge, crashed: boolean, since: number) => {
     // Redis may have lost the hold and the journal's entry together, and then the message cannot tell of its request.
     const remind =
       id === undefined || generation === undefined || generation === null || generation._tag === "Intended"
         ? Effect.void
         : Effect.ignore(Effect.timeout(journal.advance(id, generation), "1 second"))
-    const given = { crashed, generation: GenerationProperty.of(generation) }
+    const reason = crashed ? "its child crashed" : "the worker stopped"
+    const heldMs = Math.max(0, Math.round(clock.currentTimeMillisUnsafe() - since))
+    const event = { _tag: "HandedBack", by: context.worker.name, heldMs, reason, detail: "" } as const
+    // A task that has bought nothing runs again as if for the first time.
+    const told = id === undefined || (!generation && !crashed) ? undefined : { taskId: id, event }
+    const given = { crashed, generation: GenerationProperty.of(generation), told }
     return Effect.andThen(remind, Effect.ignore(Effect.retry(queue.handBack(delivery, given), whileHandingBack)))
   }
 
@@ -68,6 +73,7 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ hooks, intake, jobs, m
     inHand.add(delivery)
     idle.closeUnsafe()
     const knowledge = nothingKnown()
+    const since = clock.currentTimeMillisUnsafe()
     /** Asked once, when the task has ended. A process that must end takes nothing more. */
     let ends: boolean | undefined
     const isLast = Effect.suspend(() =>
@@ -105,10 +111,10 @@ export const makeJobs = Effect.fnUntraced(function* <R>({ hooks, intake, jobs, m
           const claimed = next.delivery
           next.delivery = undefined
           letGo()
-          const given = handBack(delivery, knowledge, crashed)
+          const given = handBack(delivery, knowledge, crashed, since)
           if (claimed === undefined) return given
           inHand.delete(claimed)
-          return given.pipe(Effect.andThen(handBack(claimed, nothingKnown(), false)), Effect.andThen(slots.release(1)))
+          return given.pipe(Effect.andThen(handBack(claimed, nothingKnown(), false, since)), Effect.andThen(slots.release(1)))
         })
     }
   }

@@ -18,6 +18,7 @@ import type { Attempt } from "./Attempt.ts"
 import type { Ending } from "./ending.ts"
 import { buryAndTell, claiming, defect, finish } from "./finish.ts"
 import { untilDone, tried } from "./untilDone.ts"
+import * as Life from "./life.ts"
 import { meet } from "./obstacles.ts"
 import { signumOf } from "./revocation.ts"
 import { delaySeconds } from "./retryPolicy.ts"
@@ -53,12 +54,16 @@ export const refused = Effect.fnUntraced(function* (attempt: Any, refusal: Refus
   switch (refusal._tag) {
     case "StandingUnknown":
       yield* Effect.logWarning("the journal cannot be asked how far a task has got: the task is parked")
-      return yield* park(attempt, startedAt + UNKNOWN)
+      return yield* park(attempt, startedAt + UNKNOWN, {
+        reason: "journal",
+        detail: "it cannot be asked how far the task has got"
+      })
     case "AlreadyRunning":
-      return yield* park(attempt, startedAt + IN_HAND)
+      return yield* park(attempt, startedAt + IN_HAND, { reason: "already running", detail: "another message of this id" })
     case "NotDue":
+      return yield* park(attempt, refusal.at, { reason: "not due", detail: "" })
     case "RateLimited":
-      return yield* park(attempt, refusal.at)
+      return yield* park(attempt, refusal.at, { reason: "rate limit", detail: "of the task" })
     case "Expired":
       return yield* revoked(attempt, "expired", null)
     case "Revoked":
@@ -72,11 +77,15 @@ export const refused = Effect.fnUntraced(function* (attempt: Any, refusal: Refus
         crashes: message.crashes,
         inSeconds: refusal.seconds
       })
-      return yield* parkPaid(attempt, startedAt + refusal.seconds * 1000)
+      return yield* parkPaid(attempt, startedAt + refusal.seconds * 1000, {
+        reason: "rests after crashes",
+        detail: `${message.crashes} workers died over it`
+      })
     case "AlreadySucceeded": {
       // The earlier delivery may have stored its result and died before it counted in its chord.
       const sender = senderOf(context, message, delivery)
-      return yield* finish(context, delivery, context.canvas.counted(message, refusal.before, sender), attempt.next)
+      const told = Life.ended(attempt, "SUCCESS", "it had succeeded before")
+      return yield* finish(context, delivery, context.canvas.counted(message, refusal.before, sender), attempt.next, told)
     }
   }
 })
@@ -127,7 +136,8 @@ const succeeded = (attempt: Any, result: Result) => {
     Effect.logInfo("task succeeded", lineOf("succeeded", attempt)),
     Effect.suspend(() => context.emit(() => TaskEvent.succeeded(message.id, result.value, runtime)))
   )
-  return Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next), told)
+  const life = Life.succeeded(attempt, result.value)
+  return Effect.andThen(finish(context, delivery, stepsOfSuccess(attempt, result), next, life), told)
 }
 
 const stepsOfSuccess = ({ context, delivery, message }: Any, { children, value }: Result): ReadonlyArray<FollowUps.Step> => {
@@ -150,7 +160,8 @@ const failed = Effect.fnUntraced(function* (attempt: Any, failure: TaskFailure.T
   const { context, delivery, message, next } = attempt
   const why = { exception: failure.type, error: Text.cut(failure.message, 500) }
   yield* Effect.logWarning("task failed", lineOf("failed", attempt, why))
-  yield* finish(context, delivery, tellFailure(context, delivery, whose(context, message), failure), next)
+  const told = Life.ended(attempt, "FAILURE", failure.message)
+  yield* finish(context, delivery, tellFailure(context, delivery, whose(context, message), failure), next, told)
   yield* emitFailed(context, message.id, failure)
 })
 
@@ -158,7 +169,7 @@ const revoked = Effect.fnUntraced(function* (attempt: Any, why: "revoked" | "exp
   const { context, delivery, message, next } = attempt
   yield* Effect.logInfo("task revoked", lineOf("revoked", attempt, { why }))
   const steps = telling(context, delivery, whose(context, message), (whose, now) => Reply.revoked(whose, why, now))
-  yield* finish(context, delivery, steps, next)
+  yield* finish(context, delivery, steps, next, Life.ended(attempt, "REVOKED", why))
   yield* context.emit(() =>
     TaskEvent.revoked(message.id, { terminated: why === "terminated", signum, expired: why === "expired" })
   )
@@ -192,14 +203,22 @@ const retried = Effect.fnUntraced(function* (attempt: Any, later: RetryLater) {
   yield* metrics.count("task_retries_total", { task: name, reason: later.reason })
   const told = Reply.retry(whose(context, message), later.failure, { delaySeconds: delay })
   if (!message.ignoreResult) yield* tried("store RETRY", results.store(told))
-  yield* untilDone("put a retry back", queue.retry(delivery, next, eta))
+  const life = Life.retried(attempt, {
+    reason: later.reason,
+    error: later.failure.message,
+    seconds: delay,
+    counted: later.counted
+  })
+  yield* untilDone("put a retry back", queue.retry(delivery, next, eta, life))
   yield* context.emit(() => TaskEvent.retried(message.id, later.failure, told.traceback ?? ""))
 })
 
-const putBack = Effect.fnUntraced(function* ({ context, delivery, task }: Any, reason: PutBack) {
+const putBack = Effect.fnUntraced(function* (attempt: Any, reason: PutBack) {
+  const { context, delivery, task } = attempt
   yield* context.pause(reason)
   const generation = GenerationProperty.of(task.knowledge.generation)
-  yield* untilDone("hand a task back", context.queue.handBack(delivery, { crashed: false, generation }))
+  const told = Life.handedBack(attempt, { reason: reason.reason, detail: reason.detail })
+  yield* untilDone("hand a task back", context.queue.handBack(delivery, { crashed: false, generation, told }))
 })
 
 const held = Effect.fnUntraced(function* (attempt: Any, { after, reason }: NotYet) {
@@ -208,30 +227,42 @@ const held = Effect.fnUntraced(function* (attempt: Any, { after, reason }: NotYe
   yield* context.metrics.count("tasks_held_total", { task: name, reason })
   // With jitter, so that tasks that wait for the same thing do not return at the same instant.
   const spread = (yield* Random.next) * Math.max(1, after * 0.25)
-  yield* park(attempt, nowOf(context) + (after + spread) * 1000)
+  yield* park(attempt, nowOf(context) + (after + spread) * 1000, { reason, detail: "" })
 })
 
 const parked = Effect.fnUntraced(function* (attempt: Any, blocked: Blocked) {
   const { context, name, task } = attempt
   yield* Effect.logDebug("task parked", { event: "parked", by: blocked.by, why: blocked.why })
-  yield* context.metrics.count("tasks_held_total", { task: name, reason: blocked.serious ? "closed" : "fal busy" })
+  const reason = blocked.serious ? "closed" : "fal busy"
+  yield* context.metrics.count("tasks_held_total", { task: name, reason })
   const at = meet(context.vitals, blocked, nowOf(context))
   const isPaid = GenerationProperty.of(task.knowledge.generation)?.["requestId"] !== undefined
-  yield* isPaid ? parkPaid(attempt, at) : park(attempt, at)
+  const why = { reason, detail: `${blocked.by}: ${blocked.why}` }
+  yield* isPaid ? parkPaid(attempt, at, why) : park(attempt, at, why)
 })
 
+interface Why {
+  readonly reason: string
+  readonly detail: string
+}
+const parkedUntil = (attempt: Any, at: number, why: Why) =>
+  Life.parked(attempt, { ...why, seconds: Math.max(0, at - nowOf(attempt.context)) / 1000 })
+
 /** Parks the message as it is until `at` (Unix milliseconds); no worker holds it meanwhile. */
-const park = ({ context, delivery, next }: Any, at: number) => {
-  const parking = claiming(next, (isWanted) => context.queue.hold(delivery, at, { next: isWanted }))
+const park = (attempt: Any, at: number, why: Why) => {
+  const { context, delivery, next } = attempt
+  const told = parkedUntil(attempt, at, why)
+  const parking = claiming(next, (isWanted) => context.queue.hold(delivery, at, { next: isWanted, told }))
   return untilDone("hold a task until it is due", parking)
 }
 
 /** Parks it with what is known of the request it pays for, and with the mark that it has rested after its crashes. */
-const parkPaid = ({ context, delivery, message, task }: Any, at: number) => {
+const parkPaid = (attempt: Any, at: number, why: Why) => {
+  const { context, delivery, message, task } = attempt
   const generation = GenerationProperty.of(task.knowledge.generation)
   const tag = derivedId(message.id, `rest ${message.crashes} ${at}`)
   const next = NewMessage.later(message, { tag, queue: delivery.queue, generation })
-  return untilDone("hold a task until it is due", context.queue.retry(delivery, next, at))
+  return untilDone("hold a task until it is due", context.queue.retry(delivery, next, at, parkedUntil(attempt, at, why)))
 }
 
 /**

@@ -20,7 +20,10 @@ export const unreadable = Effect.fnUntraced(function* (
   if (problem._tag === "Unreadable") return yield* bury(context, delivery, "unreadable", problem.problem)
   yield* Effect.logWarning("message refused", { id: problem.id, error: Text.cut(problem.failure.message, 500) })
   const ended = yield* placeInCanvas(delivery.raw, problem.id)
-  yield* finish(context, delivery, tellFailure(context, delivery, ended, problem.failure), next)
+  yield* finish(context, delivery, tellFailure(context, delivery, ended, problem.failure), next, {
+    taskId: problem.id,
+    event: { _tag: "Ended", by: context.worker.name, heldMs: 0, status: "FAILURE", why: problem.failure.message }
+  })
   yield* emitFailed(context, problem.id, problem.failure)
 })
 

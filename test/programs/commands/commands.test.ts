@@ -6,7 +6,7 @@ import { timed } from "../../support.ts"
 
 const { run } = program()
 
-const COMMANDS = ["worker", "demo", "health", "generate", "edit", "batch", "migrate", "fal-simulator"]
+const COMMANDS = ["worker", "demo", "health", "generate", "edit", "batch", "migrate", "fal-simulator", "why"]
 const FIVE = ["--gender", "female", "--age-range", "20-30", "--body-type", "slim", "--pose", "side", "--style", "casual"]
 const SECRET = "hunter2-is-secret"
 /** Settings of the right form behind which there is nothing. */

@@ -12,7 +12,7 @@ import { TaskQueue } from "../../../src/services/TaskQueue.ts"
 
 const finish = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
   const context = { metrics: yield* Metrics, queue: yield* TaskQueue, results: yield* ResultStore }
-  yield* Finish.finish(context, { tag: "t", queue: "q", raw: "" }, steps)
+  yield* Finish.finish(context, { tag: "t", queue: "q", raw: "" }, steps, undefined, undefined)
 })
 
 it.effect("whatever Redis was told of an end before it was away it is told again before the message is acknowledged", () => {
