@@ -68,10 +68,10 @@ const saysOf = (event: LifeEvent): string => {
       return `fal does not know request ${event.requestId}`
     case "PictureMade": {
       const { inferenceMs, tookMs } = event
+      // As the metric fal_queue_seconds counts it: where nobody looked for a while, that is in it too.
+      const rest = duration(Math.max(0, tookMs - (inferenceMs ?? 0)))
       const parts =
-        inferenceMs === undefined
-          ? ""
-          : `: ${duration(Math.max(0, tookMs - inferenceMs))} in fal's queue, ${duration(inferenceMs)} of work`
+        inferenceMs === undefined ? "" : `: ${duration(inferenceMs)} of work, ${rest} in its queue and until we saw it`
       return `${event.flagged ? "fal made the picture and flagged it" : "fal made the picture"} in ${duration(tookMs)}${parts}`
     }
     case "PictureStored":
