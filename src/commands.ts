@@ -3,9 +3,11 @@ import { Command } from "effect/cli"
 import * as Embedded from "./layers/Embedded.ts"
 import * as Live from "./layers/Live.ts"
 import * as Provider from "./layers/Provider.ts"
+import * as BudgetRedis from "./layers/redis/BudgetRedis.ts"
 import * as Migrations from "./layers/postgres/Migrations.ts"
 import * as PostgresPg from "./layers/postgres/PostgresPg.ts"
 import { check } from "./layers/process/startCheck.ts"
+import { budget } from "./programs/commands/budget.ts"
 import { batch } from "./programs/commands/batch.ts"
 import { dead } from "./programs/commands/dead.ts"
 import { demo } from "./programs/commands/demo.ts"
@@ -53,7 +55,7 @@ const falSettings = [
   "TASK_TIME_LIMIT"
 ] as const satisfies ReadonlyArray<Settings.Name>
 const world = checked(
-  [...Live.clientSettings, ...Live.databaseSettings, ...Live.mediaSettings, ...falSettings],
+  [...Live.clientSettings, ...Live.databaseSettings, ...Live.mediaSettings, ...Live.budgetSettings, ...falSettings],
   Live.survey
 ).pipe(Layer.provideMerge(quiet))
 
@@ -71,6 +73,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     edit.pipe(Command.provide(client)),
     batch(client, library, catalogue),
     dead.pipe(Command.provide(client)),
+    budget.pipe(Command.provide(checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet)))),
     libraryCommand.pipe(
       Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
     ),

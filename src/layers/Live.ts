@@ -5,6 +5,7 @@ import * as Settings from "../services/Settings.ts"
 import { Vitals } from "../services/Vitals.ts"
 import * as FalLimitsRedis from "./redis/FalLimitsRedis.ts"
 import * as FleetRedis from "./redis/FleetRedis.ts"
+import * as BudgetRedis from "./redis/BudgetRedis.ts"
 import * as JournalRedis from "./redis/JournalRedis.ts"
 import * as Media from "./media/Media.ts"
 import * as MediaStoreLive from "./media/MediaStoreLive.ts"
@@ -48,9 +49,15 @@ export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(Postgres
 const journal = JournalRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
 /** Every dependency for real, from the settings. */
-export const dependencies = Layer.mergeAll(client, journal, library, preconditions, Provider.generator, Media.layer).pipe(
-  Layer.provideMerge(MetricsProm.layer)
-)
+export const dependencies = Layer.mergeAll(
+  client,
+  journal,
+  BudgetRedis.layer,
+  library,
+  preconditions,
+  Provider.generator,
+  Media.layer
+).pipe(Layer.provideMerge(MetricsProm.layer))
 
 /** All that an operator asks about. */
 export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Layer.provide(MetricsProm.layer)))
@@ -86,6 +93,15 @@ export const clientSettings = [
   "VISIBILITY_TIMEOUT",
   "RESULT_EXPIRES",
   "RESULT_CHORD_ORDERED"
+] as const satisfies ReadonlyArray<Settings.Name>
+export const budgetSettings = [
+  "CELERY_BROKER_URL",
+  "REDIS_PASSWORD",
+  "BUDGET_DAY",
+  "BUDGET_MONTH",
+  "BUDGET_CAPS",
+  "BUDGET_ALERT",
+  "BUDGET_TIMEZONE"
 ] as const satisfies ReadonlyArray<Settings.Name>
 export const mediaSettings = MediaStoreLive.settings
 export const databaseSettings = [

@@ -1,5 +1,7 @@
 import { Context, type Effect, type Option, Schema } from "effect"
+import type { OverBudget } from "./Budget.ts"
 import { Paths, Picture } from "./Generator.ts"
+import { NanoDollars } from "./NanoDollars.ts"
 
 export class JournalError extends Schema.TaggedError<JournalError>()("JournalError", {
   operation: Schema.String,
@@ -24,7 +26,11 @@ const about = {
   /** How many requests that may have been paid came before this one. */
   resubmits: Schema.Int,
   /** How long its task may run (seconds), where that is known: TASK_TIME_LIMIT where it is not. */
-  timeLimit: Schema.optionalKey(Schema.Finite)
+  timeLimit: Schema.optionalKey(Schema.Finite),
+  /** The most that the request can cost, where its price is known: so much is reserved in the budget. */
+  price: Schema.optionalKey(NanoDollars),
+  /** Who sent the task. */
+  caller: Schema.optionalKey(Schema.String)
 }
 /** A submit is about to be made, or was made and its answer is lost. Found by a later delivery it means: uncertain. */
 export const Intended = Schema.TaggedStruct("Intended", {
@@ -65,6 +71,8 @@ export const Generated = Schema.TaggedStruct("Generated", {
   tookMs: Schema.Int,
   /** What the provider says the work alone took, if it does. */
   inferenceMs: Schema.optionalKey(Schema.Finite),
+  /** What it has cost; as much as `price` where the provider did not say. */
+  cost: Schema.optionalKey(NanoDollars),
   /**
    * The picture's bytes are in our media store, so the provider's address is not needed any more. Older workers leave this field
    * as it is.
@@ -136,13 +144,14 @@ export class Journal extends Context.Service<
     /**
      * Writes an intent, if the fleet may have one more request in flight (FAL_MAX_CONCURRENT). It may replace nothing, the lost
      * generation that it repeats, or an entry of another task under the same id that is no longer in flight. `"full"` when there
-     * is no room: tasks that keep asking get room in the order of their first asking.
+     * is no room: tasks that keep asking get room in the order of their first asking. Its price is reserved in the same step; a
+     * refusal says which budget has not that much left.
      */
     readonly intend: (
       taskId: string,
       intent: typeof Intended.Type,
       repeats: Option.Option<Generation>
-    ) => Effect.Effect<"written" | "contended" | "full", JournalError>
+    ) => Effect.Effect<"written" | "contended" | "full" | OverBudget, JournalError>
     /**
      * Writes how far a generation has got, if it outweighs what is written, or nothing is. `"known"`: nothing had to be changed;
      * `"superseded"`: another generation of the same task is written that knows more; `"taken"`: what is written is of another
@@ -162,9 +171,9 @@ export class Journal extends Context.Service<
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
     /**
      * The generation has ended without a picture: it is no longer in flight nor counted. Its entry stays, and forbids another
-     * request.
+     * request. Its reservation is settled by `cost`; without, all that was reserved counts as spent.
      */
-    readonly close: (taskId: string) => Effect.Effect<void, JournalError>
+    readonly close: (taskId: string, cost?: NanoDollars) => Effect.Effect<void, JournalError>
     /** Requests of the whole fleet that fal may be working on. */
     readonly inFlight: Effect.Effect<number, JournalError>
   }

@@ -1,5 +1,6 @@
 import { Context, type Effect } from "effect"
 import { REASONS } from "./Generator.ts"
+import { spans } from "./Budget.ts"
 import { states } from "./Journal.ts"
 import { PRIORITIES } from "./QueueInspector.ts"
 
@@ -46,6 +47,9 @@ export type RetryReason = (typeof RETRY_REASONS)[number]
 /** Why a task that fal could not be asked for yet is parked as it is. */
 export const WAIT_REASONS = ["no room at fal", "rate limit", "fal is down", "the broker is away"] as const
 export type WaitReason = (typeof WAIT_REASONS)[number]
+
+/** Why a task is parked whose dependency is closed: until a person acts, until fal's Retry-After, until there is money again. */
+export const CLOSURES = ["closed", "fal busy", "budget"] as const
 
 /** Why no task at all is taken until a person acts. */
 export const PAUSE_REASONS = ["fal account"] as const
@@ -154,7 +158,7 @@ export const definitions = {
     },
     tasks_held_total: {
       help: "Times a task was put aside for a moment because fal could not be asked yet",
-      labels: { task: open, reason: [...WAIT_REASONS, "fal busy", "closed"] }
+      labels: { task: open, reason: [...WAIT_REASONS, ...CLOSURES] }
     },
     events_dropped_total: { help: "Task events nobody will hear, because the broker was too slow or away", labels: {} },
     pauses_total: { help: "Times the taking of tasks was paused, by reason", labels: { reason: [...PAUSE_REASONS, "closed"] } },
@@ -187,6 +191,12 @@ export const definitions = {
       help: "1 while nothing is submitted to this endpoint because fal refused it or named a time to come again",
       labels: { endpoint: open }
     },
+    budget_used_dollars: {
+      help: "Spent and reserved in this day or month, by list prices",
+      labels: { span: spans, subject: open }
+    },
+    budget_limit_dollars: { help: "The most that it may be; +Inf for any amount", labels: { span: spans, subject: open } },
+    budget_reserved_dollars: { help: "Reserved for requests whose outcome is not known yet", labels: {} },
     library_closed: { help: "1 while no picture is bought because it could not be saved", labels: {} },
     messages_held: { help: "Messages this worker holds", labels: {} },
     journal_generations: {

@@ -1,5 +1,6 @@
 import { Config, ConfigProvider, DateTime, Duration, Effect, Option, Result, Schema } from "effect"
 import * as NanoDollars from "./NanoDollars.ts"
+import type { Cap } from "./Budget.ts"
 import * as Form from "./settings/Form.ts"
 import * as forms from "./settings/forms.ts"
 
@@ -80,6 +81,14 @@ const all = {
 
   /** The command `batch` asks before it sends pictures that cost more than this. */
   BATCH_ASK_ABOVE: setting(Form.dollars, NanoDollars.usd("5")),
+  /** The most that the fleet may spend in a day and in a month of BUDGET_TIMEZONE (US dollars). Unset: any amount. */
+  BUDGET_DAY: optional(Form.dollars),
+  BUDGET_MONTH: optional(Form.dollars),
+  /** Caps of single callers and models, as in `caller:shop=5/day,model:fal-ai/flux-2-pro=40/month`. */
+  BUDGET_CAPS: setting<ReadonlyArray<Cap>>(forms.caps, []),
+  /** The part of a cap at which the log and the metrics say so. */
+  BUDGET_ALERT: setting(forms.part, 0.8),
+  BUDGET_TIMEZONE: setting(forms.zone, DateTime.zoneMakeNamedUnsafe("UTC")),
 
   /** Where the bytes of pictures are kept. Unset, rows hold fal's addresses, which end. */
   MEDIA_STORE: optional(forms.mediaStore),

@@ -62,6 +62,14 @@ export const circuit = (key: string) => `model-generator.circuit:${key}`
 export const journal = (taskId: string) => `model-generator.journal:${taskId}`
 /** Task ids that have an entry in the journal, by when it is to be removed. */
 export const journalKept = "model-generator.journal-kept"
+/** What is spent and reserved in a day or a month, by subject: a hash for each, under `budget("day:2026-11-27")`. */
+export const budget = (period: string) => `model-generator.budget:${period}`
+/** Those days and months, by when they end. */
+export const budgetPeriods = "model-generator.budget-periods"
+/** Requests whose outcome is not known yet: by task id the price that is reserved for it, and where it is counted. */
+export const budgetReserved = "model-generator.budget-reserved"
+/** Caps that hold for a while instead of those in the settings, and until when. */
+export const budgetOverrides = "model-generator.budget-overrides"
 /** Task ids in a state of the journal, by when their entries end. */
 export const journalState = (state: string) => `model-generator.journal-state:${state}`
 

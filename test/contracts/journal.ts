@@ -255,7 +255,10 @@ export const journalContract = (
             (n) => journal.intend(id, { ...intended, attempt: n }, none()),
             { concurrency: "unbounded" }
           )
-          assert.deepStrictEqual([...answers].toSorted(), [...Array<string>(19).fill("contended"), "written"])
+          assert.deepStrictEqual<ReadonlyArray<unknown>>([...answers].toSorted(), [
+            ...Array<string>(19).fill("contended"),
+            "written"
+          ])
         })
       )
     )

@@ -3,24 +3,36 @@ import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { Redis } from "ioredis"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
 import { make } from "../../src/layers/journal/entries.ts"
+import * as Budget from "../../src/layers/journal/money.ts"
+import { budgetOf, make as makeBudget } from "../../src/layers/memory/budget.ts"
+import * as BudgetRedis from "../../src/layers/redis/BudgetRedis.ts"
 import * as JournalRedis from "../../src/layers/redis/JournalRedis.ts"
 import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
+import * as BudgetService from "../../src/services/Budget.ts"
 import { Journal, KEEP } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
+import { budgetContract } from "../contracts/budget.ts"
 import { generated, intended, journalContract, submitted } from "../contracts/journal.ts"
 import { valueOf } from "../contracts/metrics.ts"
 import { commandsAt, describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { eventually, identity, settings, timed } from "../support.ts"
 
-journalContract("the journal in this process", (env) =>
-  Effect.sync(() => {
-    const entries = JournalMemory.makeEntries(Number(env["FAL_MAX_CONCURRENT"] ?? 0))
-    return [make(entries, 300, "celery@one"), make(entries, 300, "celery@two")]
-  })
-)
+const inMemory = (env: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const rules = yield* Budget.rules
+    const money = makeBudget(rules)
+    const entries = JournalMemory.makeEntries(Number(env["FAL_MAX_CONCURRENT"] ?? 0), money)
+    return { one: make(entries, 300, "celery@one"), two: make(entries, 300, "celery@two"), budget: budgetOf(rules, money) }
+  }).pipe(Effect.provide(settings(env)), Effect.orDie)
+
+journalContract("the journal in this process", (env) => Effect.map(inMemory(env), ({ one, two }) => [one, two]))
+budgetContract("the budget in this process", inMemory)
 
 const at = (url: string, env = {}) =>
-  Layer.fresh(JournalRedis.layer).pipe(Layer.provide([identity(), settings({ CELERY_BROKER_URL: url, ...env })]), Layer.orDie)
+  Layer.fresh(Layer.merge(JournalRedis.layer, BudgetRedis.layer)).pipe(
+    Layer.provide([identity(), settings({ CELERY_BROKER_URL: url, ...env })]),
+    Layer.orDie
+  )
 
 describeWith(["redis"], "with a Redis server", ({ redis }) => {
   journalContract("the journal on Redis", (env) =>
@@ -28,6 +40,13 @@ describeWith(["redis"], "with a Redis server", ({ redis }) => {
       const { url } = yield* freshRedis(redis)
       const [one, two] = yield* Effect.all([Layer.build(at(url, env)), Layer.build(at(url, env))])
       return [Context.get(one, Journal), Context.get(two, Journal)]
+    })
+  )
+  budgetContract("the budget on Redis", (env) =>
+    Effect.gen(function* () {
+      const { url } = yield* freshRedis(redis)
+      const [one, two] = yield* Effect.all([Layer.build(at(url, env)), Layer.build(at(url, env))])
+      return { one: Context.get(one, Journal), two: Context.get(two, Journal), budget: Context.get(one, BudgetService.Budget) }
     })
   )
 

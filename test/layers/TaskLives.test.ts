@@ -11,6 +11,8 @@ import { Journal } from "../../src/services/Journal.ts"
 import { ALTOGETHER, KEEP, TaskLives } from "../../src/services/TaskLives.ts"
 import { intended, submitted } from "../contracts/journal.ts"
 import { ended, eventsOf, parked, retried, taskLivesContract } from "../contracts/taskLives.ts"
+import { make as makeBudget } from "../../src/layers/memory/budget.ts"
+import { budgetRules } from "../simulation/budget.ts"
 import { everyRole } from "../roles.ts"
 import { commandsAt, describeWith, freshRedis, ownRedis } from "../servers/index.ts"
 import { identity, message, settings } from "../support.ts"
@@ -20,7 +22,11 @@ taskLivesContract(
   "lives in this process",
   Effect.map(Layer.build(TaskQueueMemory.MemoryBroker.layer), (broker) => {
     // One journal for all would know what another worker wrote.
-    const entries = JournalMemory.makeEntries(0, Context.get(broker, TaskQueueMemory.MemoryBroker).lives)
+    const entries = JournalMemory.makeEntries(
+      0,
+      makeBudget(budgetRules(null)),
+      Context.get(broker, TaskQueueMemory.MemoryBroker).lives
+    )
     return (name) =>
       Layer.mergeAll(inMemory, Layer.fresh(JournalMemory.over(entries)), Layer.fresh(TaskLivesMemory.layer)).pipe(
         Layer.provideMerge(identity(name)),

@@ -12,6 +12,8 @@ import type { Pictures } from "../../src/services/Pictures.ts"
 import * as FalCatalogue from "../../src/layers/fal/FalCatalogue.ts"
 import type { Catalogue, ProviderRequest } from "../../src/services/Catalogue.ts"
 import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
+import * as Money from "../../src/layers/journal/money.ts"
+import { budgetOf, make as makeBudget } from "../../src/layers/memory/budget.ts"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
 import { search } from "../../src/programs/commands/whyFacts.ts"
 import * as TaskLivesMemory from "../../src/layers/memory/TaskLivesMemory.ts"
@@ -24,6 +26,7 @@ import type * as NewMessage from "../../src/programs/celery/NewMessage.ts"
 import { makeWaitTimes, SeenWaitTimes } from "../../src/programs/generation/purchase/wait.ts"
 import { worker as ours } from "../../src/programs/worker/worker.ts"
 import { AccountProblem, Generator, GeneratorError } from "../../src/services/Generator.ts"
+import { Budget } from "../../src/services/Budget.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
@@ -119,7 +122,10 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     Effect.provide(settings(fleet)),
     Effect.orDie
   )
-  const entries = JournalMemory.makeEntries(FAL_MAX_CONCURRENT, broker.lives)
+  const rules = yield* Money.rules.pipe(Effect.provide(settings(fleet)), Effect.orDie)
+  const money = makeBudget(rules)
+  const budget = budgetOf(rules, money)
+  const entries = JournalMemory.makeEntries(FAL_MAX_CONCURRENT, money, broker.lives)
   /** The journal of one process, which remembers what it wrote. */
   const journalOf = (name: string) => makeJournal(entries, Duration.toSeconds(TASK_TIME_LIMIT), name)
   const journal = journalOf("nobody")
@@ -278,6 +284,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(QueueInspector, through(Context.get(own, QueueInspector), plug.passage)),
       Context.add(ResultStore, stored),
       Context.add(Journal, through(shared.journalOf(name), plug.passage)),
+      Context.add(Budget, budget),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
       Context.add(SeenWaitTimes, makeWaitTimes()),
@@ -396,6 +403,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     /** What each worker said of itself at its last beat. */
     beats: Effect.sync(() => [...broker.workers.values()]),
     script,
+    budget,
     ledger: script.ledger,
     journal,
     /** What is held lies in its queue once more, as after a failover to a replica that has not heard of the claim. */

@@ -14,7 +14,6 @@ import {
   type Fiber,
   Layer,
   Logger,
-  Option,
   Random,
   References,
   Scheduler
@@ -28,6 +27,10 @@ import { Pictures } from "../../src/services/Pictures.ts"
 import { mediaSource, pictures, wrongWith } from "./media.ts"
 import * as GeneratorMemory from "../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalMemory from "../../src/layers/memory/JournalMemory.ts"
+import { budgetOf, make as makeBudget, type MemoryBudget } from "../../src/layers/memory/budget.ts"
+import { Budget } from "../../src/services/Budget.ts"
+import { Catalogue } from "../../src/services/Catalogue.ts"
+import { type NanoDollars, times, zero } from "../../src/services/NanoDollars.ts"
 import { make as makeJournal } from "../../src/layers/journal/entries.ts"
 import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as ModelLibraryMemory from "../../src/layers/memory/ModelLibraryMemory.ts"
@@ -37,6 +40,7 @@ import * as kombu from "../../src/wire/kombu.ts"
 import { makeWaitTimes, SeenWaitTimes } from "../../src/programs/generation/purchase/wait.ts"
 import { worker } from "../../src/programs/worker/worker.ts"
 import { Fleet, FleetError } from "../../src/services/Fleet.ts"
+import { budgetRules, DEAREST } from "./budget.ts"
 import { Busy, Generator, GeneratorError, type Ticket, Uncertain, Unreachable } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
 import { LibraryError, type Model, ModelLibrary } from "../../src/services/ModelLibrary.ts"
@@ -146,10 +150,18 @@ export class Cluster {
   readonly results
   readonly entries
   readonly journal
+  /** What may be spent in a day; null for any amount. */
+  readonly budget: NanoDollars | null
+  readonly rules
+  /** Redis has forgotten nothing, and all clocks are right. */
+  remembers = true
+  /** What is spent and reserved, as Redis has it now. */
+  money: MemoryBudget
   /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
   readonly talks: boolean
   /** How many Redis servers there have been: what is on its way to one never reaches the next. */
   #masters = 1
+  readonly catalogue
   readonly #seed: number
   readonly #own
   readonly #world
@@ -169,6 +181,10 @@ export class Cluster {
     }
     this.oneServer = this.dice.chance(0.7)
     this.keeps = new Dice(seed, 3).chance(0.5)
+    const purse = new Dice(seed, 4)
+    this.budget = purse.chance(0.3) ? times(DEAREST, purse.pick([1, 1.5, 3])) : null
+    this.rules = budgetRules(this.budget)
+    this.money = makeBudget(this.rules)
     this.trace = traced ? [] : undefined
     this.#own = this.#references(undefined, new Dice(seed, 1)).pipe(
       Context.add(ConfigProvider.ConfigProvider, providerOf(this.size))
@@ -194,12 +210,16 @@ export class Cluster {
     const { pushed } = this.broker
     const open = pushed.openUnsafe.bind(pushed)
     pushed.openUnsafe = () => this.time.soon(open)
+    this.catalogue = Context.get(world, Catalogue)
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
     this.air = Context.get(world, FleetMemory.MemoryAir)
     this.redis = new Redis(this.time, [this.broker, this.air.revoked])
     this.records = new Records(this)
     this.results = this.redis.keeps(() => Context.get(this.#build(Layer.fresh(ResultStoreMemory.layer), this.#own), ResultStore))
-    this.entries = this.redis.keeps(() => JournalMemory.makeEntries(0))
+    this.entries = this.redis.keeps(() => {
+      this.money = makeBudget(this.rules)
+      return JournalMemory.makeEntries(0, this.money)
+    })
     this.journal = this.#journal("nobody")
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)
     const stored: Passage = (name, call, args) =>
@@ -343,6 +363,7 @@ export class Cluster {
           })
         : Context.omit(Fleet),
       Context.add(ResultStore, results),
+      Context.add(Budget, budgetOf(this.rules, this.money)),
       Context.add(
         Journal,
         through(
@@ -504,6 +525,7 @@ export class Cluster {
     this.count("failovers")
     this.redis.forget(write)
     this.#masters++
+    this.remembers = false
     for (const process of this.processes) {
       process.leasedUntil = this.broker.leases.get(process.boot) ?? Number.NEGATIVE_INFINITY
       process.beatAt = process.leasedUntil - kombu.LEASE * 1000
@@ -522,7 +544,11 @@ export class Cluster {
     const { entry, taskId } = evicted
     this.note(`EVICTED: the journal's entry of ${taskId} (${entry._tag})`)
     this.count("evictions")
-    this.run(this.journal.withdraw(taskId, entry, Option.none()))
+    const { print } = this.run(this.entries.look("evict", taskId))
+    const money = { attempt: "", price: zero, subjects: [], settles: undefined }
+    this.run(
+      this.entries.replace("evict", taskId, { expected: print, text: null, state: undefined, open: 0, money, told: undefined })
+    )
   }
 
   /** Redis answers nobody for a while, and then everybody. */

@@ -56,6 +56,8 @@ export class Records {
   readonly attached = new Map<string, Array<{ readonly from: number; until: number }>>()
   /** Who made a request, by its id, and of which others it knew then. */
   readonly buyers = new Map<string, { readonly by: Process; readonly knew: ReadonlySet<string> }>()
+  /** Tasks whose entry in the journal Redis has evicted. */
+  readonly evicted = new Set<string>()
   /** With the time the broker heard of it, and the one it bears. */
   readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was all that a dead worker held. */
@@ -190,6 +192,7 @@ export class Records {
     const open = [...this.#entries].filter(([taskId]) => !this.hasEnded(taskId))
     if (open.length === 0) return
     const [taskId, entry] = dice.pick(open)
+    this.evicted.add(taskId)
     this.#set(taskId, undefined)
     for (const [requestId, spans] of this.attached)
       if (this.#taskOf.get(requestId) === taskId) for (const span of spans) span.until = Math.min(span.until, time.now)

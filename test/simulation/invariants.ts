@@ -4,6 +4,9 @@ import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
 import { type Cluster, QUEUES, settings } from "./Cluster.ts"
 import { isForgotten } from "./allowance.ts"
+import { DAY } from "./budget.ts"
+import { costOf } from "../../src/services/Catalogue.ts"
+import { format, type NanoDollars, sum, zero } from "../../src/services/NanoDollars.ts"
 import { type Answer, idOf, type Records } from "./Records.ts"
 
 /** How long an intent without a request id must have rested before it is made again (milliseconds). */
@@ -132,6 +135,28 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
         violations.push(`paid twice: ${id} (${reasons.filter(Boolean).join(", ")})`)
       }
     }
+  }
+
+  // No day costs more than its money. Redis forgets what is spent too, and a worker of an older version asks for no money.
+  const isKept = cluster.remembers && cluster.unequal === 0 && !cluster.isMixed
+  const days = new Map<number, NanoDollars>()
+  for (const { acceptedAt, endpoint, input, units } of ledger) {
+    const buyers = clients.sent.filter(({ seed }) => seed === input["seed"]).map(({ id, reuses = id }) => reuses)
+    const intents = buyers.flatMap((id) => records.intents.get(id) ?? []).filter(({ at }) => at <= acceptedAt)
+    const day = Math.floor(Math.max(...intents.map(({ at }) => at)) / (DAY * 1000))
+    const price = Option.getOrThrow(cluster.catalogue.priceOf(endpoint))
+    days.set(day, sum([days.get(day) ?? zero, costOf(price, input, units).amount]))
+  }
+  for (const cost of days.values())
+    if (isKept && cluster.budget !== null && cost > cluster.budget)
+      violations.push(`over budget: $${format(cost)} in a day of $${format(cluster.budget)}`)
+  // Money stays reserved for nothing but a request of which nobody has seen the end.
+  for (const id of cluster.money.reservations.keys()) {
+    const { entry } = cluster.run(cluster.journal.find(id))
+    const isOpen = Option.exists(entry, ({ _tag }) => _tag === "Intended" || _tag === "Submitted")
+    const hasEnded = !isOpen || documentOf(id)?.status === "SUCCESS"
+    if (hasEnded && cluster.remembers && !cluster.isMixed && !records.evicted.has(id) && !records.endedByStock.has(id))
+      violations.push(`still reserved: ${id}`)
   }
 
   // What a client hears is true.

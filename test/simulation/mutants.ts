@@ -136,6 +136,32 @@ export const mutants: ReadonlyArray<Mutant> = [
     breaks: "written over"
   },
   {
+    name: "money: what is reserved does not count until it is settled",
+    file: "src/layers/memory/budget.ts",
+    from: `      const used = counterOf(span, period.label).get(subject) ?? zero
+      if (limit`,
+    to: `      const open = [...reservations.values()].reduce((all, { price }) => all + price, 0)
+      const used = NanoDollars.make(Math.max(0, (counterOf(span, period.label).get(subject) ?? zero) - open))
+      if (limit`,
+    breaks: "over budget"
+  },
+  {
+    name: "money: a withdrawn intent stays reserved",
+    file: "src/layers/journal/money.ts",
+    from: `withdrawn !== undefined
+      ?`,
+    to: `withdrawn !== undefined && withdrawn._tag !== "Intended"
+      ?`,
+    breaks: "still reserved"
+  },
+  {
+    name: "money: a picture gives back what was reserved for it",
+    file: "src/layers/journal/money.ts",
+    from: `cost: entry.cost }`,
+    to: `cost: zero }`,
+    breaks: "over budget"
+  },
+  {
     name: "a row is saved at every call",
     file: "src/layers/memory/ModelLibraryMemory.ts",
     from: `        if (saved !== undefined) return saved`,

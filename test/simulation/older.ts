@@ -2,11 +2,11 @@ import { Effect, Option } from "effect"
 import type { Generation, Journal } from "../../src/services/Journal.ts"
 
 const without = <G extends Generation>(generation: G): G => {
-  const { digest: _, note: __, ...rest } = generation
-  return rest as Generation as G // those two are optional in each
+  const { caller: _, digest: __, note: ___, price: ____, ...rest } = generation
+  return rest as Generation as G // those are optional in each
 }
 
-/** The journal as a worker of before there were digests and notes reads and writes it. */
+/** The journal as a worker of before there were digests, notes and prices reads and writes it. */
 export const older = (journal: Journal["Service"]): Journal["Service"] => ({
   ...journal,
   find: (taskId) =>

@@ -1,7 +1,10 @@
 import { Effect, Option } from "effect"
 import { createHash } from "node:crypto"
+import type { OverBudget } from "../../services/Budget.ts"
 import { attemptOf, type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
+import type { NanoDollars } from "../../services/NanoDollars.ts"
 import type { LifeEvent, Told } from "../../services/TaskLives.ts"
+import { type Money, moneyOf, warn, type Warning } from "./money.ts"
 import * as Rules from "./rules.ts"
 
 /** Another worker may write between a look and the write that follows from it, but not this many times. */
@@ -28,7 +31,14 @@ export interface Write {
   readonly state: State | undefined
   /** Seconds for which its request counts as in flight from now on; 0 when it has ended. */
   readonly open: number
+  readonly money: Money
   readonly told: Told | undefined
+}
+
+/** An intent that is written, and the limits that its price has nearly used up. */
+export interface Admitted {
+  readonly _tag: "written"
+  readonly warnings: ReadonlyArray<Warning>
 }
 
 /** Where entries are kept as text. Each call is one step there; `operation` is what it is made for, and names an error. */
@@ -44,9 +54,9 @@ export interface Entries {
     taskId: string,
     write: Write,
     ifEnded: boolean
-  ) => Effect.Effect<"written" | "changed" | "contended" | "full", JournalError>
+  ) => Effect.Effect<Admitted | "changed" | "contended" | "full" | OverBudget, JournalError>
   /** Tells it if a request of the task was in flight. */
-  readonly close: (taskId: string, told: Told) => Effect.Effect<void, JournalError>
+  readonly close: (taskId: string, cost: NanoDollars | undefined, told: Told) => Effect.Effect<void, JournalError>
   readonly inFlight: Journal["Service"]["inFlight"]
   readonly counts: Journal["Service"]["counts"]
 }
@@ -100,12 +110,12 @@ export const make = (entries: Entries, timeLimit: number, by: string): Journal["
       return { ...page, now }
     })
 
-  const change = Effect.fnUntraced(function* <R, A extends string>(
+  const change = Effect.fnUntraced(function* <R, A extends string | Admitted | OverBudget>(
     operation: string,
     taskId: string,
     decide: (stored: string | null) => Rules.Change<R>,
     write: (what: Write, ifEnded: boolean) => Effect.Effect<A | "changed", JournalError>,
-    likelyEmpty = false
+    { likelyEmpty = false, withdrawn }: { readonly likelyEmpty?: boolean; readonly withdrawn?: Generation } = {}
   ) {
     let guess = remembered.get(taskId) ?? (likelyEmpty ? EMPTY : undefined)
     for (let tries = 0; tries < TRIES; tries++) {
@@ -122,11 +132,13 @@ export const make = (entries: Entries, timeLimit: number, by: string): Journal["
       const open = Rules.openFor(entry, timeLimit)
       const event = eventOf(operation, entry, page, by)
       const told = event === undefined ? undefined : { taskId, event }
-      const answer = yield* write({ expected: print, text: change.text, state: entry?._tag, open, told }, ifEnded)
+      const money = moneyOf(entry, withdrawn)
+      const answer = yield* write({ expected: print, text: change.text, state: entry?._tag, open, money, told }, ifEnded)
       if (answer === "changed") continue
       // With its picture there is nothing left to write of a generation.
       const last = change.text === null || entry?._tag === "Generated"
-      if (answer === "written") remember(taskId, last ? EMPTY : { text: change.text, print: printOf(change.text), isOurs: true })
+      if (answer === "written" || (typeof answer === "object" && answer._tag === "written"))
+        remember(taskId, last ? EMPTY : { text: change.text, print: printOf(change.text), isOurs: true })
       return answer
     }
     return yield* new JournalError({ operation, cause: `changed by others ${TRIES} times` })
@@ -137,15 +149,18 @@ export const make = (entries: Entries, timeLimit: number, by: string): Journal["
       const { now, text } = yield* look("find", taskId)
       return { entry: Option.map(Option.fromNullOr(text), Rules.read), now }
     }),
-    intend: Effect.fn("Journal.intend")((taskId, intent, repeats) =>
-      change(
+    intend: Effect.fn("Journal.intend")(function* (taskId, intent, repeats) {
+      const answer = yield* change(
         "intend",
         taskId,
         (stored) => Rules.intend(stored, intent, repeats),
         (what, ifEnded) => entries.intend(taskId, what, ifEnded),
-        Option.isNone(repeats)
+        { likelyEmpty: Option.isNone(repeats) }
       )
-    ),
+      if (typeof answer !== "object" || answer._tag !== "written") return answer
+      yield* warn(answer.warnings)
+      return "written"
+    }),
     advance: Effect.fn("Journal.advance")((taskId: string, next: Generation) =>
       change(
         "advance",
@@ -160,14 +175,15 @@ export const make = (entries: Entries, timeLimit: number, by: string): Journal["
           "withdraw",
           taskId,
           (stored) => Rules.withdraw(stored, generation, before),
-          (what) => entries.replace("withdraw", taskId, what)
+          (what) => entries.replace("withdraw", taskId, what),
+          { withdrawn: generation }
         )
       )
     ),
-    close: Effect.fn("Journal.close")((taskId) =>
+    close: Effect.fn("Journal.close")((taskId, cost) =>
       Effect.andThen(
         Effect.sync(() => remembered.delete(taskId)),
-        entries.close(taskId, { taskId, event: { _tag: "Closed", by } })
+        entries.close(taskId, cost, { taskId, event: { _tag: "Closed", by } })
       )
     ),
     inFlight: entries.inFlight,

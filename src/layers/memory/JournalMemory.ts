@@ -4,7 +4,10 @@ import * as Settings from "../../services/Settings.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { MemoryBroker } from "./Broker.ts"
 import { makeLives, type MemoryLives } from "./lives.ts"
+import { Budget } from "../../services/Budget.ts"
+import { rules } from "../journal/money.ts"
 import { type Entries, make, printOf, type Write } from "../journal/entries.ts"
+import { budgetOf, make as makeBudget, type MemoryBudget } from "./budget.ts"
 
 interface Kept {
   readonly text: string
@@ -14,7 +17,7 @@ interface Kept {
 }
 
 /** Entries in this process: as many journals may be made over them as there would be workers at one Redis. */
-export const makeEntries = (limit: number, lives: MemoryLives = makeLives()): Entries => {
+export const makeEntries = (limit: number, budget: MemoryBudget, lives: MemoryLives = makeLives()): Entries => {
   const kept = new Map<string, Kept>()
   /** Requests in flight, and until when they count. */
   const open = new Map<string, number>()
@@ -25,7 +28,12 @@ export const makeEntries = (limit: number, lives: MemoryLives = makeLives()): En
     const text = kept.get(taskId)?.text ?? null
     return { text, print: text === null ? "" : printOf(text) }
   }
-  const write = (taskId: string, { open: counts, state, text, told }: Write, now: number) => {
+  const write = (taskId: string, { expected, money, open: counts, state, text, told }: Write, now: number) => {
+    // The store has lost the entry, and with it what was reserved.
+    if (text !== null && expected === "" && !budget.reservations.has(taskId)) budget.reserve(taskId, money, now)
+    if (money.settles !== undefined) budget.settle(taskId, money.settles.attempt, money.settles.cost)
+    // What this entry takes the place of may have been paid.
+    if (text !== null && !budget.isReserved(taskId, money)) budget.settle(taskId, undefined, undefined)
     if (text === null) kept.delete(taskId)
     else kept.set(taskId, { text, state, until: now + KEEP * 1000 })
     if (counts === 0) open.delete(taskId)
@@ -50,6 +58,7 @@ export const makeEntries = (limit: number, lives: MemoryLives = makeLives()): En
         if (until <= now) {
           kept.delete(taskId)
           open.delete(taskId)
+          budget.reservations.delete(taskId)
         }
       return run(now)
     })
@@ -67,13 +76,21 @@ export const makeEntries = (limit: number, lives: MemoryLives = makeLives()): En
         if (stored(taskId).print !== next.expected) return "changed"
         inFlight(now)
         if (ifEnded && open.has(taskId)) return "contended"
+        const isReserved = budget.isReserved(taskId, next.money)
+        const over = isReserved ? undefined : budget.overBudget(next.money, now)
+        if (over !== undefined) {
+          line.delete(taskId)
+          return over
+        }
         if (isFull(taskId, now)) return "full"
         line.delete(taskId)
+        const warnings = isReserved ? [] : budget.reserve(taskId, next.money, now)
         write(taskId, next, now)
-        return "written"
+        return { _tag: "written" as const, warnings }
       }),
-    close: (taskId, told) =>
+    close: (taskId, cost, told) =>
       step((now) => {
+        budget.settle(taskId, undefined, cost)
         if (open.delete(taskId)) lives.tell(told, now)
         const entry = kept.get(taskId)
         if (entry !== undefined) entry.state = undefined
@@ -102,6 +119,8 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const { FAL_MAX_CONCURRENT } = yield* Settings.of("FAL_MAX_CONCURRENT")
     const { lives } = yield* MemoryBroker
-    return over(makeEntries(FAL_MAX_CONCURRENT, lives))
+    const known = yield* rules
+    const money = makeBudget(known)
+    return Layer.merge(over(makeEntries(FAL_MAX_CONCURRENT, money, lives)), Layer.succeed(Budget, budgetOf(known, money)))
   })
 )

@@ -1,6 +1,9 @@
-import { Duration, Effect, Layer, Schema, Scope } from "effect"
+import { Clock, Duration, Effect, Layer, Schema, Scope } from "effect"
+import { spans, type Subject } from "../../services/Budget.ts"
 import { GONE, Journal, JournalError, KEEP, PRESENT, states } from "../../services/Journal.ts"
+import { NanoDollars } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
+import * as Budget from "../journal/money.ts"
 import { make, type Write } from "../journal/entries.ts"
 import { replicas } from "./replicas.ts"
 import * as Connections from "./Connections.ts"
@@ -19,7 +22,27 @@ import { attempting } from "../attempting.ts"
 
 const Stored = Schema.Tuple([Schema.NullOr(Schema.String), Schema.String, Schema.FiniteFromString])
 const Replaced = Schema.Literals(["written", "changed"])
-const Admitted = Schema.Literals(["written", "changed", "contended", "full"])
+const Amount = Schema.FiniteFromString.pipe(Schema.decodeTo(NanoDollars))
+const about = {
+  span: Schema.Literals(spans),
+  subject: Schema.Union([
+    Schema.Literal("all"),
+    Schema.TemplateLiteral(["caller:", Schema.String]),
+    Schema.TemplateLiteral(["model:", Schema.String])
+  ]),
+  limit: Amount,
+  used: Amount
+}
+const Admitted = Schema.fromJsonString(
+  Schema.Union([
+    Schema.TaggedStruct("written", {
+      warnings: Schema.optionalKey(Schema.Array(Schema.Struct({ ...about, period: Schema.String })))
+    }),
+    Schema.Struct({ _tag: Schema.Literals(["changed", "contended", "full"]) }),
+    Schema.TaggedStruct("over", { ...about, ends: Schema.FiniteFromString, first: Schema.Boolean }),
+    Schema.TaggedStruct("no period", { now: Schema.FiniteFromString })
+  ])
+)
 const Counts = Schema.Tuple([Schema.Int, Schema.Int, Schema.Int])
 
 const attempt = attempting(JournalError)
@@ -30,7 +53,8 @@ const answered = <S extends Schema.ConstraintDecoder<unknown>>(operation: string
   )
 }
 
-const writingOf = (taskId: string, { expected, open, state, text, told }: Write) => ({
+/** `now`: the instant (Unix milliseconds) around which the store is told of days and months. */
+const writingOf = (rules: Budget.Rules, now: number, taskId: string, { expected, money, open, state, text, told }: Write) => ({
   entry: kombu.journal(taskId),
   task: taskId,
   expected,
@@ -38,14 +62,28 @@ const writingOf = (taskId: string, { expected, open, state, text, told }: Write)
   keep: KEEP,
   count: open,
   state: state === undefined ? 0 : states.indexOf(state) + 1,
+  attempt: money.attempt,
+  price: money.price,
+  money: money.price === 0 ? "" : textOf(rules, money.subjects, now),
+  settles: money.settles?.attempt,
+  cost: money.settles?.cost,
   told: toldArguments(told).told
 })
+const textOf = ({ alert, around, counted }: Budget.Rules, subjects: ReadonlyArray<Subject>, now: number) =>
+  JSON.stringify({
+    alert,
+    around: around(now),
+    caps: counted.flatMap(({ limit, span, subject }) =>
+      subjects.includes(subject) ? [{ span, subject, ...(limit === null ? {} : { limit: String(limit) }) }] : []
+    )
+  })
 
 export const layer = Layer.effect(
   Journal,
   Effect.gen(function* () {
     const settings = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT")
     const { name } = yield* WorkerIdentity
+    const rules = yield* Budget.rules
     const where = yield* broker
     const { commands, own } = yield* Connections.Connections
     const redis = yield* commands(where)
@@ -71,20 +109,39 @@ export const layer = Layer.effect(
         replace: (operation, taskId, write) =>
           Effect.flatMap(operation === "advance" ? replica.writer : Effect.succeed(redis), (connection) => {
             const replace = connection === redis ? run.replace : bind(connection, replaceEntry)
-            return answered(operation, Replaced, () => replace(writingOf(taskId, write)))
+            return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              answered(operation, Replaced, () => replace(writingOf(rules, now, taskId, write)))
+            )
           }),
-        intend: (taskId, write, ifEnded) =>
-          answered("intend", Admitted, () =>
-            run.intend({
-              ...writingOf(taskId, write),
-              limit: settings.FAL_MAX_CONCURRENT,
-              present: PRESENT,
-              gone: GONE,
-              ifEnded: ifEnded ? "1" : "0"
-            })
-          ),
-        close: (taskId, told) =>
-          attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId, told: toldArguments(told).told })),
+        intend: Effect.fnUntraced(function* (taskId, write, ifEnded) {
+          let now = yield* Clock.currentTimeMillis
+          for (let tries = 0; tries < 2; tries++) {
+            const answer = yield* answered("intend", Admitted, () =>
+              run.intend({
+                ...writingOf(rules, now, taskId, write),
+                limit: settings.FAL_MAX_CONCURRENT,
+                present: PRESENT,
+                gone: GONE,
+                ifEnded: ifEnded ? "1" : "0"
+              })
+            )
+            switch (answer._tag) {
+              case "written":
+                return { _tag: "written" as const, warnings: answer.warnings ?? [] }
+              case "over":
+                return answer
+              case "no period":
+                // This machine's clock is off by days: the store's own counts.
+                now = answer.now * 1000
+                break
+              default:
+                return answer._tag
+            }
+          }
+          return yield* new JournalError({ operation: "intend", cause: "the clock of Redis has jumped" })
+        }),
+        close: (taskId, cost, told) =>
+          attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId, cost, told: toldArguments(told).told })),
         inFlight: attempt("inFlight", () => run.inFlight({})),
         counts: Effect.map(
           answered("counts", Counts, () => run.count({ entry: kombu.journal("") })),

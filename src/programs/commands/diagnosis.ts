@@ -1,6 +1,8 @@
 import { Option, Result } from "effect"
 import { clockFinding } from "../worker/clockSkew.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
+import type { Standing } from "../../services/Budget.ts"
+import { format } from "../../services/NanoDollars.ts"
 import type { Closed } from "../../services/Endpoints.ts"
 import type { QueueStatus } from "../../services/QueueInspector.ts"
 import { FAL_KEEPS } from "../../services/ModelLibrary.ts"
@@ -111,6 +113,18 @@ const mediaRows = (answer: Survey["media"]): ReadonlyArray<Row> =>
         )
       ]
 
+const TELLS = 0.8
+/** What is nearly used up, or was. It makes nothing unhealthy: tasks wait, as they were meant to. */
+const budgetRow = (standing: Standing): ReadonlyArray<Row> => {
+  const { ends, limit, span, subject, used } = standing
+  if (limit === null || used < TELLS * limit) return []
+  const name = subject === "all" ? `budget of the ${span}` : `budget of the ${span}, ${subject}`
+  const says = `$${format(used)} of $${format(limit)} used, until ${new Date(ends * 1000).toISOString().slice(0, 16)} UTC`
+  return [
+    note(name, says, `what finds no money waits for the next ${span}; to raise it: model-generator budget set ${span} DOLLARS`)
+  ]
+}
+
 /** The survey in rows, each bad one with what to do about it. */
 export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
   const status = Result.getOrUndefined(survey.queue.said)
@@ -144,6 +158,7 @@ export const diagnose = (survey: Survey): ReadonlyArray<Row> => {
     ...overdueRows(Result.getOrElse(survey.overdue.said, () => 0)),
     falRow(survey.fal, status),
     ...Result.getOrElse(survey.closed.said, () => []).map(closedRow),
+    ...Result.getOrElse(survey.budget.said, () => []).flatMap(budgetRow),
     ...Result.getOrElse(survey.preconditions.said, () => []),
     ...(status === undefined
       ? [bad("queue", "not known while the broker does not answer", "first the broker")]

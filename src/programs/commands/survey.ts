@@ -1,4 +1,5 @@
 import { Effect, type Layer } from "effect"
+import { Budget, type Standing } from "../../services/Budget.ts"
 import { type Closed, Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
 import { FAL_KEEPS, type LibraryError, ModelLibrary } from "../../services/ModelLibrary.ts"
@@ -27,9 +28,10 @@ export interface Survey {
   readonly closed: Answer<ReadonlyArray<Closed>>
   readonly queue: Answer<QueueStatus>
   readonly preconditions: Answer<ReadonlyArray<Finding>>
+  readonly budget: Answer<ReadonlyArray<Standing>>
 }
 
-export type World = Endpoints | QueueInspector | ResultStore | ModelLibrary | MediaStore | Generator
+export type World = Budget | Endpoints | QueueInspector | ResultStore | ModelLibrary | MediaStore | Generator
 
 /** Everything an operator asks first, all at once: takes as long as the slowest answer, up to `until`. */
 const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>, until: Until) =>
@@ -40,6 +42,7 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
     const store = yield* MediaStore
     const generator = yield* Generator
     const endpoints = yield* Endpoints
+    const budget = yield* Budget
     const { look } = yield* Preconditions
     return yield* Effect.all(
       {
@@ -53,7 +56,11 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
         fal: ask(generator.probe, until),
         closed: ask(endpoints.closed, until),
         queue: ask(inspector.status, until),
-        preconditions: ask(look, until)
+        preconditions: ask(look, until),
+        budget: ask(
+          Effect.map(budget.status, ({ standings }) => standings),
+          until
+        )
       },
       { concurrency: "unbounded" }
     )

@@ -1,7 +1,7 @@
 import { Context, Effect, Schema } from "effect"
 import type { Generation } from "../../services/Journal.ts"
+import { CLOSURES, PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../../services/Metrics.ts"
 import type { NanoDollars } from "../../services/NanoDollars.ts"
-import { PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../../services/Metrics.ts"
 import { TaskFailure } from "../celery/TaskFailure.ts"
 
 /** The retry reason of a task whose journal entry could not be read: it may be paid. */
@@ -37,12 +37,11 @@ export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", {
  * tasks that do not need it.
  */
 export class Blocked extends Schema.TaggedError<Blocked>()("Blocked", {
-  /** An endpoint of fal, or `model_library`. */
+  /** An endpoint of fal, `model_library`, or a budget. */
   by: Schema.String,
   why: Schema.String,
   after: Schema.Finite,
-  /** Whether it stays closed until a person acts. */
-  serious: Schema.Boolean
+  reason: Schema.Literals(CLOSURES)
 }) {}
 
 export type Failure = TaskFailure | RetryLater | PutBack | NotYet | Blocked
@@ -79,6 +78,8 @@ export interface Knowledge {
   generation: Generation | null | undefined
   /** The journal's entry under this id belongs to another task, with other arguments. */
   another: boolean
+  /** What the request that has ended has cost; undefined where that is not known. */
+  settled?: NanoDollars | undefined
   /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
   ahead: number
   /** What was paid in this run, as far as the price is known. */

@@ -18,7 +18,8 @@ const PATIENCE = 5000
 const STALE = 30_000
 
 /** Records why a task is parked. Gives the time until which it is parked (Unix milliseconds). */
-export const meet = (vitals: Vitals["Service"], { after, by, serious, why }: Blocked, now: number): number => {
+export const meet = (vitals: Vitals["Service"], { after, by, reason, why }: Blocked, now: number): number => {
+  const serious = reason === "closed"
   const known = vitals.obstacles.get(by)
   const until = now + Math.max(1, after) * 1000
   // The same closure as before, perhaps reported by another worker with a slightly different time.

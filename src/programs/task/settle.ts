@@ -233,7 +233,7 @@ const held = Effect.fnUntraced(function* (attempt: Any, { after, reason }: NotYe
 const parked = Effect.fnUntraced(function* (attempt: Any, blocked: Blocked) {
   const { context, name, task } = attempt
   yield* Effect.logDebug("task parked", { event: "parked", by: blocked.by, why: blocked.why })
-  const reason = blocked.serious ? "closed" : "fal busy"
+  const { reason } = blocked
   yield* context.metrics.count("tasks_held_total", { task: name, reason })
   const at = meet(context.vitals, blocked, nowOf(context))
   const isPaid = GenerationProperty.of(task.knowledge.generation)?.["requestId"] !== undefined

@@ -1,7 +1,9 @@
 import { Clock, Effect, Option } from "effect"
+import { Budget } from "../../services/Budget.ts"
 import { Endpoints } from "../../services/Endpoints.ts"
 import { Journal, states } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import { toUsd } from "../../services/NanoDollars.ts"
 import { PRIORITIES, QueueInspector } from "../../services/QueueInspector.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
 import { running, Vitals } from "../../services/Vitals.ts"
@@ -44,6 +46,12 @@ const fromBroker = Effect.gen(function* () {
   for (const endpoint of Object.values(catalogue.endpoints))
     yield* metrics.set("fal_endpoint_closed", { endpoint }, closed.has(endpoint) ? 1 : 0)
   yield* metrics.set("fal_circuit_open", {}, (yield* isDown) ? 1 : 0)
+  const { reserved, standings } = yield* (yield* Budget).status
+  yield* metrics.set("budget_reserved_dollars", {}, toUsd(reserved))
+  for (const { limit, span, subject, used } of standings) {
+    yield* metrics.set("budget_used_dollars", { span, subject }, toUsd(used))
+    yield* metrics.set("budget_limit_dollars", { span, subject }, limit === null ? Infinity : toUsd(limit))
+  }
 })
 
 /**

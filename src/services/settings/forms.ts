@@ -1,4 +1,6 @@
 import { Option, Redacted, Result, Schema } from "effect"
+import type { Cap } from "../Budget.ts"
+import * as NanoDollars from "../NanoDollars.ts"
 import * as DatabaseAddress from "./DatabaseAddress.ts"
 import * as Form from "./Form.ts"
 import * as MediaAddress from "./MediaAddress.ts"
@@ -88,3 +90,23 @@ export const fanoutPrefix = Form.custom("true, false, or a / with anything and a
   /^\/[^.]*\.$/.test(text) ? text : Option.getOrUndefined(Option.map(Result.getSuccess(Form.flag.read(text)), fanout))
 )
 export const nodeName = Form.matching(/^[^\s\p{Cc}@]+(@[^\s\p{Cc}@]+)?$/u, "name or name@host")
+
+export const part = Form.custom("a number above 0, at most 1", (text) => {
+  const value = /^(0|1)?(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  return value > 0 && value <= 1 ? value : undefined
+})
+
+/** What a caller may be called: what comes in a header is made to fit. */
+const CALLER = /^[\w.@:+-]{1,100}$/
+export const caps = Form.custom<ReadonlyArray<Cap>>("caps such as caller:shop=5/day,model:fal-ai/flux-2-pro=40/month", (text) => {
+  const read = text.split(",").map((one): Cap | undefined => {
+    const [, kind, name = "", amount = "", span] = /^\s*(caller|model):([^\s=]+)=([\d.]+)\/(day|month)\s*$/.exec(one) ?? []
+    const limit = NanoDollars.parse(amount)
+    if (limit === undefined) return undefined
+    if (kind === "caller" && !CALLER.test(name)) return undefined
+    return { subject: kind === "caller" ? `caller:${name}` : `model:${name}`, span: span === "day" ? "day" : "month", limit }
+  })
+  const good = read.filter((cap) => cap !== undefined)
+  const names = new Set(good.map(({ span, subject }) => `${span} ${subject}`))
+  return good.length === read.length && names.size === read.length && read.length <= 50 ? good : undefined
+})

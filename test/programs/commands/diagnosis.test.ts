@@ -40,7 +40,8 @@ const fine: Survey = {
   fal: well(undefined),
   closed: well([]),
   queue: well(status),
-  preconditions: well([])
+  preconditions: well([]),
+  budget: well([])
 }
 /** The rows that are not ok, each with its state. */
 const wrong = (survey: Survey) =>

@@ -10,7 +10,7 @@ const failure = TaskFailure.generationError("no picture")
 const retry = (counted: boolean) => new RetryLater({ reason: "fal busy", failure, counted, atLeast: 0 })
 const putBack = new PutBack({ reason: "fal account", detail: "" })
 const notYet = new NotYet({ reason: "rate limit", after: 1 })
-const blocked = new Blocked({ by: "fal-ai/x", why: "403", after: 1, serious: true })
+const blocked = new Blocked({ by: "fal-ai/x", why: "403", after: 1, reason: "closed" })
 const result = { value: {}, children: [] }
 const bug = Cause.die(new Error("a bug"))
 const tries = (retries: number, uncounted = 0) => ({ retries, uncounted, most: 3 })

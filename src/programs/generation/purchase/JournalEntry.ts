@@ -66,7 +66,10 @@ export const find = Effect.fnUntraced(function* (
   if (stored._tag === "Unreadable") return hasRequest(known) ? known : stored
   payer.knowledge.another = !isSameTask(stored, { digest: payer.digest() })
   if (payer.knowledge.another) return known
-  if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) return known
+  if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) {
+    if (known._tag === "Generated") yield* behind(insisting(journal.advance(payer.id, known)))
+    return known
+  }
   payer.knowledge.generation = stored
   return stored
 })
@@ -128,13 +131,13 @@ export const withdraw = (payer: Payer, generation: Generation, before: Generatio
   })
 
 /**
- * The request no longer counts as in flight. If this write fails, the entry expires by itself. Another task's entry under this id
+ * The request no longer counts as in flight, and what was reserved for it is settled. If this write fails, the entry expires by itself. Another task's entry under this id
  * stays.
  */
 export const close = ({ id, knowledge }: Payer) =>
   knowledge.another && !knowledge.generation
     ? Effect.void
-    : Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id))))
+    : Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id, knowledge.settled))))
 
 export const ticketOf = ({ endpoint, paths, requestId }: Submitted | Generated): Ticket => ({
   endpoint,

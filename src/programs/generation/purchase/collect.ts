@@ -4,10 +4,11 @@ import type { Endpoints } from "../../../services/Endpoints.ts"
 import { Generator, GeneratorError, type Ticket } from "../../../services/Generator.ts"
 import type { Journal } from "../../../services/Journal.ts"
 import { Metrics, type Use } from "../../../services/Metrics.ts"
+import { zero } from "../../../services/NanoDollars.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../../task/Task.ts"
-import { charged } from "./charged.ts"
+import { charged, costOfRequest } from "./charged.ts"
 import { refused } from "./endpointCircuit.ts"
 import * as Entry from "./JournalEntry.ts"
 import { later } from "./retryLater.ts"
@@ -49,11 +50,13 @@ const recordPicture = Effect.fn("generation.collect")(function* (
         : error
     )
   )
+  const cost = yield* costOfRequest(submitted, picture.billableUnits)
   const generated = {
     ...submitted,
     _tag: "Generated",
     picture,
     tookMs: Math.max(0, Math.round(tookMs)),
+    ...(cost === undefined ? {} : { cost }),
     ...(inferenceSeconds === null ? {} : { inferenceMs: Math.round(inferenceSeconds * 1000) })
   } as const
   // Another worker that waits for the same request may have counted it.
@@ -77,7 +80,9 @@ const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachab
 const countEnd = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, reason: GeneratorError["reason"]) {
   const metrics = yield* Metrics
   if (!tellsNothing(reason)) yield* metrics.count("generations_total", { outcome: reason._tag })
-  if (reason._tag === "Refused" || reason._tag === "Unreadable") yield* charged(payer, submitted, "wasted", reason.billableUnits)
+  if (reason._tag === "JobFailed" || reason._tag === "Cancelled") payer.knowledge.settled = zero
+  if (reason._tag === "Refused" || reason._tag === "Unreadable")
+    payer.knowledge.settled = yield* charged(payer, submitted, "wasted", reason.billableUnits)
 })
 
 /** Between two looks of a result that fal answers with an error and no reason (seconds). */

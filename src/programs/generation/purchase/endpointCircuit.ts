@@ -12,7 +12,12 @@ import { pause } from "./retryLater.ts"
  */
 
 const blocked = (endpoint: string, closed: { readonly reason: string; readonly why: string; readonly seconds: number }) =>
-  new Blocked({ by: endpoint, why: closed.why, after: closed.seconds, serious: closed.reason === "refused" })
+  new Blocked({
+    by: endpoint,
+    why: closed.why,
+    after: closed.seconds,
+    reason: closed.reason === "refused" ? "closed" : "fal busy"
+  })
 
 /** Whether an answer to a submit shows that the endpoint accepts requests, even if it refused this one. */
 const isTaking = (exit: Exit.Exit<unknown, unknown>) => {

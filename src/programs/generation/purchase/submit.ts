@@ -1,10 +1,12 @@
 import { Clock, Duration, Effect, Option, Random, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
 import type { Endpoints } from "../../../services/Endpoints.ts"
-import { Catalogue, type PictureRequest, type ProviderRequest } from "../../../services/Catalogue.ts"
+import type { OverBudget } from "../../../services/Budget.ts"
+import { Catalogue, type PictureRequest, type ProviderRequest, upperPrice } from "../../../services/Catalogue.ts"
 import { Generator, type GeneratorError } from "../../../services/Generator.ts"
 import { Journal, seedOf } from "../../../services/Journal.ts"
 import { Metrics } from "../../../services/Metrics.ts"
+import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { Blocked, type Failure, NotYet } from "../../task/Task.ts"
@@ -39,6 +41,32 @@ const acceptedWithoutId = TaskFailure.generationError(
   "fal accepted the request and named no request id, so its picture cannot be found: paid, and not asked again"
 )
 
+/** A task that has to wait for money asks again this soon, in case a cap is raised meanwhile (seconds). */
+const ASK_AGAIN = 30
+
+/** Nothing was bought: the task is parked until its budget has money again. */
+const outOfMoney = Effect.fnUntraced(function* (price: NanoDollars.NanoDollars, over: OverBudget) {
+  const { ends, first, limit, span, subject, used } = over
+  const now = yield* Clock.currentTimeMillis
+  const name = subject === "all" ? `the budget of the ${span}` : `the budget of the ${span} for ${subject}`
+  const usd = (amount: NanoDollars.NanoDollars) => `$${NanoDollars.format(amount)}`
+  const why =
+    price > limit
+      ? `a picture may cost ${usd(price)}, which is more than all of its ${usd(limit)}: none is made until it is raised`
+      : `${usd(used)} of ${usd(limit)} are spent or reserved`
+  if (first)
+    yield* Effect.logError("a budget is used up: its tasks are parked until its next period, or until it is raised", {
+      event: "budget",
+      span,
+      subject,
+      why,
+      until: new Date(ends * 1000).toISOString()
+    })
+  // The same instant for all that ask within a time, so that they come back one after the other.
+  const again = (Math.floor(now / 1000 / ASK_AGAIN) + 1) * ASK_AGAIN
+  return yield* new Blocked({ by: name, why, after: Math.min(again, ends) - now / 1000, reason: "budget" })
+})
+
 /** The intent, once the fleet has room for one more request and has not made too many in this minute. */
 const intend = Effect.fnUntraced(function* (payer: Entry.Payer, intent: Entry.Intended, lost: Lost | undefined) {
   const journal = yield* Journal
@@ -51,7 +79,9 @@ const intend = Effect.fnUntraced(function* (payer: Entry.Payer, intent: Entry.In
   )
   if (answer === "full") return yield* new NotYet({ reason: "no room at fal", after: 1 })
   if (answer === "contended") return yield* Entry.contended
+  if (typeof answer === "object") return yield* outOfMoney(intent.price ?? NanoDollars.zero, answer)
   payer.knowledge.generation = intent
+  payer.knowledge.settled = undefined
   yield* Effect.tapError(withinRate, () => takeBack)
   // This process may have been frozen since it wrote the intent.
   if ((yield* Clock.currentTimeMillis) - before <= LATEST) return
@@ -85,6 +115,7 @@ const notTaken = Effect.fnUntraced(function* (
       yield* Effect.logError("fal accepted a request and named no request id: look for it in fal's history", request)
       return yield* acceptedWithoutId
     case "Refused":
+      payer.knowledge.settled = NanoDollars.zero
       yield* Entry.behind(takeBack)
       return yield* TaskFailure.contentRefused(reason.detail)
     case "AccountProblem":
@@ -112,7 +143,7 @@ const priced = Effect.fnUntraced(function* (endpoint: string) {
   const { mayBeUnpriced, priceOf } = yield* Catalogue
   if (Option.isSome(priceOf(endpoint)) || mayBeUnpriced(endpoint)) return
   const why = "its price is not known here, and FAL_UNPRICED_MODELS does not name it"
-  return yield* new Blocked({ by: endpoint, why, after: UNPRICED, serious: true })
+  return yield* new Blocked({ by: endpoint, why, after: UNPRICED, reason: "closed" })
 })
 
 /**
@@ -125,6 +156,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
   lost: Lost | undefined
 ) {
   yield* priced(endpoint)
+  const price = upperPrice(yield* Catalogue, { endpoint, input })
   const generator = yield* Generator
   const metrics = yield* Metrics
   const intent: Entry.Intended = {
@@ -137,7 +169,8 @@ const submitNow = Effect.fn("generation.submit")(function* (
     attempt: yield* Random.next,
     digest: payer.digest(),
     resubmits: lost === undefined ? 0 : lost.resubmits + 1,
-    timeLimit: payer.timeLimit
+    timeLimit: payer.timeLimit,
+    ...(price === undefined ? {} : { price })
   }
   const resubmitting = Effect.andThen(
     metrics.count("generations_uncertain_ended_total", { how: "resubmitted" }),

@@ -69,7 +69,7 @@ export const maySave = Effect.gen(function* () {
   if (library.closed === "" && now - library.provenAt >= PROOF) yield* findOut
   if (library.closed === "") return
   const after = Math.max(1, (library.next - now) / 1000)
-  return yield* new Blocked({ by: LIBRARY, why: library.closed, after, serious: true })
+  return yield* new Blocked({ by: LIBRARY, why: library.closed, after, reason: "closed" })
 })
 
 /** Rehearses when it is time to; to be asked now and then while the library is closed. */

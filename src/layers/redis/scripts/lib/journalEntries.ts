@@ -1,6 +1,7 @@
 import { states } from "../../../../services/Journal.ts"
 import * as kombu from "../../../../wire/kombu.ts"
 import { given, library } from "../script.ts"
+import { budgetArguments, budgetKeys, reserving } from "./reservations.ts"
 import { clock } from "./clock.ts"
 import { remember } from "./remember.ts"
 
@@ -15,7 +16,8 @@ export const journalKeys = {
   intended: kombu.journalState(states[0]),
   submitted: kombu.journalState(states[1]),
   generated: kombu.journalState(states[2]),
-  lives: kombu.lives
+  lives: kombu.lives,
+  ...budgetKeys
 } as const
 
 /**
@@ -23,7 +25,7 @@ export const journalKeys = {
  * has one would take it first: `kept` says until when it is kept, and each script that writes removes some that are over.
  */
 export const sweeping = library({
-  needs: ["kept", "open", "intended", "submitted", "generated"],
+  needs: ["kept", "open", "intended", "submitted", "generated", "reserved"],
   uses: [clock],
   lua: `
 local indexes = { intended, submitted, generated }
@@ -33,6 +35,7 @@ local function sweep(prefix, most)
     redis.call('DEL', prefix .. old)
     redis.call('ZREM', kept, old)
     redis.call('ZREM', open, old)
+    redis.call('HDEL', reserved, old)
   end
   for _, index in ipairs(indexes) do redis.call('ZREMRANGEBYSCORE', index, '-inf', math.floor(now())) end
 end`
@@ -51,11 +54,15 @@ export const writeArguments = {
   count: "number",
   /** Which index it goes to, from 1; 0 for none. */
   state: "number",
+  ...budgetArguments,
   /** What the write adds to the task's life, if it does. */
   told: "text?"
 } as const
 
-/** is_expected(): whether the text that must be there is. write(): writes the entry, counts it and tells of it. */
+/**
+ * is_expected(): whether the text that must be there is. write(): writes the entry, counts it, settles what it has cost, and tells
+ * of it.
+ */
 export const writing = library({
   needs: [
     "entry",
@@ -65,21 +72,35 @@ export const writing = library({
     "submitted",
     "generated",
     "lives",
+    "reserved",
+    "overrides",
+    "periods",
+    "spending",
     "task",
     "expected",
     "text",
     "keep",
     "count",
     "state",
+    "attempt",
+    "price",
+    "money",
+    "settles",
+    "cost",
     "told"
   ],
-  uses: [sweeping, remember],
+  uses: [sweeping, reserving, remember],
   lua: `
 local function is_expected()
   local stored = redis.call('GET', entry)
   return (stored and redis.sha1hex(stored) or '') == expected
 end
 local function write()
+  -- The store has lost the entry, and with it what was reserved.
+  if text and expected == '' and price > 0 and redis.call('HEXISTS', reserved, task) == 0 then reserve(now()) end
+  if settles then settle(settles, cost) end
+  -- What this entry takes the place of may have been paid.
+  if text and not is_reserved() then settle(nil, nil) end
   if text then
     redis.call('SET', entry, text)
     redis.call('ZADD', kept, decimal(now() + keep), task)
