@@ -218,7 +218,7 @@ export class Cluster {
     this.results = this.redis.keeps(() => Context.get(this.#build(Layer.fresh(ResultStoreMemory.layer), this.#own), ResultStore))
     this.entries = this.redis.keeps(() => {
       this.money = makeBudget(this.rules)
-      return JournalMemory.makeEntries(0, this.money)
+      return JournalMemory.makeEntries(0, this.money, this.broker.lives)
     })
     this.journal = this.#journal("nobody")
     const fal = new Fal(new Dice(seed, 2), this.time, this.script.ledger)

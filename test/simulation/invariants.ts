@@ -1,5 +1,6 @@
 import { Option } from "effect"
 import type { LedgerRow } from "../../src/layers/fal/Execution.ts"
+import { read } from "../../src/layers/lifeText.ts"
 import { isFinal, type TaskResult } from "../../src/services/ResultStore.ts"
 import type { Clients, Sent } from "./Clients.ts"
 import { type Cluster, QUEUES, settings } from "./Cluster.ts"
@@ -82,6 +83,15 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
   const lost = unfinished.filter((sent) => !isAstray(sent) && !buried.has(sent.id))
   cluster.count("tasks that Redis forgot", unfinished.filter(isAstray).length)
   for (const { id } of lost) violations.push(`lost: ${id} has not ended (${documentOf(id)?.status ?? "nothing stored"})`)
+
+  // Its life says how a task has ended that bought a picture. A stock worker tells nothing, nor does who ends a task whose claim a
+  // failover has forgotten.
+  for (const id of cluster.events.has("failovers") ? [] : broker.lives.ids()) {
+    const events = read(broker.lives.of(id)).map(({ event }) => event._tag)
+    const ended = events.includes("Ended") || events.includes("Buried")
+    if (!ended && events.includes("PictureMade") && isFinal(documentOf(id)?.status ?? "") && !records.endedByStock.has(id))
+      violations.push(`untold end: ${id} is ${documentOf(id)?.status}, and its life ends with ${events.at(-1)}`)
+  }
 
   // A success stays.
   for (const [id, documents] of records.stored)

@@ -162,6 +162,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     breaks: "over budget"
   },
   {
+    name: "the step that ends a task does not tell of it",
+    file: "src/programs/task/finish.ts",
+    from: `queue.acknowledge(delivery, { result, next: isWanted, told })`,
+    to: `queue.acknowledge(delivery, { result, next: isWanted })`,
+    breaks: "untold end"
+  },
+  {
     name: "a row is saved at every call",
     file: "src/layers/memory/ModelLibraryMemory.ts",
     from: `        if (saved !== undefined) return saved`,

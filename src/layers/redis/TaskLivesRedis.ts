@@ -6,8 +6,8 @@ import * as Connections from "./Connections.ts"
 import { attempt } from "./shared.ts"
 import { broker } from "./where.ts"
 
-/** As Redis's patterns have it. */
-const literally = (text: string) => text.replaceAll(/[[\]?*\\^-]/g, "\\$&")
+/** How many ids are read at once. */
+const PAGE = 5000
 
 /** Reads the lives that the scripts of the queue and of the journal have written. */
 export const layer = Layer.effect(
@@ -15,12 +15,11 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const redis = yield* (yield* Connections.Connections).commands(yield* broker)
     const beginning = async (index: string, prefix: string, found: Set<string>, limit: number) => {
-      let cursor = "0"
-      do {
-        const [next, pairs] = await redis.zscan(index, cursor, "MATCH", `${literally(prefix)}*`, "COUNT", 1000)
-        for (let at = 0; at < pairs.length; at += 2) found.add(pairs[at]!)
-        cursor = next
-      } while (cursor !== "0" && found.size < limit)
+      for (let from = 0; found.size < limit; from += PAGE) {
+        const ids = await redis.zrange(index, String(from), String(from + PAGE - 1))
+        for (const id of ids) if (id.startsWith(prefix)) found.add(id)
+        if (ids.length < PAGE) return
+      }
     }
     return TaskLives.of({
       of: (taskId) =>
