@@ -50,6 +50,7 @@ const waits: Readonly<Record<string, string>> = {
   "fal is down": "nothing is submitted while fal is down",
   "the broker is away": "the limits of the fleet could not be asked",
   "fal busy": "fal has named a time to come again",
+  budget: "its budget has no money left",
   "already running": "the same task runs already",
   "rests after crashes": "it rests, as workers died over it and its picture is paid"
 }

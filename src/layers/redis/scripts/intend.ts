@@ -41,8 +41,8 @@ if limit > 0 and not counts then
   if taken >= limit then return answer({ _tag = 'full' }) end
 end
 redis.call('ZREM', line, task) redis.call('ZREM', asked, task)
-local told = again and {} or reserve(t)
+local warnings = again and {} or reserve(t)
 write()
-return answer({ _tag = 'written', warnings = #told > 0 and told or nil })`,
+return answer({ _tag = 'written', warnings = #warnings > 0 and warnings or nil })`,
   answer: (reply) => reply
 })
