@@ -16,6 +16,7 @@ import { falSimulator } from "./programs/commands/falSimulator.ts"
 import { generate } from "./programs/commands/generate.ts"
 import { health } from "./programs/commands/health.ts"
 import { inspect } from "./programs/commands/inspect.ts"
+import { ledger } from "./programs/commands/ledger.ts"
 import { library as libraryCommand } from "./programs/commands/library.ts"
 import { migrate } from "./programs/commands/migrate.ts"
 import { why } from "./programs/commands/why.ts"
@@ -78,6 +79,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
       Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
     ),
     why(traces),
+    ledger.pipe(Command.provide(library)),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))

@@ -6,6 +6,7 @@ import * as FalLimitsMemory from "./memory/FalLimitsMemory.ts"
 import * as FleetMemory from "./memory/FleetMemory.ts"
 import * as JournalMemory from "./memory/JournalMemory.ts"
 import * as MetricsMemory from "./memory/MetricsMemory.ts"
+import * as LedgerSql from "./postgres/LedgerSql.ts"
 import * as Migrations from "./postgres/Migrations.ts"
 import * as ModelLibrarySql from "./postgres/ModelLibrarySql.ts"
 import * as PostgresPglite from "./postgres/PostgresPglite.ts"
@@ -15,7 +16,7 @@ import * as WorkerIdentityNode from "./process/WorkerIdentityNode.ts"
 import * as Media from "./media/Media.ts"
 import * as Provider from "./Provider.ts"
 
-const library = ModelLibrarySql.layer.pipe(
+const library = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer).pipe(
   Layer.provide(Layer.effectDiscard(Migrations.migrate)),
   Layer.provide(PostgresPglite.layer())
 )

@@ -7,6 +7,7 @@ import * as FalLimitsRedis from "./redis/FalLimitsRedis.ts"
 import * as FleetRedis from "./redis/FleetRedis.ts"
 import * as BudgetRedis from "./redis/BudgetRedis.ts"
 import * as JournalRedis from "./redis/JournalRedis.ts"
+import * as LedgerSql from "./postgres/LedgerSql.ts"
 import * as Media from "./media/Media.ts"
 import * as MediaStoreLive from "./media/MediaStoreLive.ts"
 import * as MetricsProm from "./MetricsProm.ts"
@@ -38,7 +39,7 @@ export const client = TaskQueueRedis.layer.pipe(
   Layer.provideMerge(WorkerIdentityNode.layer)
 )
 
-export const library = ModelLibrarySql.layer.pipe(Layer.provide(PostgresPg.layer))
+export const library = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer).pipe(Layer.provide(PostgresPg.layer))
 
 /** The library with its pictures: all that an operator's `library` commands need. */
 export const pictures = Layer.mergeAll(library, Media.layer).pipe(Layer.provideMerge(MetricsProm.layer))

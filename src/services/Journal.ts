@@ -1,12 +1,21 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { OverBudget } from "./Budget.ts"
 import { Paths, Picture } from "./Generator.ts"
+import { type Outcome, Row } from "./Ledger.ts"
 import { NanoDollars } from "./NanoDollars.ts"
 
 export class JournalError extends Schema.TaggedError<JournalError>()("JournalError", {
   operation: Schema.String,
   cause: Schema.Defect()
 }) {}
+
+/** A request whose answer was lost, or that fal no longer knows: it may have been paid. */
+export const LostRequest = Schema.Struct({
+  attempt: Schema.Finite,
+  at: Schema.Finite,
+  requestId: Schema.optionalKey(Schema.String)
+})
+export type LostRequest = typeof LostRequest.Type
 
 const about = {
   endpoint: Schema.String,
@@ -25,11 +34,13 @@ const about = {
   digest: Schema.optionalKey(Schema.String),
   /** How many requests that may have been paid came before this one. */
   resubmits: Schema.Int,
+  /** Those requests, for the ledger. Older workers name none. */
+  lost: Schema.optionalKey(Schema.Array(LostRequest)),
   /** How long its task may run (seconds), where that is known: TASK_TIME_LIMIT where it is not. */
   timeLimit: Schema.optionalKey(Schema.Finite),
   /** The most that the request can cost, where its price is known: so much is reserved in the budget. */
   price: Schema.optionalKey(NanoDollars),
-  /** Who sent the task. */
+  /** Who pays. Older workers do not say. */
   caller: Schema.optionalKey(Schema.String)
 }
 /** A submit is about to be made, or was made and its answer is lost. Found by a later delivery it means: uncertain. */
@@ -100,6 +111,10 @@ export const seedOf = ({ input, seed }: Generation): number | undefined =>
 /** The number that names a generation, in every state. */
 export const attemptOf = ({ at, attempt }: Generation) => attempt ?? at
 
+/** Whether a generation is of the same request as another, or repeats it. */
+export const isSameRequest = (one: Generation, other: Generation) =>
+  attemptOf(one) === attemptOf(other) || other.lost?.some(({ attempt }) => attempt === attemptOf(one)) === true
+
 export const isSameTask = (one: Pick<Generation, "digest">, other: Pick<Generation, "digest">) =>
   one.digest === undefined || other.digest === undefined || one.digest === other.digest
 
@@ -117,6 +132,31 @@ export const outweighs = (next: Generation, stored: Generation) => {
   if (!isSameTask(next, stored)) return next.at > stored.at
   return next.resubmits === stored.resubmits ? rank(next) > rank(stored) : next.resubmits > stored.resubmits
 }
+
+/** How a request ended, as far as the ledger is concerned. */
+export interface PaidEnd {
+  readonly outcome: Outcome
+  /** null where fal did not say. */
+  readonly units: number | null
+}
+
+/** A request of a task that has ended, whose rows in the ledger are still to be written. */
+export const Debt = Schema.Struct({
+  taskId: Schema.String,
+  rootId: Schema.String,
+  caller: Schema.String,
+  digest: Schema.String,
+  timeLimit: Schema.Finite,
+  /** What its task knew of it last; null if it knew nothing and was about to make one, or the rows are known. */
+  generation: Schema.NullOr(Generation),
+  /** null until it is found out how the request ends. */
+  rows: Schema.NullOr(Schema.Array(Row))
+})
+export type Debt = typeof Debt.Type
+/** A debt that somebody has taken up is left to them for this long (seconds). */
+export const TAKEN = 120
+/** So many debts are taken up at once. */
+export const MOST_TAKEN = 20
 
 /** A task that last asked for room this long ago no longer blocks those behind it in the line (seconds). */
 export const PRESENT = 1
@@ -167,6 +207,16 @@ export class Journal extends Context.Service<
       generation: Generation,
       before: Option.Option<Generation>
     ) => Effect.Effect<void, JournalError>
+    /**
+     * Keeps a debt until it is `settled`, and gives its name. The entry of its task may meanwhile be replaced, and the task's message
+     * gone.
+     */
+    readonly owe: (debt: Debt) => Effect.Effect<string, JournalError>
+    /** Some of the debts that nobody has taken up for TAKEN seconds, the oldest first. They are taken up by this. */
+    readonly owed: Effect.Effect<ReadonlyArray<{ readonly name: string; readonly debt: Debt }>, JournalError>
+    readonly settled: (name: string) => Effect.Effect<void, JournalError>
+    /** How many debts there are. */
+    readonly owing: Effect.Effect<number, JournalError>
     /** How many generations stand in each state, of those that have not ended without a picture. */
     readonly counts: Effect.Effect<Readonly<Record<State, number>>, JournalError>
     /**

@@ -86,6 +86,8 @@ export const DATABASE_OPERATIONS = [
   "replace",
   "at fal",
   "rehearse",
+  "record",
+  "totals",
   "ping",
   "migrate",
   "preconditions"
@@ -197,6 +199,7 @@ export const definitions = {
     },
     budget_limit_dollars: { help: "The most that it may be; +Inf for any amount", labels: { span: spans, subject: open } },
     budget_reserved_dollars: { help: "Reserved for requests whose outcome is not known yet", labels: {} },
+    ledger_debts: { help: "Paid requests whose row in the ledger is still to be written", labels: {} },
     library_closed: { help: "1 while no picture is bought because it could not be saved", labels: {} },
     messages_held: { help: "Messages this worker holds", labels: {} },
     journal_generations: {

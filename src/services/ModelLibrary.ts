@@ -1,15 +1,8 @@
 import { Context, type Effect, type Option, Schema } from "effect"
+import type * as Ledger from "./Ledger.ts"
+import type { LibraryError } from "./LibraryError.ts"
 
-/** `retryable`: the database is away or busy, and the same call may work later. */
-export class LibraryError extends Schema.TaggedError<LibraryError>()("LibraryError", {
-  operation: Schema.String,
-  detail: Schema.String,
-  retryable: Schema.Boolean
-}) {
-  override get message() {
-    return `${this.operation}: ${this.detail}`
-  }
-}
+export { LibraryError } from "./LibraryError.ts"
 
 /** One row of `model_library`. */
 export const Model = Schema.Struct({
@@ -90,10 +83,10 @@ export class ModelLibrary extends Context.Service<
   ModelLibrary,
   {
     /**
-     * Saves once per `falRequestId`: a second call returns the row of the first. A version that is taken is replaced by the
+     * Saves once per `falRequestId`, in one step with the ledger's rows of what was `paid`: a second call returns the row of the first. A version that is taken is replaced by the
      * template's next free one; free versions are given out correctly to any number of savers at once.
      */
-    readonly save: (model: NewModel) => Effect.Effect<Model, LibraryError>
+    readonly save: (model: NewModel, paid?: ReadonlyArray<Ledger.Row>) => Effect.Effect<Model, LibraryError>
     readonly find: (
       which:
         | { readonly id: string }
@@ -116,7 +109,7 @@ export class ModelLibrary extends Context.Service<
     readonly remove: (id: string) => Effect.Effect<boolean, LibraryError>
     /** How many rows are older than this and have their picture at fal's address. */
     readonly atFalSince: (seconds: number) => Effect.Effect<number, LibraryError>
-    /** Would a row of ours be taken now? Writes one and takes it back. Fails as `save` would. */
+    /** Would a row of ours be taken now, and the ledger's? Writes them and takes them back. Fails as `save` would. */
     readonly rehearse: Effect.Effect<void, LibraryError>
     readonly ping: Effect.Effect<void, LibraryError>
   }

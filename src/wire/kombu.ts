@@ -76,6 +76,8 @@ export const journalState = (state: string) => `model-generator.journal-state:${
 /** Task ids that have a life, scored with the time of its last event; a life lies under its own key beside it. */
 export const lives = "model-generator.lives"
 export const life = (taskId: string) => `${lives}:${taskId}`
+/** Requests whose rows in the ledger are still to be written, by when somebody may take them up. */
+export const owed = "model-generator.owed"
 
 /** A worker's hold on its messages lasts this long without a beat (seconds). Five beats may fail before others step in. */
 export const LEASE = 30

@@ -8,6 +8,7 @@ import {
   PRESENT,
   type Submitted
 } from "../../src/services/Journal.ts"
+import { aRow } from "./ledger.ts"
 import { uniqueId } from "../support.ts"
 
 const about = {
@@ -362,6 +363,35 @@ export const journalContract = (
           assert.strictEqual(yield* ask(third), "written")
           yield* journal.withdraw(third, intended, none())
           assert.deepStrictEqual(yield* Effect.forEach([second], ask), ["written"])
+        })
+      )
+    )
+
+    it.live("a debt is kept until it is settled, whatever becomes of its task's entry, and left alone at first", () =>
+      keeps(
+        Effect.fnUntraced(function* (one, other) {
+          const [taskId, row] = [uniqueId(), aRow()]
+          const debt = {
+            taskId,
+            rootId: "root",
+            caller: "gen@app",
+            digest: "digest",
+            timeLimit: 300,
+            generation: null,
+            rows: [row]
+          }
+          const unknown = { ...debt, generation: submitted, rows: null }
+          const before = yield* one.owing
+          const name = yield* one.owe(debt)
+          assert.strictEqual(yield* other.owe(debt), name)
+          const second = yield* other.owe(unknown)
+          assert.strictEqual(yield* other.owing, before + 2)
+          assert.notInclude(
+            (yield* other.owed).map((owed) => owed.name),
+            name
+          )
+          for (const settled of [name, second]) yield* other.settled(settled)
+          assert.strictEqual(yield* one.owing, before)
         })
       )
     )

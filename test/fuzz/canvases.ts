@@ -93,6 +93,7 @@ export const canvasesTarget = Effect.fnUntraced(function* (dice: Dice) {
     rootId: "root",
     parentId: null,
     replyTo: null,
+    caller: () => "gen@test",
     digest: () => "digest",
     embed: { callbacks: several(), errbacks: several(), chain: several() } as never
   }

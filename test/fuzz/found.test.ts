@@ -35,6 +35,7 @@ describe("an object that is no text, where one is expected,", () => {
       groupIndex: null,
       replyTo: null,
       embed: {},
+      caller: () => "gen@test",
       digest: () => ""
     }
     const end = Canvas.afterChord(

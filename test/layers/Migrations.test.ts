@@ -19,7 +19,8 @@ const byHand = `CREATE TABLE model_library (
 
 const all: ReadonlyArray<readonly [number, string]> = [
   [1, "model_library"],
-  [2, "one_row_per_request"]
+  [2, "one_row_per_request"],
+  [3, "ledger"]
 ]
 
 /** The whole of the schema in words: columns with type, nullability and default, then every index. */
@@ -41,14 +42,17 @@ const insert = (request: string | null, version: number) =>
   )
 
 /** As it was before the first migration. One database serves all tests: PGlite takes seconds to make one. */
-const empty = Effect.flatMap(SqlClient, (sql) => sql`DROP TABLE IF EXISTS model_library, model_generator_migrations`)
+const empty = Effect.flatMap(
+  SqlClient,
+  (sql) => sql`DROP TABLE IF EXISTS model_library, model_ledger, model_generator_migrations`
+)
 
 const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
   withLayer(database, { excludeTestServices: true, timeout: "30 seconds" })(name, (it) => {
     it.effect("an empty database gets the table exactly as it would be made by hand, and its indexes", () =>
       Effect.gen(function* () {
         yield* empty
-        assert.deepStrictEqual(yield* Migrations.pending, ["0001_model_library", "0002_one_row_per_request"])
+        assert.deepStrictEqual(yield* Migrations.pending, ["0001_model_library", "0002_one_row_per_request", "0003_ledger"])
         assert.deepStrictEqual(yield* Migrations.migrate, all)
         const made = yield* schema
         const sql = yield* SqlClient
@@ -145,7 +149,7 @@ describeWith(["postgres"], "Migrations on PostgreSQL through PgBouncer", ({ post
       yield* sql`CREATE VIEW model_library AS SELECT 1 AS gender`
       const error = yield* Effect.flip(Migrations.migrate)
       assert.match(error.message, /^migrate: .*model_library/)
-      assert.strictEqual((yield* Migrations.pending).length, 2)
+      assert.strictEqual((yield* Migrations.pending).length, 3)
     }).pipe(Effect.provide(pooled(postgres)))
   )
 })
@@ -158,19 +162,22 @@ describe("PGlite in a folder", () => {
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
 
-  it.live("keeps what it has, takes over a dead process's lock, and lets no second one in", () =>
-    Effect.gen(function* () {
-      const dataDir = join(yield* folder, "data")
-      assert.deepStrictEqual(yield* again(dataDir), all)
-      writeFileSync(`${dataDir}.lock`, "999999999")
-      const inside = Effect.gen(function* () {
-        assert.deepStrictEqual(yield* Migrations.migrate, [])
-        const error = yield* Effect.flip(again(dataDir))
-        assert.include(error.message, `in use by process ${process.pid}`)
-      })
-      yield* Effect.provide(inside, PostgresPglite.layer(dataDir))
-      writeFileSync(`${dataDir}.lock`, String(process.ppid))
-      assert.include((yield* Effect.flip(again(dataDir))).message, `in use by process ${process.ppid}`)
-    })
+  it.live(
+    "keeps what it has, takes over a dead process's lock, and lets no second one in",
+    () =>
+      Effect.gen(function* () {
+        const dataDir = join(yield* folder, "data")
+        assert.deepStrictEqual(yield* again(dataDir), all)
+        writeFileSync(`${dataDir}.lock`, "999999999")
+        const inside = Effect.gen(function* () {
+          assert.deepStrictEqual(yield* Migrations.migrate, [])
+          const error = yield* Effect.flip(again(dataDir))
+          assert.include(error.message, `in use by process ${process.pid}`)
+        })
+        yield* Effect.provide(inside, PostgresPglite.layer(dataDir))
+        writeFileSync(`${dataDir}.lock`, String(process.ppid))
+        assert.include((yield* Effect.flip(again(dataDir))).message, `in use by process ${process.ppid}`)
+      }),
+    60_000 // it makes three databases
   )
 })

@@ -70,7 +70,7 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
         const crowd = yield* Effect.forkChild(
           Effect.forEach(
             Array.from({ length: 5 }, () => aModel({ templateId })),
-            save,
+            (model) => save(model),
             { concurrency: "unbounded" }
           )
         )

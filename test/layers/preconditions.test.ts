@@ -159,7 +159,7 @@ describeWith(["postgres"], "what is looked at of the table", ({ postgres }) => {
 
   it.live("is well as migrate makes it", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(states(yield* after("")), { table: "ok", "database rights": "ok" })
+      assert.deepStrictEqual(states(yield* after("")), { table: "ok", "database rights": "ok", ledger: "ok" })
     })
   )
 
@@ -170,7 +170,10 @@ describeWith(["postgres"], "what is looked at of the table", ({ postgres }) => {
     ["ALTER TABLE model_library ADD COLUMN tenant text NOT NULL DEFAULT ''", "table", "ok", /all columns/],
     ["ALTER TABLE model_library ALTER COLUMN gender TYPE varchar(6)", "table", "note", /gender is character varying\(6\)/],
     ["ALTER TABLE model_library ALTER COLUMN gender TYPE text", "table", "ok", /all columns/],
-    ["REVOKE INSERT ON model_library FROM worker", "database rights", "bad", /user worker may not INSERT/]
+    ["REVOKE INSERT ON model_library FROM worker", "database rights", "bad", /user worker may not INSERT/],
+    ["SELECT 1", "ledger", "ok", /may read and add to model_ledger/],
+    ["DROP TABLE model_ledger", "ledger", "bad", /no model_ledger/],
+    ["REVOKE SELECT, INSERT ON model_ledger FROM worker", "ledger", "bad", /may not SELECT and INSERT on model_ledger/]
   ]
   for (const [change, what, state, words] of changes)
     it.live(`is ${state} after ${change}`, () =>

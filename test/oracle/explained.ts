@@ -49,6 +49,10 @@ export const explained: ReadonlyArray<Explained> = [
     covers: ({ at, ours, stock }) => at === "document.traceback" && stock === "text" && ours === null
   },
   {
+    name: "A message we send says who pays",
+    covers: ({ at, stock }) => at.endsWith(".headers.x-caller") && stock === undefined
+  },
+  {
     name: "What cannot be run is answered",
     covers: (difference) =>
       refused.some((bend) => difference.kind === `bent_${bend}`) &&

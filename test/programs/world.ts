@@ -28,6 +28,7 @@ import { worker as ours } from "../../src/programs/worker/worker.ts"
 import { AccountProblem, Generator, GeneratorError } from "../../src/services/Generator.ts"
 import { Budget } from "../../src/services/Budget.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
+import { Ledger, type Row } from "../../src/services/Ledger.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { LibraryError, type Model, ModelLibrary, type NewModel } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
@@ -118,6 +119,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
   const script = Context.get(world, GeneratorMemory.GeneratorScript)
   const results = Context.get(world, ResultStore)
   const library = Context.get(world, ModelLibrary)
+  const ledger = Context.get(world, Ledger)
   const { FAL_MAX_CONCURRENT, TASK_TIME_LIMIT } = yield* Settings.of("FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT").pipe(
     Effect.provide(settings(fleet)),
     Effect.orDie
@@ -205,16 +207,24 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     library: through(
       {
         ...library,
-        save: (model: NewModel) =>
+        save: (model: NewModel, paid?: ReadonlyArray<Row>) =>
           database.refuses || database.takesNone
             ? Effect.fail(new LibraryError({ operation: "save", detail: "value too long", retryable: false }))
-            : Effect.andThen(database.before, library.save(model)),
+            : Effect.andThen(database.before, library.save(model, paid)),
         rehearse: Effect.suspend(() =>
           database.takesNone
             ? Effect.fail(new LibraryError({ operation: "rehearse", detail: "null value in a column", retryable: false }))
             : library.rehearse
         )
       },
+      unless(
+        () => away.database,
+        (operation) => new LibraryError({ operation, detail: "connection refused", retryable: true }),
+        () => away.hangingDatabase
+      )
+    ),
+    ledger: through(
+      ledger,
       unless(
         () => away.database,
         (operation) => new LibraryError({ operation, detail: "connection refused", retryable: true }),
@@ -286,6 +296,7 @@ export const makeWorldWith = Effect.fnUntraced(function* (
       Context.add(Journal, through(shared.journalOf(name), plug.passage)),
       Context.add(Budget, budget),
       Context.add(ModelLibrary, through(shared.library, plug.passage)),
+      Context.add(Ledger, through(shared.ledger, plug.passage)),
       Context.add(Generator, through(shared.generator, plug.passage)),
       Context.add(SeenWaitTimes, makeWaitTimes()),
       Context.add(Stop, { ...Stop.defaultValue(), hurry })
@@ -405,6 +416,8 @@ export const makeWorldWith = Effect.fnUntraced(function* (
     script,
     budget,
     ledger: script.ledger,
+    /** The rows of our own ledger. */
+    paid: Effect.orDie(ledger.list({ since: null, until: null }, null, 1000)),
     journal,
     /** What is held lies in its queue once more, as after a failover to a replica that has not heard of the claim. */
     forgetHolds: settled(

@@ -43,6 +43,7 @@ import { Fleet, FleetError } from "../../src/services/Fleet.ts"
 import { budgetRules, DEAREST } from "./budget.ts"
 import { Busy, Generator, GeneratorError, type Ticket, Uncertain, Unreachable } from "../../src/services/Generator.ts"
 import { Journal, JournalError } from "../../src/services/Journal.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
 import { LibraryError, type Model, ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import { ResultStore, ResultStoreError, type TaskResult } from "../../src/services/ResultStore.ts"
 import { patience, reserve, Stop } from "../../src/services/Stop.ts"
@@ -157,6 +158,7 @@ export class Cluster {
   remembers = true
   /** What is spent and reserved, as Redis has it now. */
   money: MemoryBudget
+  readonly ledger
   /** Whether workers hear of each other and of remote control, which costs a third of a run's time. */
   readonly talks: boolean
   /** How many Redis servers there have been: what is on its way to one never reaches the next. */
@@ -202,6 +204,7 @@ export class Cluster {
       this.#own
     )
     this.#world = world
+    this.ledger = Context.get(world, Ledger)
     const media = Context.get(this.#build(Layer.fresh(MediaStoreMemory.layer), this.#own), MediaStore)
     if (media.kind === "unset") throw new Error("the store in memory is always set")
     this.#store = media
@@ -375,6 +378,17 @@ export class Cluster {
         ModelLibrary,
         through(
           library,
+          this.passage(
+            process,
+            "postgres",
+            (operation) => new LibraryError({ operation, detail: "connection lost", retryable: true })
+          )
+        )
+      ),
+      Context.add(
+        Ledger,
+        through(
+          this.ledger,
           this.passage(
             process,
             "postgres",
@@ -620,9 +634,9 @@ export class Cluster {
     }
   }
 
-  /** Nothing is queued, held or scheduled. */
+  /** Nothing is queued, held, scheduled or owed to the ledger. */
   get isQuiet() {
-    if (this.broker.unacknowledged.size > 0) return false
+    if (this.broker.unacknowledged.size > 0 || this.run(this.journal.owing) > 0) return false
     return [...this.broker.lists].every(([key, list]) => list.length === 0 || key.endsWith(".dead"))
   }
 

@@ -38,7 +38,13 @@ interface Intent {
   readonly at: number
   readonly dated: number
   readonly resubmits: number
-  /** When Redis forgot it. */
+  /** Names its generation. */
+  readonly attempt: number
+  /** Of the request that it became, once that is written down. */
+  requestId: string | undefined
+  /** It has cost nothing for certain. */
+  withdrawn: boolean
+  /** When Redis forgot it, or what was written of it later. */
   forgottenAt: number
 }
 
@@ -169,6 +175,8 @@ export class Records {
   #advanced(taskId: string, next: Generation) {
     if (next._tag === "Intended") return
     const { requestId } = next
+    const intent = this.intents.get(taskId)?.find(({ attempt }) => attempt === attemptOf(next))
+    if (intent !== undefined) intent.requestId = requestId
     this.#taskOf.set(requestId, taskId)
     const spans = this.attached.get(requestId) ?? []
     this.attached.set(requestId, spans)
@@ -204,9 +212,19 @@ export class Records {
     return isFinal(this.stored.get(taskId)?.at(-1)?.status ?? "")
   }
 
-  #intended(by: Process, taskId: string, { at: dated, resubmits }: Generation) {
+  #intended(by: Process, taskId: string, next: Generation) {
     const { redis, time } = this.#cluster
-    const intent: Intent = { by, at: time.now, dated, resubmits, forgottenAt: Infinity }
+    const { at: dated, resubmits } = next
+    const intent: Intent = {
+      by,
+      at: time.now,
+      dated,
+      resubmits,
+      attempt: attemptOf(next),
+      requestId: undefined,
+      withdrawn: false,
+      forgottenAt: Infinity
+    }
     this.intents.set(taskId, [...(this.intents.get(taskId) ?? []), intent])
     redis.noted(() => {
       intent.forgottenAt = time.now
@@ -224,6 +242,7 @@ export class Records {
 
   #withdrawn(args: ReadonlyArray<unknown>) {
     const [taskId, generation, before] = args as [string, Generation, Option.Option<Generation>] // what `withdraw` takes
+    for (const intent of this.intents.get(taskId) ?? []) if (intent.attempt === attemptOf(generation)) intent.withdrawn = true
     const stored = this.#entries.get(taskId)
     if (stored !== undefined && (attemptOf(stored) !== attemptOf(generation) || !outweighs(generation, stored))) return
     this.#set(taskId, Option.getOrUndefined(before))

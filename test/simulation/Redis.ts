@@ -11,7 +11,7 @@ const LAG = 2500
 type Member = Effect.Effect<unknown, unknown> | ((...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)
 
 /** Calls that only read, of all services kept here. Every other one is a write. */
-const READS = new Set(["look", "counts", "inFlight", "get", "loadGroup", "awaitFinal", "ping"])
+const READS = new Set(["look", "counts", "inFlight", "owing", "get", "loadGroup", "awaitFinal", "ping"])
 
 const copy = (value: unknown): unknown => {
   if (value instanceof Map) return new Map([...value].map(([key, inner]) => [key, copy(inner)]))

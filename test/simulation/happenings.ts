@@ -31,6 +31,8 @@ export const act = (cluster: Cluster, clients: Clients) => {
     forgetting: running.length > 0 ? 0.5 : 0,
     eviction: 0.4,
     stall: 0.4,
+    unbooked: running.length > 0 ? 0.4 : 0,
+    overdue: running.length > 0 ? 0.15 : 0,
     stock: 0.4,
     clock: 0.4
   })
@@ -153,6 +155,23 @@ export const act = (cluster: Cluster, clients: Clients) => {
     }
     case "stall":
       return cluster.stall(dice.pick([500, 3000, 10_000, 40_000]), dice.pick(["refused", "silent"]))
+    case "unbooked": {
+      // A picture that nobody gets is paid, and its row in the ledger does not go well.
+      cluster.run(script.jobs({ ends: "flagged", after: 1000 }))
+      cluster.ambushes.push({ call: "record", does: dice.pick(["request", "request", "answer", "death"]) })
+      clients.send("picture")
+      cluster.time.pass(4000)
+      return dice.chance(0.3) ? anyOf((process) => cluster.cut(process, "postgres", "refused")) : undefined
+    }
+    case "overdue": {
+      // A picture comes after the hard limit, though fal was asked to cancel it, and its worker may die as it tells the end.
+      cluster.run(script.jobs({ ends: "picture", after: 96_000 }))
+      cluster.ambushes.push({ call: "cancel", does: "request" })
+      clients.send("picture")
+      cluster.time.pass(88_000)
+      if (dice.chance(0.7)) cluster.ambushes.push({ call: dice.pick(["acknowledge", "owe"]), does: "death" })
+      return cluster.time.pass(10_000)
+    }
     case "stock":
       return clients.sendToStock()
     case "clock": {

@@ -8,6 +8,7 @@ import { isForgotten } from "./allowance.ts"
 import { DAY } from "./budget.ts"
 import { costOf } from "../../src/services/Catalogue.ts"
 import { format, type NanoDollars, sum, zero } from "../../src/services/NanoDollars.ts"
+import { wrongInLedger } from "./books.ts"
 import { type Answer, idOf, type Records } from "./Records.ts"
 
 /** How long an intent without a request id must have rested before it is made again (milliseconds). */
@@ -198,6 +199,9 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
     if (!ledger.some(({ outcome, requestId }) => requestId === row.falRequestId && outcome === "picture"))
       violations.push(`not a picture: row of ${row.falRequestId}`)
   }
+
+  // The ledger has what fal accepted.
+  violations.push(...wrongInLedger(cluster, clients, ledger))
 
   // Sent once by whoever sends it.
   for (const [id, times] of records.sent) if (times > 1) violations.push(`sent twice: ${id} ${times} times`)

@@ -10,6 +10,7 @@ export interface Mutant {
 
 const settle = "src/programs/task/settle.ts"
 const payOnce = "src/programs/generation/purchase/payOnce.ts"
+const account = "src/programs/generation/purchase/account.ts"
 const submit = "src/programs/generation/purchase/submit.ts"
 const collect = "src/programs/generation/purchase/collect.ts"
 const wait = "src/programs/generation/purchase/wait.ts"
@@ -45,7 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the request id is not written",
     file: submit,
-    from: `    Effect.tap((submitted) => Entry.advance(payer, submitted))`,
+    from: `    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted, null)))`,
     to: ``
   },
   {
@@ -443,5 +444,56 @@ export const mutants: ReadonlyArray<Mutant> = [
       case "PicturesUnavailable":`,
     to: `        return yield* TaskFailure.mediaError(error.message)
       case "PicturesUnavailable":`
+  },
+  {
+    name: "the ledger's row of a request is written before its outcome is known",
+    file: submit,
+    from: `givenUp(payer, submitted, null)))`,
+    to: `givenUp(payer, submitted, null))),
+    Effect.tap((submitted) => givenUp(payer, submitted, 1)({ reason: "contended" }))`,
+    breaks: "ledger"
+  },
+  {
+    name: "the ledger has no row of a flagged picture",
+    file: payOnce,
+    from: `Effect.andThen(accounted(payer), Entry.close(payer))`,
+    to: `Entry.close(payer)`,
+    breaks: "ledger"
+  },
+  {
+    name: "the ledger gets a second row of a request after a crash",
+    file: "src/layers/memory/ledger.ts",
+    from: `const key = JSON.stringify([row.taskId, row.attempt])`,
+    to: `const key = JSON.stringify([row.taskId, row.attempt, rows.size])`,
+    breaks: "ledger"
+  },
+  {
+    name: "the ledger never hears of a request whose answer was lost",
+    file: submit,
+    from: `    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), lostRequestOf(lost)] }),`,
+    to: ``,
+    breaks: "ledger"
+  },
+  {
+    name: "a row that the database does not take is not owed to the ledger",
+    file: account,
+    from: `    yield* Entry.owe(debtOf(payer, { generation: null, rows }))`,
+    to: ``,
+    breaks: "ledger"
+  },
+  {
+    name: "a debt to the ledger is settled before its row is written",
+    file: "src/programs/generation/purchase/bookkeeping.ts",
+    from: `    const isSettled = yield* settle(debt).pipe(`,
+    to: `    yield* journal.settled(name)
+    const isSettled = yield* settle(debt).pipe(`,
+    breaks: "ledger"
+  },
+  {
+    name: "a task's end is told before its request is owed to the ledger",
+    file: "src/programs/task/perform.ts",
+    from: `        : beforeEnding(attempt, ending).pipe(Effect.andThen(Settle.ended(attempt, ending)), Effect.as(ending))`,
+    to: `        : Settle.ended(attempt, ending).pipe(Effect.andThen(beforeEnding(attempt, ending)), Effect.as(ending))`,
+    breaks: "ledger"
   }
 ]

@@ -1,7 +1,7 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { createHash } from "node:crypto"
 import type { OverBudget } from "../../services/Budget.ts"
-import { attemptOf, type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
+import { attemptOf, Debt, type Generation, Journal, JournalError, type State } from "../../services/Journal.ts"
 import type { NanoDollars } from "../../services/NanoDollars.ts"
 import type { LifeEvent, Told } from "../../services/TaskLives.ts"
 import { type Money, moneyOf, warn, type Warning } from "./money.ts"
@@ -20,6 +20,7 @@ interface Page {
   readonly isOurs: boolean
 }
 const EMPTY: Page = { text: null, print: "", isOurs: true }
+const readDebt = Schema.decodeUnknownOption(Schema.fromJsonString(Debt))
 export const printOf = (text: string) => createHash("sha1").update(text).digest("hex")
 
 /** An entry to write, and the text that it replaces. */
@@ -57,6 +58,11 @@ export interface Entries {
   ) => Effect.Effect<Admitted | "changed" | "contended" | "full" | OverBudget, JournalError>
   /** Tells it if a request of the task was in flight. */
   readonly close: (taskId: string, cost: NanoDollars | undefined, told: Told) => Effect.Effect<void, JournalError>
+  /** Debts are texts, and named by themselves. */
+  readonly owe: (text: string) => Effect.Effect<void, JournalError>
+  readonly owed: Effect.Effect<ReadonlyArray<string>, JournalError>
+  readonly settled: (text: string) => Effect.Effect<void, JournalError>
+  readonly owing: Journal["Service"]["owing"]
   readonly inFlight: Journal["Service"]["inFlight"]
   readonly counts: Journal["Service"]["counts"]
 }
@@ -186,6 +192,16 @@ export const make = (entries: Entries, timeLimit: number, by: string): Journal["
         entries.close(taskId, cost, { taskId, event: { _tag: "Closed", by } })
       )
     ),
+    owe: Effect.fn("Journal.owe")((debt) => {
+      const text = JSON.stringify(Schema.encodeSync(Debt)(debt))
+      return Effect.as(entries.owe(text), text)
+    }),
+    // What a newer version wrote is left to it.
+    owed: Effect.map(entries.owed, (texts) =>
+      texts.flatMap((text) => Option.toArray(Option.map(readDebt(text), (debt) => ({ name: text, debt }))))
+    ),
+    settled: entries.settled,
+    owing: entries.owing,
     inFlight: entries.inFlight,
     counts: entries.counts
   })

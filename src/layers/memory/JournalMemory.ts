@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, Layer } from "effect"
-import { GONE, Journal, KEEP, PRESENT, type State } from "../../services/Journal.ts"
+import { GONE, Journal, KEEP, MOST_TAKEN, PRESENT, type State, TAKEN } from "../../services/Journal.ts"
 import * as Settings from "../../services/Settings.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { MemoryBroker } from "./Broker.ts"
@@ -23,6 +23,9 @@ export const makeEntries = (limit: number, budget: MemoryBudget, lives: MemoryLi
   const open = new Map<string, number>()
   /** Tasks that wait for room, in the order of their first asking, and when each asked last. */
   const line = new Map<string, number>()
+
+  /** Debts, and when each may be taken up. */
+  const owed = new Map<string, number>()
 
   const stored = (taskId: string) => {
     const text = kept.get(taskId)?.text ?? null
@@ -95,6 +98,18 @@ export const makeEntries = (limit: number, budget: MemoryBudget, lives: MemoryLi
         const entry = kept.get(taskId)
         if (entry !== undefined) entry.state = undefined
       }),
+    owe: (text) =>
+      step((now) => {
+        if (!owed.has(text)) owed.set(text, now + TAKEN * 1000)
+      }),
+    owed: step((now) => {
+      const due = [...owed].filter(([, at]) => at <= now).toSorted(([, one], [, other]) => one - other)
+      const taken = due.slice(0, MOST_TAKEN).map(([text]) => text)
+      for (const text of taken) owed.set(text, now + TAKEN * 1000)
+      return taken
+    }),
+    settled: (text) => Effect.sync(() => void owed.delete(text)),
+    owing: Effect.sync(() => owed.size),
     inFlight: step(inFlight),
     counts: step(() => {
       const counts: Record<State, number> = { Intended: 0, Submitted: 0, Generated: 0 }

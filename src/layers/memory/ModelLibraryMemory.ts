@@ -1,10 +1,13 @@
-import { Clock, Effect, Layer, Option } from "effect"
+import { Clock, Context, Effect, Layer, Option } from "effect"
+import { Ledger } from "../../services/Ledger.ts"
+import { make as makeLedger } from "./ledger.ts"
 import { AT_FAL, type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
 
 /** The largest INTEGER of PostgreSQL. */
 const LAST_VERSION = 2_147_483_647
 
-export const layer = Layer.sync(ModelLibrary, () => {
+const make = () => {
+  const { add, ledger } = makeLedger()
   const rows: Array<Model> = []
   /** When each was saved (Unix milliseconds). */
   const savedAt: Array<number> = []
@@ -19,9 +22,10 @@ export const layer = Layer.sync(ModelLibrary, () => {
     return free
   }
   const versionsOf = (templateId: string) => rows.filter((row) => row.templateId === templateId).map((row) => row.version)
-  return ModelLibrary.of({
-    save: (model) =>
+  const library = ModelLibrary.of({
+    save: (model, paid = []) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
+        add(paid)
         const saved = rows.find((row) => row.falRequestId === model.falRequestId)
         if (saved !== undefined) return saved
         const versions = versionsOf(model.templateId)
@@ -82,4 +86,8 @@ export const layer = Layer.sync(ModelLibrary, () => {
     rehearse: Effect.void,
     ping: Effect.void
   })
-})
+  return Context.make(ModelLibrary, library).pipe(Context.add(Ledger, ledger))
+}
+
+/** Both, because a picture's row and the ledger's are one step. */
+export const layer = Layer.effectContext(Effect.sync(make))

@@ -49,10 +49,24 @@ const oneRowPerRequest = Effect.gen(function* () {
     WHERE fal_request_id IS NOT NULL ${after === undefined ? sql.literal("") : sql.literal(`AND created_at > '${after}'::timestamptz`)}`
 })
 
+/** What each paid request cost, beside the pictures: rows are added, and never changed. */
+const ledger = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_ledger (
+      task_id TEXT NOT NULL, attempt TEXT NOT NULL, root_id TEXT NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL,
+      fal_request_id TEXT, units DOUBLE PRECISION, price_nano_usd BIGINT, cost_nano_usd BIGINT, cost_source TEXT,
+      outcome TEXT NOT NULL, requested_at TIMESTAMPTZ NOT NULL, recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+      PRIMARY KEY (task_id, attempt))`
+  yield* sql`CREATE INDEX IF NOT EXISTS idx_model_ledger_requested_at ON model_ledger(requested_at)`
+})
+
 // Names are for ever: a database remembers which it has had.
 const loader = Migrator.fromRecord({
   "0001_model_library": modelLibrary,
-  "0002_one_row_per_request": oneRowPerRequest
+  "0002_one_row_per_request": oneRowPerRequest,
+  "0003_ledger": ledger
 })
 
 const run = Migrator.make({})({ loader, table: TABLE })

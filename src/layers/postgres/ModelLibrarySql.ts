@@ -11,7 +11,10 @@ import {
   sample,
   type Selection
 } from "../../services/ModelLibrary.ts"
+import * as Ledger from "../../services/Ledger.ts"
 import { guard, tooLate } from "./failure.ts"
+import { insertion } from "./LedgerSql.ts"
+import { storable } from "./storable.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
 const REHEARSAL_LIMIT = Duration.seconds(5)
@@ -41,8 +44,6 @@ class TakenBack extends Schema.TaggedError<TakenBack>()("TakenBack", {}) {}
 
 const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 
-/** PostgreSQL stores neither NUL nor half a surrogate pair, and no such character is worth a picture that is paid for. */
-const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\ufffd")
 const storableJson = (value: Schema.Json): unknown => {
   if (typeof value === "string") return storable(value)
   if (Array.isArray(value)) return value.map(storableJson)
@@ -78,7 +79,8 @@ export const layer = Layer.effect(
     const byRequest = (requestId: string) =>
       sql`SELECT ${columns} FROM model_library WHERE fal_request_id = ${requestKey(requestId)} ORDER BY created_at, id LIMIT 1`
 
-    const insert = (model: NewModel) => {
+    /** Writes the picture's row, and those of the ledger in the same statement. */
+    const insert = (model: NewModel, paid: ReadonlyArray<Ledger.Row>) => {
       const sameTemplate = sql`FROM model_library WHERE template_id = ${model.templateId}`
       const nextFree = sql`(SELECT CASE WHEN coalesce(max(${versionColumn}), 0) < ${LAST_VERSION}::int
         THEN greatest(max(${versionColumn}), 0) + 1
@@ -92,6 +94,7 @@ export const layer = Layer.effect(
                 THEN ${nextFree} ELSE ${model.version}::int END`
       const metadata = model.metadata === null ? null : JSON.stringify(storableJson(model.metadata))
       return sql`
+        ${paid.length === 0 ? sql.literal("") : sql`WITH paid AS (${insertion(sql, paid)})`}
         INSERT INTO model_library (id, template_id, version, image_url, thumbnail_url, gender, age_range, body_type, pose, style,
           prompt, metadata, fal_request_id, processing_time_ms)
         VALUES (gen_random_uuid(), ${model.templateId}, ${version}, ${storable(model.imageUrl)}, ${orNull(model.thumbnailUrl)},
@@ -132,10 +135,13 @@ export const layer = Layer.effect(
       sql`SELECT set_config('idle_in_transaction_session_timeout', '15s', true),
           pg_advisory_xact_lock(${LOCK_SPACE}::int, hashtext(${templateId}))::text`
 
-    const saveInTurn = Effect.fnUntraced(function* (model: NewModel) {
+    const saveInTurn = Effect.fnUntraced(function* (model: NewModel, paid: ReadonlyArray<Ledger.Row>) {
       yield* takeTurn(model.templateId)
       const saved = yield* byRequest(model.falRequestId)
-      return saved.length > 0 ? saved : yield* insert(model)
+      if (saved.length === 0) return yield* insert(model, paid)
+      // A worker that knows no ledger may have saved it.
+      if (paid.length > 0) yield* insertion(sql, paid)
+      return saved
     }, sql.withTransaction)
     /**
      * A save that was given up, for example because the network path is gone, has had its turn: the next save does not wait for
@@ -147,8 +153,8 @@ export const layer = Layer.effect(
       )
 
     return ModelLibrary.of({
-      save: Effect.fn("ModelLibrary.save")(function* (model: NewModel) {
-        const saving = saveInTurn(model).pipe(
+      save: Effect.fn("ModelLibrary.save")(function* (model: NewModel, paid: ReadonlyArray<Ledger.Row> = []) {
+        const saving = saveInTurn(model, paid).pipe(
           // Another process saved without taking turns. Its row is there now, so the next attempt sees it.
           Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 5 }),
           Effect.flatMap(toModels),
@@ -221,9 +227,10 @@ export const layer = Layer.effect(
         return row?.count ?? 0
       }),
 
-      rehearse: Effect.suspend(() =>
-        sql.withTransaction(Effect.andThen(insert(sample(randomUUID())), Effect.fail(new TakenBack())))
-      ).pipe(
+      rehearse: Effect.suspend(() => {
+        const unique = randomUUID()
+        return sql.withTransaction(Effect.andThen(insert(sample(unique), [Ledger.sample(unique)]), Effect.fail(new TakenBack())))
+      }).pipe(
         Effect.catchTag("TakenBack", () => Effect.void),
         guard("rehearse", REHEARSAL_LIMIT),
         Effect.withSpan("ModelLibrary.rehearse")

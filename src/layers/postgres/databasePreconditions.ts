@@ -88,6 +88,22 @@ export const diagnose = (
   ]
 }
 
+/** What the ledger beside it lacks. Without it no picture can be saved, as its row is part of the save. */
+export const diagnoseLedger = (
+  rights: { readonly there: boolean; readonly select: boolean; readonly insert: boolean },
+  user: string
+): Finding => {
+  if (!rights.there) return bad("ledger", "there is no model_ledger", MIGRATE)
+  const lacking = [...(rights.select ? [] : ["SELECT"]), ...(rights.insert ? [] : ["INSERT"])]
+  return lacking.length === 0
+    ? ok("ledger", `user ${user} may read and add to model_ledger`)
+    : bad(
+        "ledger",
+        `user ${user} may not ${lacking.join(" and ")} on model_ledger`,
+        `GRANT SELECT, INSERT ON model_ledger TO ${user}`
+      )
+}
+
 export const databaseFindings = Effect.gen(function* () {
   const sql = yield* SqlClient
   const columns = yield* sql<Column>`
@@ -95,8 +111,23 @@ export const databaseFindings = Effect.gen(function* () {
       (atthasdef OR attidentity <> '') AS filled, has_column_privilege(attrelid, attnum, 'INSERT') AS writable
     FROM pg_attribute WHERE attrelid = to_regclass('model_library') AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
   if (columns.length === 0) return [bad("table", "there is no model_library", MIGRATE)]
-  const [rights] = yield* sql<{ readonly name: string; readonly select: boolean; readonly insert: boolean }>`
+  interface Rights {
+    readonly name: string
+    readonly select: boolean
+    readonly insert: boolean
+    readonly there: boolean
+    readonly ledgerSelect: boolean | null
+    readonly ledgerInsert: boolean | null
+  }
+  const [rights] = yield* sql<Rights>`
     SELECT current_user::text AS name, has_any_column_privilege('model_library', 'SELECT') AS "select",
-      has_any_column_privilege('model_library', 'INSERT') AS "insert"`
-  return diagnose(columns, { select: rights?.select ?? true, insert: rights?.insert ?? true }, rights?.name ?? "")
+      has_any_column_privilege('model_library', 'INSERT') AS "insert", to_regclass('model_ledger') IS NOT NULL AS there,
+      has_any_column_privilege(to_regclass('model_ledger'), 'SELECT') AS "ledgerSelect",
+      has_any_column_privilege(to_regclass('model_ledger'), 'INSERT') AS "ledgerInsert"`
+  const user = rights?.name ?? ""
+  const ledger = { there: rights?.there ?? true, select: rights?.ledgerSelect ?? true, insert: rights?.ledgerInsert ?? true }
+  return [
+    ...diagnose(columns, { select: rights?.select ?? true, insert: rights?.insert ?? true }, user),
+    diagnoseLedger(ledger, user)
+  ]
 }).pipe(guard("preconditions", Duration.seconds(4)), Effect.withSpan("Preconditions.database"))

@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Layer, Schema, Scope } from "effect"
 import { spans, type Subject } from "../../services/Budget.ts"
-import { GONE, Journal, JournalError, KEEP, PRESENT, states } from "../../services/Journal.ts"
+import { GONE, Journal, JournalError, KEEP, MOST_TAKEN, PRESENT, states, TAKEN } from "../../services/Journal.ts"
 import { NanoDollars } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Budget from "../journal/money.ts"
@@ -15,6 +15,8 @@ import { countEntries } from "./scripts/countEntries.ts"
 import { countInFlight } from "./scripts/countInFlight.ts"
 import { findEntry } from "./scripts/findEntry.ts"
 import { intend } from "./scripts/intend.ts"
+import { oweDebt } from "./scripts/oweDebt.ts"
+import { takeDebts } from "./scripts/takeDebts.ts"
 import { replaceEntry } from "./scripts/replaceEntry.ts"
 import { bind } from "./scripts/script.ts"
 import { broker } from "./where.ts"
@@ -96,6 +98,8 @@ export const layer = Layer.effect(
       replace: bind(redis, replaceEntry),
       intend: bind(redis, intend),
       close: bind(redis, closeEntry),
+      owe: bind(redis, oweDebt),
+      owed: bind(redis, takeDebts),
       count: bind(redis, countEntries),
       inFlight: bind(redis, countInFlight)
     }
@@ -142,6 +146,10 @@ export const layer = Layer.effect(
         }),
         close: (taskId, cost, told) =>
           attempt("close", () => run.close({ entry: kombu.journal(taskId), task: taskId, cost, told: toldArguments(told).told })),
+        owe: (text) => attempt("owe", () => run.owe({ debt: text, seconds: TAKEN })),
+        owed: answered("owed", Schema.Array(Schema.String), () => run.owed({ seconds: TAKEN, limit: MOST_TAKEN })),
+        settled: (text) => Effect.asVoid(attempt("settled", () => redis.zrem(kombu.owed, text))),
+        owing: attempt("owing", () => redis.zcard(kombu.owed)),
         inFlight: attempt("inFlight", () => run.inFlight({})),
         counts: Effect.map(
           answered("counts", Counts, () => run.count({ entry: kombu.journal("") })),

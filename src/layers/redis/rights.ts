@@ -17,6 +17,7 @@ const brokerCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
   HEXISTS: [PROBE, "field"],
   HGET: [PROBE, "field"],
   HGETALL: [PROBE],
+  HINCRBY: [PROBE, "field", "1"],
   HLEN: [PROBE],
   HMGET: [PROBE, "field"],
   HRANDFIELD: [PROBE],

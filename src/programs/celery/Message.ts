@@ -60,6 +60,8 @@ export interface Message {
   readonly group: string | null
   readonly groupIndex: number | null
   readonly rootId: string
+  /** Who pays for what the task buys. */
+  readonly caller: () => string
   readonly parentId: string | null
   readonly ignoreResult: boolean
   readonly replyTo: string | null
@@ -128,6 +130,18 @@ const fromProtocol1 = (body: unknown): { readonly headers: Record<string, unknow
   }
 }
 
+const LONGEST_CALLER = 100
+/**
+ * The header `x-caller`, or where it is absent the message's origin without the process id, so that all processes of a client are
+ * one caller.
+ */
+export const callerOf = (headers: Readonly<Record<string, unknown>>): string => {
+  const [given, origin] = [headers["x-caller"], headers["origin"]].map((value) =>
+    Text.line(Text.textOf(value) ?? "", LONGEST_CALLER).trim()
+  )
+  return (given !== undefined && given !== "" ? given : origin?.replace(/^gen\d+@/, "gen@")) || "unknown"
+}
+
 /** The parts of a message that have been checked. */
 interface Checked {
   readonly id: string
@@ -154,6 +168,7 @@ const messageOf = ({ args, embed, envelope, headers, id, kwargs }: Checked, zone
     group: headers.group ?? null,
     groupIndex: headers.group_index ?? null,
     rootId: headers.root_id ?? id,
+    caller: () => callerOf(envelope.headers),
     parentId: headers.parent_id ?? null,
     ignoreResult: headers.ignore_result ?? false,
     replyTo: Text.nonEmptyOf(properties["reply_to"]) ?? null,

@@ -9,6 +9,7 @@ import { garbage } from "../media/collectGarbage.ts"
 import { rowsOf } from "../media/pages.ts"
 import { filesOf, recall as recalling } from "../media/recall.ts"
 import { print } from "./client.ts"
+import { csvLine } from "./csv.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
 import { gallery as page } from "./gallery.ts"
@@ -38,14 +39,6 @@ const shown = (row: Listed, place: string) => ({
   pose: row.pose,
   style: row.style
 })
-/** One line of CSV (RFC 4180). A text that a spreadsheet would take for a formula begins with an apostrophe. */
-const csvLine = (cells: ReadonlyArray<unknown>) =>
-  cells
-    .map((cell) => String(cell ?? ""))
-    .map((text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text))
-    .map((text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text))
-    .join(",")
-
 const list = Command.make(
   "list",
   {

@@ -15,6 +15,6 @@ export const migrate = <R>(run: Effect.Effect<ReadonlyArray<readonly [id: number
       yield* Console.log(done.map((name) => `done: ${name}`).join("\n"))
     }).pipe(inJson(json, print))
   ).pipe(
-    Command.withDescription("Create or update the table model_library; changes nothing the second time"),
+    Command.withDescription("Create or update the tables model_library and model_ledger; changes nothing the second time"),
     Command.withExamples([{ command: "model-generator migrate", description: "Bring the database of DATABASE_URL up to date" }])
   )

@@ -63,6 +63,7 @@ export const attemptOf = <R>(
     queue: delivery.queue,
     priority: message.priority,
     rootId: message.rootId,
+    caller: message.caller,
     retries: message.retries,
     timeLimit: Duration.toSeconds(at.limits.hard),
     digest: message.digest,

@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import { Paths } from "../../services/Generator.ts"
-import { type Generation, isSameTask, seedOf } from "../../services/Journal.ts"
+import { type Generation, isSameTask, LostRequest, seedOf } from "../../services/Journal.ts"
 import type { Message } from "../celery/Message.ts"
 
 /** The message property `generation`: enough of a paid request to find it again without the journal. */
@@ -10,6 +10,7 @@ const Carried = Schema.Struct({
   endpoint: Schema.String,
   at: Schema.Finite,
   resubmits: Schema.Int,
+  lost: Schema.optionalKey(Schema.Array(LostRequest)),
   seed: Schema.optionalKey(Schema.Finite),
   note: Schema.optionalKey(Schema.JsonObject),
   timeLimit: Schema.optionalKey(Schema.Finite),

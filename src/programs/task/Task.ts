@@ -1,5 +1,5 @@
 import { Context, Effect, Schema } from "effect"
-import type { Generation } from "../../services/Journal.ts"
+import type { Generation, JournalError } from "../../services/Journal.ts"
 import { CLOSURES, PAUSE_REASONS, RETRY_REASONS, type RetryReason, WAIT_REASONS } from "../../services/Metrics.ts"
 import type { NanoDollars } from "../../services/NanoDollars.ts"
 import { TaskFailure } from "../celery/TaskFailure.ts"
@@ -59,6 +59,8 @@ export interface Task extends Call {
   /** 0 to 9 as Celery counts them: 0 is taken first. */
   readonly priority: number
   readonly rootId: string
+  /** Who pays for what it buys: at most 100 characters, on one line. */
+  readonly caller: () => string
   readonly retries: number
   /** How long it may run at most (seconds). */
   readonly timeLimit: number
@@ -82,6 +84,10 @@ export interface Knowledge {
   settled?: NanoDollars | undefined
   /** How far the journal's clock is ahead of this machine's (milliseconds), as far as is known. */
   ahead: number
+  /** The number of the generation that the ledger knows, or is sure to hear of. */
+  accounted?: number
+  /** The name of the debt that its end left, if it left one. */
+  debt?: string
   /** What was paid in this run, as far as the price is known. */
   cost?: NanoDollars
 }
@@ -113,6 +119,11 @@ export interface Program<R> {
   readonly waits?: boolean
   /** Runs after the soft limit. `true`: the work was done after all, so a second run ends at once with its result. */
   readonly afterSoftLimit?: (task: Task) => Effect.Effect<boolean, Failure, R>
+  /**
+   * Run before the end is told of a task that is not run again, whose request may not be accounted for. `mayGoOn`: its run was
+   * left, and may make one yet.
+   */
+  readonly owe?: (task: Task, mayGoOn: boolean) => Effect.Effect<void, JournalError, R>
   /** Cancels and accounts for a request that a finished task has left. Runs in the background, for minutes if it must. */
   readonly abandon?: (task: Task) => Effect.Effect<void, Failure, R>
   /** How far the task has got, asked when its message is redelivered or late. */

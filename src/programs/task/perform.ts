@@ -62,7 +62,11 @@ export const perform = <R>(
 const live = <R>(attempt: Attempt<R>): Effect.Effect<Child, never, R> =>
   Effect.flatMap(admit(attempt), (admitted) => {
     if (admitted._tag === "Admitted") return runAndSettle(attempt, admitted.program)
-    return Effect.as(Effect.andThen(Settle.refused(attempt, admitted), afterRefusal(attempt, admitted)), "reusable")
+    return beforeRefusal(attempt, admitted).pipe(
+      Effect.andThen(Settle.refused(attempt, admitted)),
+      Effect.andThen(afterRefusal(attempt, admitted)),
+      Effect.as("reusable")
+    )
   })
 
 const runAndSettle = <R>(attempt: Attempt<R>, program: Program<R>): Effect.Effect<Child, never, R> => {
@@ -72,7 +76,9 @@ const runAndSettle = <R>(attempt: Attempt<R>, program: Program<R>): Effect.Effec
   return runToEnding(attempt, program).pipe(
     Effect.flatMap((ending) =>
       // The worker stops: this attempt acknowledges nothing, and the code that stops the child hands the message back.
-      ending._tag === "Interrupted" ? Effect.interrupt : Effect.as(Settle.ended(attempt, ending), ending)
+      ending._tag === "Interrupted"
+        ? Effect.interrupt
+        : beforeEnding(attempt, ending).pipe(Effect.andThen(Settle.ended(attempt, ending)), Effect.as(ending))
     ),
     Effect.ensuring(Effect.sync(() => requests.delete(attempt.message.id))),
     Effect.flatMap((ending) => Effect.as(afterEnding(attempt, ending), ending._tag === "HardLimit" ? "spent" : "reusable"))
@@ -154,6 +160,27 @@ const abandon = <R>({ program, task }: Attempt<R>, over: Effect.Effect<unknown> 
   program?.abandon === undefined
     ? Effect.void
     : Effect.asVoid(Effect.forkDetach(Effect.ignore(Effect.andThen(over, program.abandon(task)))))
+
+/** Before a task's end is told: what its request costs must then be found out, whatever becomes of this worker. */
+const owe = <R>({ program, task }: Attempt<R>, mayGoOn = false): Effect.Effect<void, never, R> =>
+  program?.owe === undefined ? Effect.void : untilDone("note what a task owes", program.owe(task, mayGoOn))
+
+const beforeRefusal = <R>(attempt: Attempt<R>, { _tag }: Refusal) =>
+  _tag === "Expired" || _tag === "Revoked" || _tag === "CrashedTooOften" ? owe(attempt) : Effect.void
+
+const beforeEnding = <R>(attempt: Attempt<R>, { _tag }: Ending) => {
+  switch (_tag) {
+    case "HardLimit":
+    case "Terminated":
+      return owe(attempt, true)
+    case "SoftLimit":
+    case "Exhausted":
+    case "Broken":
+      return owe(attempt)
+    default:
+      return Effect.void
+  }
+}
 
 const afterRefusal = <R>(attempt: Attempt<R>, { _tag }: Refusal): Effect.Effect<void, never, R> => {
   switch (_tag) {

@@ -40,6 +40,7 @@ const fromBroker = Effect.gen(function* () {
   yield* metrics.set("leases", { state: "running" }, alive)
   yield* metrics.set("leases", { state: "run out" }, workers.length - alive)
   yield* metrics.set("fal_in_flight", {}, yield* journal.inFlight)
+  yield* metrics.set("ledger_debts", {}, yield* journal.owing)
   const endpoints = yield* Endpoints
   const closed = new Set((yield* endpoints.closed).map(({ endpoint }) => endpoint))
   const catalogue = yield* Catalogue

@@ -17,6 +17,7 @@ import * as Tree from "../runtime/Tree.ts"
 import type { Program, PutBack } from "../task/Task.ts"
 import { VERSION } from "../version.ts"
 import type { Intake } from "../task/job.ts"
+import { bookkeeper } from "./bookkeeper.ts"
 import { consumer } from "./consumer.ts"
 import { httpServer } from "./http.ts"
 import { makeJobs } from "../task/job.ts"
@@ -111,6 +112,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     actor("http", { stopWithin: "2 seconds" }, httpServer(root)),
     actor("lease-keeper", {}, leaseKeeper(leased, nameTaken)),
     actor("scheduler", {}, scheduler(leased.await)),
+    actor("bookkeeper", {}, bookkeeper(leased.await)),
     actor("readiness", {}, readiness(ready, Effect.andThen(leased.await, announce))),
     actor("events", { mailbox: events.mailbox }, Events.courier(events)),
     pool,

@@ -24,7 +24,7 @@ const readable = (raw: string) => {
     readonly headers: Record<string, unknown>
     readonly properties: Record<string, unknown>
   } // an envelope, captured or ours
-  const { argsrepr, origin: _, ...told } = headers // who sent it
+  const { argsrepr, origin: _, "x-caller": __, ...told } = headers // who sent it, and who pays
   // What came to Python as JSON and was not touched is a list there.
   const shown = String(argsrepr).replace(/^\[(.*)\]$/, "($1)")
   return {

@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import * as FalLimitsRedis from "../../../src/layers/redis/FalLimitsRedis.ts"
 import * as GeneratorMemory from "../../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalRedis from "../../../src/layers/redis/JournalRedis.ts"
+import * as ModelLibraryMemory from "../../../src/layers/memory/ModelLibraryMemory.ts"
 import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
 import { payOnce } from "../../../src/programs/generation/purchase/payOnce.ts"
 import { PORTRAIT } from "../../../src/services/Catalogue.ts"
@@ -13,14 +14,21 @@ import { identity, settings, uniqueId } from "../../support.ts"
 
 const request = { _tag: "Generate", prompt: "p", seed: 7, size: PORTRAIT } as const
 const wanted = Effect.succeed({ request, note: undefined })
-const payer = () => ({ id: uniqueId(), timeLimit: 300, digest: () => "digest", knowledge: nothingKnown() })
+const payer = () => ({
+  id: uniqueId(),
+  rootId: "root",
+  caller: () => "gen@test",
+  timeLimit: 300,
+  digest: () => "digest",
+  knowledge: nothingKnown()
+})
 
 describeWith(["redis"], "with a Redis server", () => {
   const buying = Effect.gen(function* () {
     const url = (yield* ownRedis).url() // a monitor hears all that its server does
     const commands = yield* commandsAt(url)
     const context = yield* Layer.build(
-      Layer.mergeAll(JournalRedis.layer, FalLimitsRedis.layer, GeneratorMemory.layer).pipe(
+      Layer.mergeAll(JournalRedis.layer, FalLimitsRedis.layer, GeneratorMemory.layer, ModelLibraryMemory.layer).pipe(
         Layer.provideMerge(MetricsMemory.layer),
         Layer.provideMerge(Layer.merge(identity(), settings({ CELERY_BROKER_URL: url }))),
         Layer.fresh,

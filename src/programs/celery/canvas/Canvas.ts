@@ -15,7 +15,11 @@ export type { FollowUp, Part, NeverRun }
 export type { Origin as Sender }
 
 /** The parts of a message that are needed when its task has ended. */
-export type Ended = Pick<Message, "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed" | "digest"> & Whose
+export type Ended = Pick<
+  Message,
+  "id" | "group" | "groupIndex" | "rootId" | "parentId" | "replyTo" | "embed" | "digest" | "caller"
+> &
+  Whose
 
 /**
  * The sender of the tasks that follow a task. Their ids are derived from the task's own, so a second delivery sends the same
@@ -26,6 +30,7 @@ export const senderOf = (ended: Ended, queue: string, name: string, now: number)
   replyTo: ended.replyTo ?? derivedId(ended.id, "reply"),
   rootId: ended.rootId,
   parentId: ended.id,
+  caller: ended.caller(),
   queue,
   name,
   now

@@ -1,4 +1,5 @@
 import { Effect, Option, Schema } from "effect"
+import { callerOf } from "../Message.ts"
 import { nullish } from "../../../wire/nullish.ts"
 import * as PythonJson from "../../../wire/PythonJson.ts"
 import * as Body from "../Body.ts"
@@ -25,6 +26,7 @@ export const placeInCanvas = Effect.fnUntraced(function* (raw: string, id: strin
     group: null,
     groupIndex: null,
     rootId: id,
+    caller: () => callerOf({}),
     parentId: null,
     replyTo: null,
     embed: {},
@@ -51,6 +53,7 @@ export const placeInCanvas = Effect.fnUntraced(function* (raw: string, id: strin
     group: Text.nonEmptyOf(headers["group"]) ?? null,
     groupIndex: typeof index === "number" && Number.isInteger(index) ? index : null,
     rootId: Text.nonEmptyOf(headers["root_id"]) ?? id,
+    caller: () => callerOf(headers),
     parentId: Text.nonEmptyOf(headers["parent_id"]) ?? null,
     replyTo: Text.nonEmptyOf(envelope.properties?.["reply_to"]) ?? null,
     embed: Option.getOrElse(embed, () => ({}))

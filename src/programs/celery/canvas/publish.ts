@@ -14,6 +14,8 @@ export interface Origin extends Omit<Seed, "spend"> {
   readonly parentId: string
   readonly queue: string
   readonly name: string
+  /** Who pays for what the sent tasks buy. */
+  readonly caller: string
   /** Unix milliseconds. */
   readonly now: number
 }
@@ -114,7 +116,7 @@ const messageOf = (
       retries: options.retries ?? 0,
       eta: due,
       expires: until,
-      headers: options.headers ?? {}
+      headers: { "x-caller": sender.caller, ...options.headers }
     },
     sender.name
   )

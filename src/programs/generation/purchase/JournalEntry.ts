@@ -1,6 +1,14 @@
 import { Clock, Effect, Equal, Option, Schedule, type Schema } from "effect"
 import type { Ticket } from "../../../services/Generator.ts"
-import { type Generation, isSameTask, Journal, type JournalError, outweighs, type Unreadable } from "../../../services/Journal.ts"
+import {
+  type Debt,
+  type Generation,
+  isSameTask,
+  Journal,
+  type JournalError,
+  outweighs,
+  type Unreadable
+} from "../../../services/Journal.ts"
 import { Vitals } from "../../../services/Vitals.ts"
 import { explain } from "../../explain.ts"
 import { JOURNAL_AWAY, type Task } from "../../task/Task.ts"
@@ -11,7 +19,7 @@ export type Submitted = Extract<Generation, { readonly _tag: "Submitted" }>
 export type Generated = Extract<Generation, { readonly _tag: "Generated" }>
 
 /** The task that a picture is bought for. */
-export type Payer = Pick<Task, "id" | "timeLimit" | "digest" | "knowledge">
+export type Payer = Pick<Task, "id" | "rootId" | "caller" | "timeLimit" | "digest" | "knowledge">
 
 export const away = (error: JournalError) =>
   later(JOURNAL_AWAY, `the journal cannot be reached (${error.operation})`, { counted: false })
@@ -138,6 +146,9 @@ export const close = ({ id, knowledge }: Payer) =>
   knowledge.another && !knowledge.generation
     ? Effect.void
     : Effect.flatMap(Journal, (journal) => behind(insisting(journal.close(id, knowledge.settled))))
+
+/** Keeps a debt. It is written before the task ends, so until Redis answers the task does not end. */
+export const owe = (debt: Debt) => Effect.flatMap(Journal, (journal) => Effect.mapError(insisting(journal.owe(debt)), away))
 
 export const ticketOf = ({ endpoint, paths, requestId }: Submitted | Generated): Ticket => ({
   endpoint,

@@ -2,12 +2,14 @@ import { Effect, Schedule } from "effect"
 import type { Catalogue } from "../../../services/Catalogue.ts"
 import type { Endpoints } from "../../../services/Endpoints.ts"
 import { Generator, GeneratorError, type Ticket } from "../../../services/Generator.ts"
-import type { Journal } from "../../../services/Journal.ts"
+import type { Journal, PaidEnd } from "../../../services/Journal.ts"
+import type { Ledger } from "../../../services/Ledger.ts"
 import { Metrics, type Use } from "../../../services/Metrics.ts"
 import { zero } from "../../../services/NanoDollars.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { Begin, type Failure } from "../../task/Task.ts"
+import { account, givenUp } from "./account.ts"
 import { charged, costOfRequest } from "./charged.ts"
 import { refused } from "./endpointCircuit.ts"
 import * as Entry from "./JournalEntry.ts"
@@ -60,19 +62,26 @@ const recordPicture = Effect.fn("generation.collect")(function* (
     ...(inferenceSeconds === null ? {} : { inferenceMs: Math.round(inferenceSeconds * 1000) })
   } as const
   // Another worker that waits for the same request may have counted it.
-  if (!(yield* Entry.advance(payer, generated))) return generated
+  const isOurs = yield* Effect.tapError(Entry.advance(payer, generated), givenUp(payer, generated, picture.billableUnits))
+  if (!isOurs) return generated
   yield* charged(payer, submitted, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })
   return generated
 })
 
-const intentOf = (submitted: Entry.Submitted, resubmits: number): Entry.Intended => {
-  const { paths: _, requestId: __, ...about } = submitted
-  return { ...about, _tag: "Intended", resubmits }
-}
 /** What is known after a request has failed: nothing, or the earlier request whose answer was lost. */
-const beforeResubmit = (submitted: Entry.Submitted) =>
-  submitted.resubmits === 0 ? undefined : intentOf(submitted, submitted.resubmits - 1)
+const beforeResubmit = (submitted: Entry.Submitted): Entry.Intended | undefined => {
+  if (submitted.resubmits === 0) return undefined
+  const { lost = [], paths: _, requestId: __, ...about } = submitted
+  const last = lost.at(-1)
+  return {
+    ...about,
+    _tag: "Intended",
+    resubmits: submitted.resubmits - 1,
+    ...(last === undefined ? {} : { attempt: last.attempt }),
+    ...(lost.length > 1 ? { lost: lost.slice(0, -1) } : {})
+  }
+}
 
 /** Failures that do not tell whether or how the request has ended. */
 const tellsNothing = ({ _tag }: GeneratorError["reason"]) => _tag === "Unreachable" || _tag === "AccountProblem"
@@ -84,6 +93,12 @@ const countEnd = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Ent
   if (reason._tag === "Refused" || reason._tag === "Unreadable")
     payer.knowledge.settled = yield* charged(payer, submitted, "wasted", reason.billableUnits)
 })
+
+/** What such an end cost: nothing, if fal says so or its rules do. */
+const paidEnd = (reason: GeneratorError["reason"]): PaidEnd | undefined =>
+  (reason._tag === "Refused" || reason._tag === "Unreadable") && reason.billableUnits !== 0
+    ? { outcome: "wasted", units: reason.billableUnits }
+    : undefined
 
 /** Between two looks of a result that fal answers with an error and no reason (seconds). */
 const NEXT_LOOK = 60
@@ -105,15 +120,17 @@ const unreachable = (reason: GeneratorError["reason"]) => {
 const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
   Effect.fnUntraced(function* (
     error: GeneratorError
-  ): Effect.fn.Return<never, Failure, Catalogue | Journal | Metrics | Generator | Endpoints> {
+  ): Effect.fn.Return<never, Failure, Catalogue | Journal | Ledger | Metrics | Generator | Endpoints> {
     const { reason } = error
     yield* countEnd(payer, submitted, reason)
     switch (reason._tag) {
       case "Refused":
+        yield* account(payer, submitted, paidEnd(reason))
         return yield* TaskFailure.contentRefused(reason.detail)
       case "AccountProblem":
         return yield* refused(reason)
       case "Unreadable":
+        yield* account(payer, submitted, paidEnd(reason))
         return yield* TaskFailure.generationError(
           `fal ended request ${submitted.requestId} with an answer that cannot be read: ${reason.detail}`
         )
@@ -121,6 +138,7 @@ const endedBadly = (payer: Entry.Payer, submitted: Entry.Submitted) =>
         yield* Entry.withdraw(payer, submitted, beforeResubmit(submitted))
         return yield* later("fal job failed", `fal: ${reason.type}: ${reason.detail}`, { counted: true })
       case "Cancelled":
+        yield* account(payer, submitted, undefined)
         yield* Entry.behind(Entry.withdraw(payer, submitted, undefined))
         return yield* TaskFailure.generationError(`the request to fal was cancelled: ${reason.detail}`)
       case "Unknown":
@@ -204,6 +222,11 @@ const noUsualTime: WaitTimes = { of: () => 0, sure: () => false, saw: () => {} }
 export const cancelAndWatch = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
   const generator = yield* Generator
   yield* Effect.ignore(generator.cancel(Entry.ticketOf(submitted)))
+  return yield* watchUntilEnded(payer, submitted, use)
+})
+
+/** The same for a request that runs on, or that was asked to stop already. An end without a picture is accounted for here. */
+export const watchUntilEnded = Effect.fnUntraced(function* (payer: Entry.Payer, submitted: Entry.Submitted, use: Use) {
   return yield* waitUntilEnded(Entry.ticketOf(submitted), noUsualTime, madeAt(payer, submitted), noHint).pipe(
     Effect.flatMap((waited) => recordPicture(payer, submitted, waited, use)),
     // No later run will look: a pause that fal asks for is waited for here, within the hard limit.
@@ -216,7 +239,14 @@ export const cancelAndWatch = Effect.fnUntraced(function* (payer: Entry.Payer, s
     // A request that fal does not report on may still be running, and counts as in flight for a while.
     Effect.catchTag("GeneratorError", ({ reason }) =>
       Effect.as(
-        tellsNothing(reason) ? Effect.void : Effect.andThen(countEnd(payer, submitted, reason), Entry.close(payer)),
+        tellsNothing(reason)
+          ? Effect.void
+          : countEnd(payer, submitted, reason).pipe(
+              Effect.andThen(
+                account(payer, submitted, reason._tag === "Unknown" ? { outcome: "uncertain", units: null } : paidEnd(reason))
+              ),
+              Effect.andThen(Entry.close(payer))
+            ),
         false
       )
     )

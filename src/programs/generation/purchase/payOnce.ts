@@ -5,6 +5,7 @@ import { type Journal, KEEP, ORPHANED, seedOf } from "../../../services/Journal.
 import { Metrics } from "../../../services/Metrics.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import type { RetryLater, Standing } from "../../task/Task.ts"
+import { accounted, displaced, owe, settled } from "./account.ts"
 import { collect, reattach, cancelAndWatch } from "./collect.ts"
 import * as Entry from "./JournalEntry.ts"
 import { later } from "./retryLater.ts"
@@ -32,9 +33,18 @@ const bought = Effect.fnUntraced(function* (generated: Entry.Generated) {
   return { generated, requestId, picture, seed, note, tookMs, cost: Option.getOrUndefined(cost) } satisfies Bought
 })
 
-/** A task that has failed is not run again, so its journal entry is closed: its request no longer counts as in flight. */
+/**
+ * A task that has failed is not run again, so its request is accounted for, and then its journal entry is closed: its request no
+ * longer counts as in flight.
+ */
 const closing = <A, E, R>(effect: Effect.Effect<A, E, R>, payer: Entry.Payer) =>
-  Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? Entry.close(payer) : Effect.void))
+  Effect.tapError(effect, (error) =>
+    error instanceof TaskFailure.TaskFailure ? Effect.andThen(accounted(payer), Entry.close(payer)) : Effect.void
+  )
+
+/** What follows a purchase: if the task fails after all, its picture is wasted. */
+export const delivering = <A, E, R>(payer: Entry.Payer, effect: Effect.Effect<A, E, R>) =>
+  Effect.tapError(effect, (error) => (error instanceof TaskFailure.TaskFailure ? accounted(payer) : Effect.void))
 
 /**
  * The unreadable entry may say that a picture is paid, so none is bought. The retries give a worker of another version time to
@@ -58,7 +68,9 @@ export const payOnce = Effect.fn("generation.payOnce")(function* <E, R, E2, R2>(
   wanted: Effect.Effect<Wanted, E, R>,
   beforePaying: Effect.Effect<void, E2, R2>
 ) {
+  const mine = payer.knowledge.generation ?? undefined
   const known = yield* Entry.find(payer)
+  if (mine !== undefined && known !== undefined && known._tag !== "Unreadable") yield* displaced(payer, mine, known)
   switch (known?._tag) {
     case "Unreadable":
       return yield* unreadable(known.requestId)
@@ -105,6 +117,7 @@ export const afterSoftLimit = Effect.fn("generation.afterSoftLimit")(function* (
     case "Submitted":
       return yield* cancelAndWatch(payer, known, "used")
     case "Intended":
+      yield* accounted(payer)
       yield* Entry.close(payer)
       return false
     default:
@@ -117,12 +130,22 @@ export const abandon = Effect.fn("generation.abandon")(function* (payer: Entry.P
   const metrics = yield* Metrics
   const known = yield* Entry.find(payer)
   switch (known?._tag) {
+    case undefined:
+      return yield* settled(payer)
+    case "Unreadable":
+      return
     case "Intended":
-      return yield* Entry.close(payer)
+      yield* accounted(payer)
+      yield* Entry.close(payer)
+      return yield* settled(payer)
     case "Submitted":
-      // After this time an unwatched request no longer counts as in flight.
-      return yield* Effect.asVoid(Effect.timeoutOption(cancelAndWatch(payer, known, "wasted"), Duration.seconds(ORPHANED)))
+      // After this time an unwatched request no longer counts as in flight. Whoever takes up the debt looks at it again.
+      yield* Effect.timeoutOption(cancelAndWatch(payer, known, "wasted"), Duration.seconds(ORPHANED))
+      if (yield* accounted(payer)) yield* settled(payer)
+      return
     case "Generated":
+      yield* accounted(payer)
+      yield* settled(payer)
       if (known.picture.flagged) return
       yield* metrics.count("paid_thrown_away_total", { endpoint: known.endpoint })
       return yield* Effect.logWarning("a picture that was paid for is not delivered", {
@@ -134,4 +157,4 @@ export const abandon = Effect.fn("generation.abandon")(function* (payer: Entry.P
 })
 
 /** The part that every program that buys by `payOnce` shares: a program is this, its name and its run. */
-export const buying = { waits: true, afterSoftLimit, abandon, standing } as const
+export const buying = { waits: true, afterSoftLimit, owe, abandon, standing } as const

@@ -4,12 +4,13 @@ import type { Endpoints } from "../../../services/Endpoints.ts"
 import type { OverBudget } from "../../../services/Budget.ts"
 import { Catalogue, type PictureRequest, type ProviderRequest, upperPrice } from "../../../services/Catalogue.ts"
 import { Generator, type GeneratorError } from "../../../services/Generator.ts"
-import { Journal, seedOf } from "../../../services/Journal.ts"
+import { attemptOf, Journal, type LostRequest, seedOf } from "../../../services/Journal.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { Blocked, type Failure, NotYet } from "../../task/Task.ts"
+import { givenUp } from "./account.ts"
 import { charged } from "./charged.ts"
 import { busy, refused, whileOpen } from "./endpointCircuit.ts"
 import * as Entry from "./JournalEntry.ts"
@@ -108,7 +109,8 @@ const notTaken = Effect.fnUntraced(function* (
         atLeast: yield* grace
       })
     case "AcceptedWithoutId":
-      // Also closed by `payOnce`: no worker will ever see this request end.
+      // Also closed by `payOnce`, which accounts for it: no worker will ever see this request end.
+      payer.knowledge.generation = { ...intent, accepted: true }
       yield* Entry.behind(Effect.andThen(Entry.advance(payer, { ...intent, accepted: true }), Entry.close(payer)))
       yield* charged(payer, intent, "wasted", null)
       yield* metrics.count("generations_total", { outcome: reason._tag })
@@ -130,6 +132,12 @@ const notTaken = Effect.fnUntraced(function* (
       // While the circuit is open, the failure does not use up the task's retries.
       return yield* later("fal unreachable", `fal: ${reason.detail}`, { counted: !(yield* isDown) })
   }
+})
+
+const lostRequestOf = (lost: Lost): LostRequest => ({
+  attempt: attemptOf(lost),
+  at: lost.at,
+  ...(lost._tag === "Submitted" ? { requestId: lost.requestId } : {})
 })
 
 /** One request to the provider, and what the journal keeps beside it. */
@@ -168,7 +176,9 @@ const submitNow = Effect.fn("generation.submit")(function* (
     at: yield* Entry.now(payer),
     attempt: yield* Random.next,
     digest: payer.digest(),
+    caller: payer.caller(),
     resubmits: lost === undefined ? 0 : lost.resubmits + 1,
+    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), lostRequestOf(lost)] }),
     timeLimit: payer.timeLimit,
     ...(price === undefined ? {} : { price })
   }
@@ -183,7 +193,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
       const { endpoint: _, ...known } = ticket
       return { ...intent, ...known, _tag: "Submitted" }
     }),
-    Effect.tap((submitted) => Entry.advance(payer, submitted))
+    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted, null)))
   )
   return yield* whileOpen(endpoint, made).pipe(
     Effect.catchTag("GeneratorError", (error) => notTaken(payer, intent, lost, error)),

@@ -92,6 +92,8 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
         replyTo: derivedId(task.id, "reply"),
         group: groupId,
         groupIndex: at,
+        // Who pays for the batch pays for its pictures.
+        headers: { "x-caller": task.caller() },
         // Children stand in line behind what waits at their priority already, and before what comes later. So a large batch that
         // may wait is sent with priority 3, 6 or 9: then single tasks of priority 0 are made between its pictures.
         priority: task.priority,

@@ -6,12 +6,11 @@ import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { RetryLater, type Task } from "../../task/Task.ts"
 import * as Arguments from "./Arguments.ts"
 import { anySeed } from "./generateModel.ts"
-import { keepPicture } from "./keeping.ts"
 import { maySave } from "./libraryCircuit.ts"
 import * as Parameters from "./Parameters.ts"
 import { buying, payOnce } from "../purchase/payOnce.ts"
 import { nullish } from "../../../wire/nullish.ts"
-import { asking, newModel, resultOf, save } from "./saving.ts"
+import { asking, deliver, resultOf } from "./saving.ts"
 
 /** The dict that `generate_model` returned, of which only these matter. */
 const Returned = Schema.Struct({
@@ -157,20 +156,21 @@ const run = Effect.fn("task.edit_model")(function* (task: Task) {
   })
   const bought = yield* payOnce(task, wanted, request.save ? maySave : Effect.void)
   const noted = decodeEdited(bought.note)
-  const { id, version, ...source } = Option.isSome(noted) ? noted.value : yield* paidFor(sourceOf(request))
-  const kept = request.save ? yield* keepPicture(task, bought) : undefined
-  const model = newModel(bought, kept, {
-    templateId: source.templateId,
-    gender: source.gender,
-    ageRange: source.ageRange,
-    bodyType: source.bodyType,
-    pose: source.pose,
-    style: source.style,
-    version: null,
-    prompt: request.prompt,
-    metadata: { edited_from: { id, template_id: source.templateId, version } }
-  })
-  return { value: resultOf(bought, request.save ? yield* save(model) : model, null), children: [] }
+  const about = Effect.map(
+    Option.isSome(noted) ? Effect.succeed(noted.value) : paidFor(sourceOf(request)),
+    ({ id, version, ...source }) => ({
+      templateId: source.templateId,
+      gender: source.gender,
+      ageRange: source.ageRange,
+      bodyType: source.bodyType,
+      pose: source.pose,
+      style: source.style,
+      version: null,
+      prompt: request.prompt,
+      metadata: { edited_from: { id, template_id: source.templateId, version } }
+    })
+  )
+  return { value: resultOf(bought, yield* deliver(task, bought, about, request.save), null), children: [] }
 })
 
 export const editModel = { ...buying, name: "edit_model", run }

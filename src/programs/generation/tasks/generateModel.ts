@@ -4,11 +4,10 @@ import { ModelLibrary } from "../../../services/ModelLibrary.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import type { Task } from "../../task/Task.ts"
 import * as Arguments from "./Arguments.ts"
-import { keepPicture } from "./keeping.ts"
 import { maySave } from "./libraryCircuit.ts"
 import * as Parameters from "./Parameters.ts"
 import { buying, payOnce } from "../purchase/payOnce.ts"
-import { asking, newModel, resultOf, save } from "./saving.ts"
+import { asking, deliver, resultOf } from "./saving.ts"
 
 export const Request = Schema.Struct({
   template_id: Arguments.optional(Parameters.TemplateId),
@@ -42,8 +41,7 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
     note: undefined
   }))
   const bought = yield* payOnce(task, wanted, beforePaying)
-  const kept = request.save ? yield* keepPicture(task, bought) : undefined
-  const model = newModel(bought, kept, {
+  const about = {
     templateId,
     version: request.version,
     gender: request.gender,
@@ -53,8 +51,9 @@ const run = Effect.fn("task.generate_model")(function* (task: Task) {
     style: request.style,
     prompt,
     metadata: request.metadata
-  })
-  return { value: resultOf(bought, request.save ? yield* save(model) : model, request.version), children: [] }
+  }
+  const model = yield* deliver(task, bought, Effect.succeed(about), request.save)
+  return { value: resultOf(bought, model, request.version), children: [] }
 })
 
 export const generateModel = { ...buying, name: "generate_model", run }

@@ -1,12 +1,14 @@
 import { Clock, Effect, Schema } from "effect"
+import { attemptOf } from "../../../services/Journal.ts"
 import { type Model, ModelLibrary, type NewModel } from "../../../services/ModelLibrary.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
-import { RetryLater } from "../../task/Task.ts"
+import { RetryLater, type Task } from "../../task/Task.ts"
 import { wentBadly, wentWell } from "./libraryCircuit.ts"
-import type { Kept } from "./keeping.ts"
-import type { Bought } from "../purchase/payOnce.ts"
+import { type Kept, keepPicture } from "./keeping.ts"
+import { account, rowsOfPicture } from "../purchase/account.ts"
+import { type Bought, delivering } from "../purchase/payOnce.ts"
 
 /** A library call before anything is paid: a failure costs nothing, so it is one of the task's retries. */
 export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; readonly retryable: boolean }, R>) =>
@@ -20,11 +22,11 @@ export const asking = <A, R>(call: Effect.Effect<A, { readonly message: string; 
  * Saves a paid picture. While the database is away, or takes no row at all, only the save is repeated, without using up retries.
  * If the database refuses this picture alone, the task's retries are used up, and the failure then names the picture.
  */
-export const save = Effect.fn("generation.save")(function* (model: NewModel) {
+const save = Effect.fn("generation.save")(function* (task: Task, { generated }: Bought, model: NewModel) {
   const library = yield* ModelLibrary
   const metrics = yield* Metrics
   const before = yield* Clock.currentTimeMillis
-  const tried = yield* Effect.result(library.save(model))
+  const tried = yield* Effect.result(library.save(model, yield* rowsOfPicture(task, generated)))
   if (tried._tag === "Failure") {
     const { failure: error } = tried
     yield* Effect.logWarning("a paid picture cannot be saved yet", { error: error.message, requestId: model.falRequestId })
@@ -35,10 +37,17 @@ export const save = Effect.fn("generation.save")(function* (model: NewModel) {
       atLeast: 0
     })
   }
+  task.knowledge.accounted = attemptOf(generated)
   yield* wentWell
   yield* metrics.observe("save_duration_seconds", {}, ((yield* Clock.currentTimeMillis) - before) / 1000)
   return tried.success
 })
+
+/** What a task says of the row-to-be. */
+type About = Pick<
+  NewModel,
+  "templateId" | "version" | "gender" | "ageRange" | "bodyType" | "pose" | "style" | "prompt" | "metadata"
+>
 
 /** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */
 const LONGEST_MS = 2_147_483_647
@@ -51,11 +60,7 @@ const costFields = ({ cost }: Bought) =>
  * The row-to-be of a bought picture: at our addresses if its bytes were `kept`, else at fal's. fal makes no thumbnail, so there
  * the picture serves as its own.
  */
-export const newModel = (
-  bought: Bought,
-  kept: Kept | undefined,
-  of: Pick<NewModel, "templateId" | "version" | "gender" | "ageRange" | "bodyType" | "pose" | "style" | "prompt" | "metadata">
-): NewModel => ({
+const newModel = (bought: Bought, kept: Kept | undefined, of: About): NewModel => ({
   ...of,
   metadata:
     bought.cost === undefined && kept === undefined ? of.metadata : { ...of.metadata, ...costFields(bought), ...kept?.metadata },
@@ -64,6 +69,21 @@ export const newModel = (
   falRequestId: bought.requestId,
   processingTimeMs: Math.min(Math.max(Math.round(bought.tookMs), 0), LONGEST_MS)
 })
+
+/**
+ * Delivers a bought picture: keeps its bytes and saves its row with the ledger's, or only the ledger's where it is not to be
+ * saved. If the task fails here, its picture is wasted, and the ledger says so.
+ */
+export const deliver = <E, R>(task: Task, bought: Bought, about: Effect.Effect<About, E, R>, saves: boolean) =>
+  delivering(
+    task,
+    Effect.gen(function* () {
+      const of = yield* about
+      if (saves) return yield* save(task, bought, newModel(bought, yield* keepPicture(task, bought), of))
+      yield* account(task, bought.generated, { outcome: "used", units: bought.picture.billableUnits })
+      return newModel(bought, undefined, of)
+    })
+  )
 
 /** The task's result: the row, and what fal said of the picture. */
 export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number | null): Schema.JsonObject => {

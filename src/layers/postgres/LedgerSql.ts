@@ -1,0 +1,91 @@
+import { Duration, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { type Grouping, Ledger, type Period, Row, Total } from "../../services/Ledger.ts"
+import { LibraryError } from "../../services/ModelLibrary.ts"
+import { guard } from "./failure.ts"
+import { storable } from "./storable.ts"
+
+const RECORD_LIMIT = Duration.seconds(5)
+const QUERY_LIMIT = Duration.seconds(30)
+
+const COLUMNS = `
+  task_id AS "taskId", attempt, root_id AS "rootId", caller, model, fal_request_id AS "requestId", units,
+  price_nano_usd::float8 AS price, cost_nano_usd::float8 AS cost, cost_source AS source, outcome,
+  (extract(epoch FROM requested_at) * 1000)::float8 AS at`
+
+const textOrNull = (text: string | null) => (text === null ? null : storable(text))
+
+/** The statement that writes these rows, each unless it is there. It has no end of its own: it may stand within another. */
+export const insertion = (sql: SqlClient, rows: ReadonlyArray<Row>) => {
+  const values = rows.map(
+    (
+      row
+    ) => sql`(${storable(row.taskId)}, ${row.attempt}, ${storable(row.rootId)}, ${storable(row.caller)}, ${storable(row.model)},
+      ${textOrNull(row.requestId)}, ${row.units}::float8, ${row.price}::float8::bigint, ${row.cost}::float8::bigint, ${row.source},
+      ${row.outcome}, to_timestamp(${row.at / 1000}::float8))`
+  )
+  return sql`INSERT INTO model_ledger (task_id, attempt, root_id, caller, model, fal_request_id, units, price_nano_usd, cost_nano_usd,
+    cost_source, outcome, requested_at) VALUES ${sql.csv(values)} ON CONFLICT DO NOTHING`
+}
+
+const reading = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+  const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
+  return (rows: ReadonlyArray<unknown>) =>
+    Effect.mapError(
+      decode(rows),
+      ({ message }) =>
+        new LibraryError({ operation: "read", detail: `a row of model_ledger is not as expected: ${message}`, retryable: false })
+    )
+}
+const toRows = reading(Row)
+const toTotals = reading(Total)
+
+const KEYS: Readonly<Record<Grouping, string>> = {
+  day: "to_char(requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+  month: "to_char(requested_at AT TIME ZONE 'UTC', 'YYYY-MM')",
+  caller: "caller",
+  model: "model",
+  outcome: "outcome"
+}
+
+/** `model_ledger` beside `model_library`. It asks for the rights to INSERT and to SELECT, and for no other. */
+export const layer = Layer.effect(
+  Ledger,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient
+    const moment = (milliseconds: number) => sql`to_timestamp(${milliseconds / 1000}::float8)`
+    const within = ({ since, until }: Period) =>
+      sql.and([
+        sql`TRUE`,
+        ...(since === null ? [] : [sql`requested_at >= ${moment(since)}`]),
+        ...(until === null ? [] : [sql`requested_at < ${moment(until)}`])
+      ])
+    return Ledger.of({
+      record: Effect.fn("Ledger.record")((rows) =>
+        rows.length === 0 ? Effect.void : insertion(sql, rows).pipe(Effect.asVoid, guard("record", RECORD_LIMIT))
+      ),
+      totals: Effect.fn("Ledger.totals")((by, period) =>
+        sql`
+          SELECT ${sql.literal(KEYS[by])} COLLATE "C" AS key, count(*)::int AS requests,
+            coalesce(sum(cost_nano_usd), 0)::float8 AS cost,
+            coalesce(sum(cost_nano_usd) FILTER (WHERE cost_source = 'estimate'), 0)::float8 AS estimated,
+            (count(*) FILTER (WHERE cost_nano_usd IS NULL))::int AS unpriced
+          FROM model_ledger WHERE ${within(period)} GROUP BY 1 ORDER BY 1`.pipe(
+          Effect.flatMap(toTotals),
+          guard("totals", QUERY_LIMIT)
+        )
+      ),
+      list: Effect.fn("Ledger.list")((period, after, limit) => {
+        const behind =
+          after === null
+            ? sql`TRUE`
+            : sql`(requested_at, task_id COLLATE "C", attempt COLLATE "C") > (${moment(after.at)}, ${after.taskId}, ${after.attempt})`
+        return sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE ${within(period)} AND ${behind}
+          ORDER BY requested_at, task_id COLLATE "C", attempt COLLATE "C" LIMIT ${limit}::int`.pipe(
+          Effect.flatMap(toRows),
+          guard("list", QUERY_LIMIT)
+        )
+      })
+    })
+  })
+)
