@@ -18,7 +18,7 @@ export interface Facts {
   readonly letters: ReadonlyArray<Letter>
   readonly result: TaskResult | undefined
   readonly row: Model | undefined
-  /** What its picture cost by the list price; undefined where there is none, or the price is not known. */
+  /** What its picture cost; undefined where there is none, or its price is not known. */
   readonly cost: Cost | undefined
   /** What could not be asked, or only in part. */
   readonly notReached: ReadonlyArray<{ readonly where: string; readonly why: string }>
@@ -41,6 +41,8 @@ const LETTERS = 1000
 /** More ids than this are not listed. */
 export const MOST_IDS = 10
 
+type Generated = Extract<Generation, { readonly _tag: "Generated" }>
+
 export type Search =
   | { readonly _tag: "One"; readonly facts: Facts }
   | { readonly _tag: "None"; readonly notReached: Facts["notReached"] }
@@ -60,6 +62,15 @@ const rowIdOf = (result: TaskResult | undefined, life: ReadonlyArray<Lived>) => 
   const ended = life.findLast(({ event }) => event._tag === "Ended")?.event
   return ended?._tag === "Ended" ? ended.rowId : undefined
 }
+
+/** What was settled when the picture came; of an older worker's picture, what it costs by the list. */
+const costOfPicture = (
+  { cost, endpoint, input, picture: { billableUnits } }: Generated,
+  priceOf: Catalogue["Service"]["priceOf"]
+): Cost | undefined =>
+  cost === undefined
+    ? Option.getOrUndefined(Option.map(priceOf(endpoint), (price) => costOf(price, input, billableUnits)))
+    : { amount: cost, source: billableUnits === null ? "estimate" : "units" }
 
 /** Looks for a task by its whole id, else by the beginning of it. */
 export const search = (wanted: string, until: Until) =>
@@ -95,10 +106,6 @@ export const search = (wanted: string, until: Until) =>
       const [rowId, falRequestId] = [rowIdOf(result, life), requestIdOf(life, generation)]
       const which = rowId !== undefined ? { id: rowId } : falRequestId !== undefined ? { falRequestId } : undefined
       const row = which === undefined ? Option.none() : heard("row", yield* ask(library.find(which), until), Option.none())
-      const cost =
-        generation?._tag === "Generated"
-          ? Option.map(priceOf(generation.endpoint), (price) => costOf(price, generation.input, generation.picture.billableUnits))
-          : Option.none()
       return {
         taskId,
         life,
@@ -107,7 +114,7 @@ export const search = (wanted: string, until: Until) =>
         letters: letters.filter(({ task_id }) => task_id === taskId),
         result,
         row: Option.getOrUndefined(row),
-        cost: Option.getOrUndefined(cost),
+        cost: generation?._tag === "Generated" ? costOfPicture(generation, priceOf) : undefined,
         notReached: unreached()
       } satisfies Facts
     })

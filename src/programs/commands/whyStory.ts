@@ -221,6 +221,9 @@ export const tell = (facts: Facts, time: (at: number) => string): Story => {
   const cost = costOf(facts)
   if (generation !== undefined && "resubmits" in generation && generation.resubmits > 0)
     named.push(["", "the request before it was lost, and may be paid as well: look for it in fal's history"])
+  // Once its task has ended, no request keeps money reserved.
+  if (messages.length > 0 && generation !== undefined && "price" in generation && generation._tag !== "Generated")
+    named.push(["reserved", `$${NanoDollars.format(generation.price)} of its budget, until the outcome is known`])
   if (cost !== undefined) named.push(["cost", `$${cost.usd}, ${sources[cost.source] ?? cost.source}`])
   const ended = facts.life.findLast(({ event }) => event._tag === "Ended")?.event
   const headers = messages.map(headersOf).find((one) => typeof one["task"] === "string")

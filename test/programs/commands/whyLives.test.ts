@@ -280,6 +280,23 @@ describe("why", () => {
     })
   )
 
+  it.effect("says who has a task that runs, and what is reserved for it", () =>
+    Effect.gen(function* () {
+      const { lookFor, script, seconds, send, start } = yield* makeWorld
+      yield* script.jobs({ ends: "never" })
+      yield* start({ name: "celery@one" })
+      const id = yield* send()
+      yield* seconds(6)
+      const found = yield* lookFor(id)
+      if (found._tag !== "One") return assert.fail(found._tag)
+      const page = text(found.facts, plain, UTC)
+      assert.match(page, /^generate_model \S+ {2}running\n/)
+      assert.match(page, /message +held by celery@one/)
+      assert.match(page, /request +0{8}-\S+ to fal-ai\/flux\/dev, Submitted in the journal/)
+      assert.match(page, /reserved +\$0\.025 of its budget/)
+    })
+  )
+
   it.effect("shows what a terminal would obey as numbers, wherever a task has written it", () =>
     Effect.gen(function* () {
       const { lookFor, pushRaw, seconds, send, start } = yield* makeWorld
