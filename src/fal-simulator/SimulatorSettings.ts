@@ -27,7 +27,11 @@ export const Settings = Schema.Struct({
   /** For a result of 10 KB or more, or one that fal was told not to store. */
   shortResultSeconds: Seconds,
   /** [?] fal's default is a setting of the account. */
-  mediaSeconds: Seconds
+  mediaSeconds: Seconds,
+  /** How late the billing event of a request comes. [?] Others have seen 77 s. */
+  billingSeconds: Seconds,
+  /** [?] The share of requests whose billing event never comes. */
+  billingMissing: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 })
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 
@@ -42,7 +46,9 @@ export const defaults: Settings = {
   waitingStatus: 202,
   resultSeconds: 3600,
   shortResultSeconds: 360,
-  mediaSeconds: 7 * 86_400
+  mediaSeconds: 7 * 86_400,
+  billingSeconds: 0,
+  billingMissing: 0
 }
 
 const { fields } = Settings
@@ -58,6 +64,8 @@ export const Change = Schema.Struct({
   waitingStatus: Schema.optionalKey(fields.waitingStatus),
   resultSeconds: Schema.optionalKey(fields.resultSeconds),
   shortResultSeconds: Schema.optionalKey(fields.shortResultSeconds),
-  mediaSeconds: Schema.optionalKey(fields.mediaSeconds)
+  mediaSeconds: Schema.optionalKey(fields.mediaSeconds),
+  billingSeconds: Schema.optionalKey(fields.billingSeconds),
+  billingMissing: Schema.optionalKey(fields.billingMissing)
 })
 export interface Change extends Schema.Schema.Type<typeof Change> {}

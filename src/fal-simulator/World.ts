@@ -40,14 +40,15 @@ export class World {
   /** Status streams that are open. */
   streams = 0
   readonly queue = new Queue(() => this.settings)
-  readonly key: string | undefined
+  /** The one key that will do, and the one that may read what is charged; any where undefined. */
+  readonly keys: { readonly key: string | undefined; readonly adminKey: string | undefined }
   /** Runs something for as long as the simulator is there. */
   readonly background: (effect: Effect.Effect<void>) => void
   settings: Settings
   private jumped = 0
 
-  constructor(key: string | undefined, change: Change, background: (effect: Effect.Effect<void>) => void) {
-    this.key = key
+  constructor(keys: World["keys"], change: Change, background: (effect: Effect.Effect<void>) => void) {
+    this.keys = keys
     this.background = background
     this.settings = { ...defaults, ...change }
   }

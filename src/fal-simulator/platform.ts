@@ -1,9 +1,52 @@
 import { Effect } from "effect"
+import { createHash } from "node:crypto"
 import * as Endpoints from "./knownEndpoints.ts"
 import { type Asked, detail, json } from "./HttpReply.ts"
+import type { Execution } from "./Queue.ts"
 import { ledgerRow, type World } from "./World.ts"
 
 const iso = (millis: number | null) => (millis === null ? null : new Date(millis).toISOString())
+
+/** A share of the requests that is always the same ones. */
+const isAmong = (requestId: string, share: number) =>
+  createHash("sha1").update(requestId).digest().readUInt32BE() < share * 2 ** 32
+
+/** What is charged for, as an administrator reads it: late by so much, without those that never come, a page at a time. */
+const billingEvents = (world: World, asked: Asked, executions: ReadonlyArray<Execution>, now: number) => {
+  const { billingMissing, billingSeconds } = world.settings
+  const { searchParams } = asked.url
+  const time = (name: string, otherwise: number) => {
+    const text = searchParams.get(name)
+    return text === null ? otherwise : Date.parse(text)
+  }
+  const [from, to] = [time("start", now - 86_400_000), time("end", now + 1)]
+  if (Number.isNaN(from) || Number.isNaN(to) || to - from > 90 * 86_400_000) return detail(400, "start and end: at most 90 days")
+  const ids = searchParams.getAll("request_id").flatMap((value) => value.split(","))
+  const limit = Math.min(Math.max(Number(searchParams.get("limit") ?? 50), 1), 10_000)
+  const start = Number(searchParams.get("cursor") ?? 0)
+  const all = executions
+    .map(ledgerRow)
+    .filter(({ endedAt, requestId, units }) => {
+      if (endedAt === null || units === 0 || endedAt + billingSeconds * 1000 > now || isAmong(requestId, billingMissing))
+        return false
+      return ids.length > 0 ? ids.includes(requestId) : endedAt >= from && endedAt < to
+    })
+    .map(({ endedAt, endpoint, requestId, simulatedCost, units }) => ({
+      request_id: requestId,
+      endpoint_id: endpoint,
+      timestamp: iso(endedAt),
+      output_units: units,
+      unit_price: simulatedCost / units,
+      cost_estimate_nano_usd: Math.round(simulatedCost * 1e9),
+      simulated: true
+    }))
+  const next = start + limit
+  return json(200, {
+    billing_events: all.slice(start, next),
+    has_more: next < all.length,
+    next_cursor: next < all.length ? String(next) : null
+  })
+}
 
 /** fal's platform API as far as a worker's operator would ask it. The prices are simulated. */
 export const platform = Effect.fnUntraced(function* (world: World, path: string, asked: Asked) {
@@ -33,20 +76,7 @@ export const platform = Effect.fnUntraced(function* (world: World, path: string,
           }))
       })
     case "/models/billing-events":
-      return json(200, {
-        billing_events: executions
-          .map(ledgerRow)
-          .filter(
-            ({ requestId, units }) => units > 0 && (wanted("request_id").length === 0 || wanted("request_id").includes(requestId))
-          )
-          .map(({ endpoint, requestId, simulatedCost, units }) => ({
-            request_id: requestId,
-            endpoint_id: endpoint,
-            units,
-            cost: simulatedCost,
-            simulated: true
-          }))
-      })
+      return billingEvents(world, asked, executions, yield* world.now)
     default:
       return detail(404, "Not found")
   }

@@ -18,6 +18,8 @@ export interface Options extends Change {
   readonly port?: number
   /** The one key that will do; any but an empty one when left out. */
   readonly key?: string
+  /** The one key that may read the billing events; the same as `key` when left out. */
+  readonly adminKey?: string
 }
 
 export interface Simulator {
@@ -45,9 +47,9 @@ export interface Simulator {
  * uploads, direct calls (`fal.run`), `sync_mode`, and fal's own retries (not billed and invisible from outside).
  */
 export const simulate = Effect.fn("fal.simulate")(function* (options: Options = {}) {
-  const { host = "127.0.0.1", key, port = 0, ...change } = options
+  const { adminKey, host = "127.0.0.1", key, port = 0, ...change } = options
   const run = yield* FiberSet.makeRuntime<never, unknown, never>()
-  const world = new World(key, change, (effect) => void run(effect))
+  const world = new World({ key, adminKey: adminKey ?? key }, change, (effect) => void run(effect))
   const server = yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>, SimulatorError>((resume) => {
       const server = createServer((request, response) => void run(serve(world, request, response)))

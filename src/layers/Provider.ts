@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import * as BillsFal from "./fal/BillsFal.ts"
 import * as FalCatalogue from "./fal/FalCatalogue.ts"
 import * as GeneratorFal from "./fal/GeneratorFal.ts"
 
@@ -7,4 +8,4 @@ import * as GeneratorFal from "./fal/GeneratorFal.ts"
  * lines.
  */
 export const catalogue = FalCatalogue.layer
-export const generator = GeneratorFal.layer.pipe(Layer.provideMerge(catalogue))
+export const generator = Layer.merge(GeneratorFal.layer, BillsFal.layer).pipe(Layer.provideMerge(catalogue))

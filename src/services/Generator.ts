@@ -10,7 +10,11 @@ export class Busy extends Schema.TaggedError<Busy>()("Busy", {
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 /** The answer to a submit was lost: fal may or may not be working, and billing. */
-export class Uncertain extends Schema.TaggedError<Uncertain>()("Uncertain", { detail: Schema.String }) {}
+export class Uncertain extends Schema.TaggedError<Uncertain>()("Uncertain", {
+  detail: Schema.String,
+  /** An error came back with this status (502, 503): it is hardly fal's work that failed, and the request was hardly taken. */
+  answered: Schema.optionalKey(Schema.Int)
+}) {}
 /**
  * fal accepted a submit (2xx), and nothing in its answer names the request: it is paid, cannot be found, and must not be made
  * again.

@@ -47,7 +47,9 @@ const about = {
 export const Intended = Schema.TaggedStruct("Intended", {
   ...about,
   /** fal took it and named no request id: it is paid, and must not be made again. */
-  accepted: Schema.optionalKey(Schema.Literal(true))
+  accepted: Schema.optionalKey(Schema.Literal(true)),
+  /** The submit was answered with this error (502, 503), which hardly comes of a request that was taken. */
+  answered: Schema.optionalKey(Schema.Int)
 })
 /** fal accepted the request: a worker that finds this entry waits for the request again and never submits. */
 export const Submitted = Schema.TaggedStruct("Submitted", {

@@ -121,7 +121,7 @@ export const definitions = {
     generations_uncertain_total: { help: "Submits whose answer was lost", labels: {} },
     generations_uncertain_ended_total: {
       help: "Submits without an answer after their grace, by how it went on",
-      labels: { how: ["resubmitted", "failed"] }
+      labels: { how: ["resubmitted", "found", "failed"] }
     },
     journal_unreplicated_total: {
       help: "Request ids and pictures written to the broker that no replica confirmed within 500 ms, where there is one",

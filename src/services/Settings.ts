@@ -74,6 +74,10 @@ const all = {
   FAL_UNCERTAIN: setting(Form.oneOf<"resubmit" | "fail">({ resubmit: "resubmit", fail: "fail" }), "resubmit"),
   /** That grace: longer than fal needs to show a request that it has taken. */
   FAL_UNCERTAIN_GRACE: seconds(60),
+  /** How many requests may be made for one picture in the place of lost ones. */
+  FAL_MAX_RESUBMITS: natural(1, 0, 10),
+  /** A key of an administrator of the fal account: with it the bills are read, and lost requests are found in them. */
+  FAL_ADMIN_KEY: optional(forms.falKey),
   /** Requests the whole fleet may have in flight; 0 is no limit of ours: fal queues what is more than the account may run. */
   FAL_MAX_CONCURRENT: natural(0, 0, 10_000),
   /** Submits a minute, of the whole fleet; 0 is no limit. Celery's `rate_limit` is per worker and task. */

@@ -306,7 +306,7 @@ describe("fal-simulator: its own control", () => {
       assert.include((yield* ask("GET", "/v1/models/pricing?endpoint_id=fal-ai/flux/dev")).text, `"unit_price":0.025`)
       const history = yield* ask("GET", "/v1/models/requests/by-endpoint?endpoint_id=fal-ai/flux/dev&expand=payloads")
       assert.include(history.text, `"seed":5`, "a lost request can be found by its seed")
-      assert.include((yield* ask("GET", "/v1/models/billing-events")).text, `"units":1`)
+      assert.include((yield* ask("GET", "/v1/models/billing-events")).text, `"output_units":1`)
     })
   )
 

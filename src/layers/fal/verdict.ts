@@ -86,6 +86,7 @@ export const submitted = (exchange: Exchange, endpoint: string, base?: string): 
   if (status === 429) return fail(new Busy({ detail: words, ...waiting(exchange, LONGEST_WAIT) }))
   if (isAccount(status) || status === 404 || status === 405 || status === 410) return fail(account(endpoint, exchange, words))
   if (isElsewhere(status)) return fail(moved(endpoint, exchange))
+  if (status === 502 || status === 503) return fail(new Uncertain({ detail: words, answered: status }))
   if (status < 400 || status >= 500 || status === 408) return fail(new Uncertain({ detail: words }))
   return fail(new Refused({ status, detail: words, billableUnits: billed(exchange) ?? 0 }))
 }

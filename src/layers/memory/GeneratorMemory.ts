@@ -1,4 +1,5 @@
 import { Clock, Context, Effect, Latch, Layer, Option } from "effect"
+import { Bills, BillsError } from "../../services/Bills.ts"
 import type { ProviderRequest } from "../../services/Catalogue.ts"
 import {
   AcceptedWithoutId,
@@ -17,13 +18,14 @@ import * as FalCatalogue from "../fal/FalCatalogue.ts"
 
 /**
  * How a submit goes. Accepted and executed: `"lost"` (its answer is lost), `"silent"` (never answered), `"unnamed"` (no request
- * id in the answer), and `answered` after some milliseconds. Not executed: `"away"` (not reached), `"forbidden"` (the endpoint
- * refuses), and `busyFor`, which names the seconds to wait.
+ * id in the answer), and `answered` after some milliseconds. Not executed: `"dropped"` (lost on the way, which nobody can know),
+ * `"away"` (not reached), `"forbidden"` (the endpoint refuses), and `busyFor`, which names the seconds to wait.
  */
 export type Submission =
   | "accepted"
   | "lost"
   | "silent"
+  | "dropped"
   | "busy"
   | "away"
   | "locked"
@@ -56,6 +58,8 @@ export class GeneratorScript extends Context.Service<
     readonly calls: Effect.Effect<Readonly<Record<Operation, number>>>
     /** How many status streams are open. */
     readonly listening: Effect.Effect<number>
+    /** The bills of this account: whether there is a key to read them with, how late charges come (milliseconds), what is wrong. */
+    readonly bills: { isReadable: boolean; late: number; trouble: string | undefined }
   }
 >()("model-generator/layers/GeneratorScript") {}
 
@@ -107,6 +111,7 @@ const generator = Layer.effectContext(
         calls.submit++
         const submission = submissions.shift() ?? "accepted"
         if (submission === "away") return yield* fail(new Unreachable({ detail: "cannot connect (ECONNREFUSED)" }))
+        if (submission === "dropped") return yield* fail(new Uncertain({ detail: "answer lost" }))
         if (submission === "busy") return yield* fail(new Busy({ detail: "Concurrent requests limit reached" }))
         if (submission === "locked") return yield* locked(endpoint)
         if (submission === "forbidden") return yield* forbidden(endpoint)
@@ -166,7 +171,38 @@ const generator = Layer.effectContext(
       })
     })
 
+    const bills = { isReadable: false, late: 0, trouble: undefined as string | undefined } // a script may set it
+    /** What can be read now; the charge of a request bears the time at which it ended. */
+    const charged = Effect.gen(function* () {
+      if (!bills.isReadable) return yield* new BillsError({ detail: "FAL_ADMIN_KEY is not set" })
+      if (bills.trouble !== undefined) return yield* new BillsError({ detail: bills.trouble })
+      const now = yield* Clock.currentTimeMillis
+      return [...executions.values()]
+        .map((execution) => rowOf(execution, now))
+        .filter(({ endedAt, units }) => units > 0 && endedAt + bills.late <= now)
+    })
+    const reading = Bills.of({
+      get isReadable() {
+        return bills.isReadable
+      },
+      between: (from, to) =>
+        Effect.map(charged, (rows) =>
+          rows
+            .filter(({ endedAt }) => endedAt >= from && endedAt < to)
+            .map(({ endedAt, endpoint, requestId, units }) => ({ requestId, endpoint, at: endedAt, units, cost: null }))
+        ),
+      made: (_, requestId) =>
+        Effect.flatMap(charged, (rows) => {
+          const { prompt, seed } = rows.find((row) => row.requestId === requestId)?.input ?? {}
+          return Effect.succeed({
+            seed: typeof seed === "number" ? seed : null,
+            prompt: typeof prompt === "string" ? prompt : null
+          })
+        })
+    })
+
     return Context.make(Generator, service).pipe(
+      Context.add(Bills, reading),
       Context.add(
         GeneratorScript,
         GeneratorScript.of({
@@ -180,7 +216,8 @@ const generator = Layer.effectContext(
             [...executions.values()].map((execution) => rowOf(execution, now))
           ),
           calls: Effect.sync(() => ({ ...calls })),
-          listening: Effect.sync(() => listening)
+          listening: Effect.sync(() => listening),
+          bills
         })
       )
     )

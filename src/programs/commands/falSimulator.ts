@@ -42,12 +42,19 @@ export const falSimulator = Command.make(
         Flag.withDescription("The one key that is accepted (any, when left out)"),
         Flag.withSchema(Schema.NonEmptyString)
       )
+    ),
+    adminKey: Flag.optional(
+      Flag.String("admin-key").pipe(
+        Flag.withDescription("The one key that may read the billing events (FAL_ADMIN_KEY; like --key, when left out)"),
+        Flag.withSchema(Schema.NonEmptyString)
+      )
     )
   },
-  ({ key, ...options }) =>
+  ({ adminKey, key, ...options }) =>
     Effect.gen(function* () {
       yield* loadable("the simulator", "sharp") // it draws the pictures
-      const simulator = yield* simulate({ ...options, ...(Option.isSome(key) ? { key: key.value } : {}) })
+      const given = Option.getOrElse(Option.all({ key }), () => ({}))
+      const simulator = yield* simulate({ ...options, ...given, ...Option.getOrElse(Option.all({ adminKey }), () => ({})) })
       yield* Console.log(`fal simulator on ${simulator.url}, until it is stopped`)
       yield* Console.log(`a worker uses it with   FAL_BASE_URL=${simulator.url}`)
       yield* Console.log(`what was asked and paid: ${simulator.url}/_sim/ledger   faults: POST ${simulator.url}/_sim/faults`)

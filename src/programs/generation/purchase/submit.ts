@@ -13,6 +13,7 @@ import { Blocked, type Failure, NotYet } from "../../task/Task.ts"
 import { givenUp } from "./account.ts"
 import { charged } from "./charged.ts"
 import { busy, refused, whileOpen } from "./endpointCircuit.ts"
+import { findLost } from "./findLost.ts"
 import * as Entry from "./JournalEntry.ts"
 import { inTurn, isDown, withinRate } from "./submitLimits.ts"
 import { later } from "./retryLater.ts"
@@ -23,7 +24,8 @@ export interface Wanted {
   /** Facts that the task needs again when the picture comes, for example about the row it edits. Kept in the journal. */
   readonly note: Schema.JsonObject | undefined
 }
-const MAX_RESUBMITS = 1
+/** Between two looks into the bills for a request that was lost (seconds). */
+const NEXT_LOOK = 30
 /**
  * No POST is made for an intent older than this (milliseconds): another worker could count its grace from the intent and submit
  * again.
@@ -36,6 +38,13 @@ export const grace = Settings.of("FAL_UNCERTAIN_GRACE").pipe(
   Effect.map(({ FAL_UNCERTAIN_GRACE }) => Duration.toSeconds(FAL_UNCERTAIN_GRACE)),
   Effect.orDie
 )
+
+/** A request that was answered with 502 or 503 is waited for no longer than this (seconds). */
+const DOOR_GRACE = 15
+const graceOf = ({ answered }: Pick<Entry.Intended, "answered">) =>
+  Effect.map(grace, (seconds) => (answered === undefined ? seconds : Math.min(seconds, DOOR_GRACE)))
+const refusedAtDoor = ({ answered }: Pick<Entry.Intended, "answered">) =>
+  `fal answered the submit with ${answered}: it is made again after ${DOOR_GRACE} s, in case it was taken all the same`
 
 /** fal accepted the request but gave no id: its picture cannot be fetched, and it must not be submitted again. */
 const acceptedWithoutId = TaskFailure.generationError(
@@ -104,6 +113,11 @@ const notTaken = Effect.fnUntraced(function* (
     case "Uncertain":
       yield* metrics.count("generations_uncertain_total", {})
       yield* Effect.logWarning("fal's answer to a submit was lost: it may be paid already", request)
+      if (reason.answered !== undefined) {
+        const answered = { ...intent, answered: reason.answered }
+        yield* Entry.advance(payer, answered)
+        return yield* later("uncertain", refusedAtDoor(answered), { counted: false, atLeast: yield* graceOf(answered) })
+      }
       return yield* later("uncertain", `fal's answer to the submit was lost: ${reason.detail}`, {
         counted: false,
         atLeast: yield* grace
@@ -210,6 +224,16 @@ export const submit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, wan
   return yield* inTurn(submitNow(payer, { endpoint, input, note, seed: request.seed }, undefined))
 })
 
+/** A request whose answer was lost has been found: it is waited for like any other. */
+const adopt = Effect.fnUntraced(function* (payer: Entry.Payer, lost: Entry.Intended, requestId: string) {
+  const metrics = yield* Metrics
+  const submitted: Entry.Submitted = { ...lost, _tag: "Submitted", requestId }
+  yield* Entry.advance(payer, submitted)
+  yield* metrics.count("generations_uncertain_ended_total", { how: "found" })
+  yield* Effect.logInfo("a request that was lost is found in fal's bills", { taskId: payer.id, requestId })
+  return submitted
+})
+
 /** A request that may be paid and has no request id. */
 export type Lost = Entry.Intended | Entry.Submitted
 
@@ -226,11 +250,25 @@ const wordsOf = (lost: Lost) =>
 export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, lost: Lost, wanted: Effect.Effect<Wanted, E, R>) {
   if (lost._tag === "Intended" && lost.accepted === true) return yield* acceptedWithoutId
   const since = lost._tag === "Submitted" ? (lost.unknownSince ?? lost.at) : lost.at
-  const left = (yield* grace) - ((yield* Entry.now(payer)) - since) / 1000
-  if (left > 0) return yield* later("uncertain", "an earlier submit got no answer", { counted: false, atLeast: left })
+  const isAnswered = lost._tag === "Intended" && lost.answered !== undefined
+  const left = (yield* isAnswered ? graceOf(lost) : grace) - ((yield* Entry.now(payer)) - since) / 1000
+  if (left > 0)
+    return yield* later("uncertain", isAnswered ? refusedAtDoor(lost) : "an earlier submit got no answer", {
+      counted: false,
+      atLeast: left
+    })
+  if (lost._tag === "Intended") {
+    const trace = yield* findLost(payer, lost)
+    if (trace._tag === "Found") return yield* adopt(payer, lost, trace.requestId)
+    if (trace._tag === "NotYet")
+      return yield* later("uncertain", "fal's bills do not reach the time of a submit without an answer yet", {
+        counted: false,
+        atLeast: NEXT_LOOK
+      })
+  }
   const seed = seedOf(lost)
-  const { FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN").pipe(Effect.orDie)
-  if (FAL_UNCERTAIN === "fail" || lost.resubmits >= MAX_RESUBMITS) {
+  const { FAL_MAX_RESUBMITS, FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN", "FAL_MAX_RESUBMITS").pipe(Effect.orDie)
+  if (FAL_UNCERTAIN === "fail" || lost.resubmits >= FAL_MAX_RESUBMITS) {
     const metrics = yield* Metrics
     yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
     yield* Effect.logError("a request that was lost is given up: look for it in fal's history", {
