@@ -46,3 +46,7 @@ export const times = (amount: NanoDollars, count: number): NanoDollars => {
   const parts = BigInt(Math.round(Math.min(Math.max(count, 0), Number.MAX_SAFE_INTEGER / DECIMALS) * DECIMALS))
   return of((BigInt(amount) * parts + BigInt(DECIMALS / 2)) / BigInt(DECIMALS))
 }
+
+/** `part` of `whole`, both whole numbers: to the nearest billionth. */
+export const share = (amount: NanoDollars, part: number, whole: number): NanoDollars =>
+  of((BigInt(amount) * BigInt(part) + BigInt(whole) / 2n) / BigInt(whole))

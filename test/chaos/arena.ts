@@ -17,7 +17,7 @@ import { connected } from "../layers/databases.ts"
 import { freshDatabase, ownPostgres } from "../servers/index.ts"
 import { freePort, start as startProcess, temporaryFolder } from "../servers/Process.ts"
 import * as RedisServer from "../servers/Redis.ts"
-import type { Answer, Row, Sent } from "./judge.ts"
+import type { Book, Answer, Row, Sent } from "./judge.ts"
 
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "walking", style: "casual" }
 export const [BROKER, BACKEND] = [4, 5]
@@ -142,6 +142,11 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
       Effect.retry(Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(20)])),
       Effect.orDie
     ),
+    /** What our ledger says was paid. */
+    books: Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql<Book>`SELECT task_id, fal_request_id, outcome, units, cost_nano_usd::float8 AS cost FROM model_ledger`
+    ).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(database.directUrl) })), Effect.orDie),
     /** As the App Server sends them. */
     send: (tasks: ReadonlyArray<Sent>) =>
       askPython(
@@ -166,13 +171,15 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
         (answers) => new Map(tasks.map(({ id }, at) => [id, answers[at] as unknown as Answer])) // what client.py prints
       ),
     waiting: Effect.promise(() => clients.broker.llen("generator_queue")),
+    /** Rows that the ledger lacks. */
+    owed: Effect.promise(() => clients.broker.zcard(kombu.owed)),
     /** Messages that have not come to their end. */
     open: Effect.promise(async () => (await clients.broker.llen("generator_queue")) + (await clients.broker.hlen("unacked"))),
     /** The broker's keys by family: how many, and how many of them do not expire. */
     keys: Effect.promise(async () => {
       const families = new Map<string, { readonly family: string; count: number; forever: number }>()
       for (const key of await clients.broker.keys("*")) {
-        const family = key.replace(/(journal|once):.*/s, "$1:*").replace(/^_kombu\.binding\..*/s, "_kombu.binding.*")
+        const family = key.replace(/(journal|once|lives|budget):.*/s, "$1:*").replace(/^_kombu\.binding\..*/s, "_kombu.binding.*")
         const entry = families.get(family) ?? { family, count: 0, forever: 0 }
         families.set(family, entry)
         entry.count++

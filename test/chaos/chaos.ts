@@ -29,7 +29,7 @@ const TASKS_AN_EVENT = 4
 const PATIENCE = 180_000
 /** What may stay on the broker for ever: who is there, how they are reached; and what the scripts sweep after a week. */
 const lasting =
-  /^(model-generator\.(leases|workers|steady|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept)|_kombu\.binding\.\*)$/
+  /^(model-generator\.(leases|workers|steady|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept|lives(:\*|-bytes)?|budget(:\*|-periods))|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
   const arena = yield* makeArena(options.python, yield* alone, options.keepsPictures)
@@ -87,15 +87,17 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.all([rage, feed], { concurrency: "unbounded" }).pipe(Random.withSeed(options.seed))
 
   const deadline = (yield* Clock.currentTimeMillis) + PATIENCE
-  while ((yield* arena.open) > 0 && (yield* Clock.currentTimeMillis) < deadline) yield* Effect.sleep("500 millis")
+  while ((yield* arena.open) + (yield* arena.owed) > 0 && (yield* Clock.currentTimeMillis) < deadline)
+    yield* Effect.sleep("500 millis")
 
   const [ledger, rows, answers] = [yield* arena.ledger, yield* arena.rows, yield* arena.read(sent)]
+  const books = yield* arena.books
   const keys = yield* arena.keys
   return {
     folder: arena.folder,
     sent: sent.length,
     seconds: yield* since,
-    verdict: judge({ sent, ledger, rows, answers, uncertain: strikes.uncertain, grace }),
+    verdict: judge({ sent, ledger, rows, books, answers, uncertain: strikes.uncertain, grace }),
     wrongFiles: arena.media === undefined ? [] : wrongFiles(arena.media, rows),
     keys,
     left: keys.filter(({ family, forever }) => forever > 0 && !lasting.test(family)),

@@ -10,10 +10,11 @@ const bought = (requestId: string, acceptedAt = 0, units = 1) => ({
   prompt: "",
   state: "COMPLETED" as const,
   outcome: "picture",
-  simulatedCost: 0,
+  simulatedCost: 0.025,
   startedAt: 0,
   endedAt: 0
 })
+const booked = (request: string) => ({ task_id: "task", fal_request_id: request, outcome: "used", units: 1, cost: 25_000_000 })
 const row = (request: string, id = "row") => ({ id, template_id: "t", fal_request_id: request, image_url: request })
 const answer = (request: string) => ({
   state: "SUCCESS",
@@ -59,6 +60,16 @@ describe("the judge of a chaos run", () => {
       ["lost"]
     ],
     "forgives what fal did not charge for": [{ ledger: [bought("b", 0, 0), bought("a")] }, []],
+    "finds nothing in books that are the bill": [{ books: [booked("a")] }, []],
+    "misses a billed request in the books": [{ books: [] }, ["misbooked"]],
+    "takes one that is booked as lost": [
+      { books: [{ ...booked("a"), fal_request_id: null, outcome: "uncertain" }], rows: [] },
+      ["lost", "wrong"]
+    ],
+    "counts what is booked": [{ books: [booked("a"), booked("a")] }, ["misbooked"]],
+    "counts in nano-dollars": [{ books: [{ ...booked("a"), cost: 25_000_001 }] }, ["misbooked"]],
+    "wants a saved picture to be booked as used": [{ books: [{ ...booked("a"), outcome: "wasted" }] }, ["misbooked"]],
+    "wonders at a request that fal does not know": [{ books: [booked("a"), booked("z")] }, ["misbooked"]],
     "compares the answer with the row": [{ rows: [row("b")] }, ["wrong"]],
     "wonders who asked for a picture": [{ ledger: [bought("a"), { ...bought("b"), seed: 2 }] }, ["wrong"]]
   }

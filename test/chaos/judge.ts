@@ -23,10 +23,22 @@ export interface Answer {
   readonly args?: ReadonlyArray<string>
 }
 
+/** A row of the ledger. */
+export interface Book {
+  readonly task_id: string
+  readonly fal_request_id: string | null
+  readonly outcome: string
+  readonly units: number | null
+  /** Nano-dollars. */
+  readonly cost: number | null
+}
+
 export interface Evidence {
   readonly sent: ReadonlyArray<Sent>
   readonly ledger: ReadonlyArray<LedgerRow>
   readonly rows: ReadonlyArray<Row>
+  /** What our ledger says was paid; undefined where it is not judged. */
+  readonly books?: ReadonlyArray<Book>
   readonly answers: ReadonlyMap<string, Answer>
   /** Tasks one of whose submits was taken by fal and its answer lost by our doing: at most one more is then as promised. */
   readonly uncertain: ReadonlySet<string>
@@ -53,6 +65,8 @@ export interface Verdict {
   /** Without an end, because that had been forgotten. */
   readonly forgotten: ReadonlyArray<string>
   readonly wrong: ReadonlyArray<string>
+  /** Where our ledger is not the simulator's bill. */
+  readonly misbooked: ReadonlyArray<string>
 }
 
 const groupBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string | number) => {
@@ -66,7 +80,44 @@ const none: Forgotten = { requests: [], ends: new Set() }
 /** The grace counts from the intent, and fal counts from the POST, which follows at once (milliseconds, on a busy machine). */
 const INTENT_TO_POST = 500
 
-export const judge = ({ answers, forgotten = none, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
+/** Nano-dollars of the simulator's dollars. */
+const nano = (dollars: number) => Math.round(dollars * 1e9)
+
+/**
+ * Each request that the simulator bills is booked once, to the nano-dollar: by its id, or as one whose answer was lost. Nothing
+ * else is, but for requests of which nobody could know whether fal had taken them.
+ */
+const misbooked = (
+  books: ReadonlyArray<Book>,
+  ledger: ReadonlyArray<LedgerRow>,
+  rows: ReadonlyArray<Row>,
+  sent: ReadonlyArray<Sent>
+) => {
+  const wrong: Array<string> = []
+  const requests = new Map(ledger.map((request) => [request.requestId, request]))
+  const saved = new Set(rows.map(({ fal_request_id }) => fal_request_id))
+  for (const { id, seed } of sent) {
+    const own = books.filter(({ task_id }) => task_id === id)
+    const named = new Set(own.map(({ fal_request_id }) => fal_request_id))
+    const unnamed = ledger.filter((request) => request.seed === seed && request.units > 0 && !named.has(request.requestId))
+    const lost = own.filter(({ fal_request_id }) => fal_request_id === null)
+    if (unnamed.length > lost.length)
+      wrong.push(`${id}: ${unnamed.map(({ requestId }) => requestId).join(", ")} billed, and ${lost.length} booked as lost`)
+  }
+  for (const { cost, fal_request_id: id, outcome, task_id, units } of books) {
+    if (id === null) continue
+    const about = `${task_id}: ${id} (${outcome})`
+    const request = requests.get(id)
+    if (books.filter((other) => other.fal_request_id === id).length > 1) wrong.push(`${about} twice`)
+    if (request === undefined) wrong.push(`${about}, which fal does not know`)
+    else if (units !== null && (units !== request.units || cost !== nano(request.simulatedCost)))
+      wrong.push(`${about}: ${units} units, ${cost} nano-dollars; billed ${request.units}, ${nano(request.simulatedCost)}`)
+    if (saved.has(id) !== (outcome === "used")) wrong.push(`${about}, which was ${saved.has(id) ? "" : "not "}saved`)
+  }
+  return wrong
+}
+
+export const judge = ({ answers, books, forgotten = none, grace, ledger, rows, sent, uncertain }: Evidence): Verdict => {
   const paid = groupBy(
     ledger.filter(({ units }) => units > 0),
     ({ seed }) => seed
@@ -79,7 +130,8 @@ export const judge = ({ answers, forgotten = none, grace, ledger, rows, sent, un
     resubmitted: [],
     repaid: [],
     forgotten: [],
-    wrong: []
+    wrong: [],
+    misbooked: books === undefined ? [] : misbooked(books, ledger, rows, sent)
   }
   for (const { id, seed, template } of sent) {
     const answer = answers.get(id)

@@ -6,7 +6,9 @@ const sum = (counts: ReadonlyMap<unknown, number>) => [...counts.values()].reduc
 
 /** Everything that must not be, in words; empty when every promise was kept. */
 export const broken = ({ left, storm, unasked, verdict, wrongFiles }: Outcome): ReadonlyArray<string> => [
-  ...(["lost", "savedTwice", "paidTwice", "wrong"] as const).flatMap((what) => verdict[what].map((about) => `${what}: ${about}`)),
+  ...(["lost", "savedTwice", "paidTwice", "wrong", "misbooked"] as const).flatMap((what) =>
+    verdict[what].map((about) => `${what}: ${about}`)
+  ),
   ...wrongFiles,
   ...left.map(({ family, forever }) => `left in Redis: ${forever} ${family}`),
   ...unasked.map((end) => `nobody killed it: ${end}`),
@@ -41,6 +43,7 @@ export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdi
     `paid twice ${verdict.paidTwice.length}`,
     `uncertain resubmits ${verdict.resubmitted.length} (of ${uncertain.size} uncertain)`,
     `wrong results ${verdict.wrong.length}`,
+    `wrong rows in the ledger ${verdict.misbooked.length}`,
     `wrong files ${wrongFiles.length}`,
     `left in Redis ${left.length}`,
     `${Math.round(seconds)} s`

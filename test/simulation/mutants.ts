@@ -470,7 +470,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the ledger never hears of a request whose answer was lost",
     file: submit,
-    from: `    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), lostRequestOf(lost)] }),`,
+    from: `    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), ...(isUnpaid ? [] : [lostRequestOf(lost)])] }),`,
     to: ``,
     breaks: "ledger"
   },

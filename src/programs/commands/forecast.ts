@@ -34,14 +34,13 @@ export const forecast = Effect.gen(function* () {
   const soFar = yield* cost(begin, now)
   const [first] = yield* ledger.list({ since: null, until: now }, null, 1)
   if (first === undefined) return { month, soFar, daily: undefined, total: undefined } satisfies Forecast
-  const days = Math.min(WINDOW, Math.max(1, (now - first.at) / DAY))
-  const lately = yield* cost(now - days * DAY, now)
-  const rest = NanoDollars.times(lately, (end - now) / DAY / days)
+  const window = Math.round(Math.min(WINDOW * DAY, Math.max(DAY, now - first.at)))
+  const lately = yield* cost(now - window, now)
   return {
     month,
     soFar,
-    daily: { amount: NanoDollars.times(lately, 1 / days), days },
-    total: NanoDollars.sum([soFar, rest])
+    daily: { amount: NanoDollars.share(lately, DAY, window), days: window / DAY },
+    total: NanoDollars.sum([soFar, NanoDollars.share(lately, end - now, window)])
   } satisfies Forecast
 })
 

@@ -104,6 +104,21 @@ describe("the ledger has one row", () => {
     })
   )
 
+  it.effect("for a lost request that is found in the bills, and none for one that whole bills do not have", () =>
+    Effect.gen(function* () {
+      const { paid, script, seconds, send, start, success } = yield* makeWorld
+      script.bills.isReadable = true
+      yield* start()
+      yield* script.submits("lost", "dropped")
+      const [found, again] = [yield* send(), yield* send()]
+      yield* seconds(400)
+      yield* success(found)
+      yield* success(again)
+      const expected = [found, again].map((id) => `${id} used`)
+      assert.deepStrictEqual((yield* paid).map(({ outcome, taskId }) => `${taskId} ${outcome}`).toSorted(), expected.toSorted())
+    })
+  )
+
   it.effect(
     "for each of two that were lost, when the task is given up; none for what failed or was refused and cost nothing",
     () =>

@@ -10,7 +10,7 @@ import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as Settings from "../../../services/Settings.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { Blocked, type Failure, NotYet } from "../../task/Task.ts"
-import { givenUp } from "./account.ts"
+import { account, givenUp } from "./account.ts"
 import { charged } from "./charged.ts"
 import { busy, refused, whileOpen } from "./endpointCircuit.ts"
 import { findLost } from "./findLost.ts"
@@ -158,6 +158,8 @@ const lostRequestOf = (lost: Lost): LostRequest => ({
 interface Purchase extends ProviderRequest {
   readonly note: Schema.JsonObject | undefined
   readonly seed: number | undefined
+  /** The bills are whole and do not have the request that this one repeats: it has cost nothing. */
+  readonly isUnpaid?: boolean
 }
 
 /** No price, no submit: the settings are checked at the start, but a lost request may be of a model that they chose then. */
@@ -174,7 +176,7 @@ const priced = Effect.fnUntraced(function* (endpoint: string) {
  */
 const submitNow = Effect.fn("generation.submit")(function* (
   payer: Entry.Payer,
-  { endpoint, input, note, seed }: Purchase,
+  { endpoint, input, isUnpaid = false, note, seed }: Purchase,
   lost: Lost | undefined
 ) {
   yield* priced(endpoint)
@@ -192,7 +194,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
     digest: payer.digest(),
     caller: payer.caller(),
     resubmits: lost === undefined ? 0 : lost.resubmits + 1,
-    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), lostRequestOf(lost)] }),
+    ...(lost === undefined ? {} : { lost: [...(lost.lost ?? []), ...(isUnpaid ? [] : [lostRequestOf(lost)])] }),
     timeLimit: payer.timeLimit,
     ...(price === undefined ? {} : { price })
   }
@@ -257,6 +259,7 @@ export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, l
       counted: false,
       atLeast: left
     })
+  let isUnpaid = false
   if (lost._tag === "Intended") {
     const trace = yield* findLost(payer, lost)
     if (trace._tag === "Found") return yield* adopt(payer, lost, trace.requestId)
@@ -265,6 +268,7 @@ export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, l
         counted: false,
         atLeast: NEXT_LOOK
       })
+    isUnpaid = trace._tag === "None"
   }
   const seed = seedOf(lost)
   const { FAL_MAX_RESUBMITS, FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN", "FAL_MAX_RESUBMITS").pipe(Effect.orDie)
@@ -275,12 +279,13 @@ export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, l
       taskId: payer.id,
       seed
     })
+    if (isUnpaid) yield* account(payer, lost, undefined)
     return yield* TaskFailure.generationError(`${wordsOf(lost)}: not asked again`)
   }
   const { endpoint, input, note } = lost
-  if (lost.cut !== true) return yield* inTurn(submitNow(payer, { endpoint, input, note, seed }, lost))
+  if (lost.cut !== true) return yield* inTurn(submitNow(payer, { endpoint, input, isUnpaid, note, seed }, lost))
   const again = yield* wanted
   const catalogue = yield* Catalogue
   const whole = { ...catalogue.inputOf({ ...again.request, seed: seed ?? again.request.seed }, endpoint), ...input }
-  return yield* inTurn(submitNow(payer, { endpoint, input: whole, note: note ?? again.note, seed }, lost))
+  return yield* inTurn(submitNow(payer, { endpoint, input: whole, isUnpaid, note: note ?? again.note, seed }, lost))
 })
