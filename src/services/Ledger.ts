@@ -79,6 +79,8 @@ export class Ledger extends Context.Service<
   Ledger,
   {
     readonly record: (rows: ReadonlyArray<Row>) => Effect.Effect<void, LibraryError>
+    /** The rows of one task, the oldest first: at most a hundred. */
+    readonly ofTask: (taskId: string) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
     /** Ordered by their keys. */
     readonly totals: (by: Grouping, period: Period) => Effect.Effect<ReadonlyArray<Total>, LibraryError>
     /** The rows of a period, the oldest first: at most `limit`, from behind the row given. */

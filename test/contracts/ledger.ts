@@ -56,7 +56,7 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
 
     it.effect("a request has one row, whatever is written of it again", () =>
       Effect.gen(function* () {
-        const { list, record } = yield* Ledger
+        const { list, ofTask, record } = yield* Ledger
         const day = aDay()
         const row = aRow({ at: day.since })
         const again = { ...row, outcome: "wasted", cost: usd("1") } as const
@@ -64,6 +64,8 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
         yield* record([again, { ...row, attempt: "0.5" }, { ...row, attempt: "0.5" }])
         yield* Effect.all([record([again]), record([again])], { concurrency: 2 })
         assert.deepStrictEqual(yield* list(day, null, 10), [row, { ...row, attempt: "0.5" }])
+        assert.deepStrictEqual(yield* ofTask(row.taskId), [row, { ...row, attempt: "0.5" }])
+        assert.deepStrictEqual(yield* ofTask(`${row.taskId}\u0000`), [])
       })
     )
 

@@ -29,6 +29,13 @@ export const make = () => {
     [...rows.values()].filter(({ at }) => (since === null || at >= since) && (until === null || at < until)).toSorted(inOrder)
   const ledger: Ledger["Service"] = {
     record: (added) => Effect.sync(() => add(added)),
+    ofTask: (taskId) =>
+      Effect.sync(() =>
+        [...rows.values()]
+          .filter((row) => row.taskId === taskId)
+          .toSorted(inOrder)
+          .slice(0, 100)
+      ),
     totals: (by, period) =>
       Effect.sync(() => {
         const groups = new Map<string, Array<Row>>()

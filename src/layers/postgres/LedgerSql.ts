@@ -64,6 +64,10 @@ export const layer = Layer.effect(
       record: Effect.fn("Ledger.record")((rows) =>
         rows.length === 0 ? Effect.void : insertion(sql, rows).pipe(Effect.asVoid, guard("record", RECORD_LIMIT))
       ),
+      ofTask: Effect.fn("Ledger.ofTask")((taskId) =>
+        sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE task_id = ${storable(taskId)}
+          ORDER BY requested_at, attempt COLLATE "C" LIMIT 100`.pipe(Effect.flatMap(toRows), guard("list", QUERY_LIMIT))
+      ),
       totals: Effect.fn("Ledger.totals")((by, period) =>
         sql`
           SELECT ${sql.literal(KEYS[by])} COLLATE "C" AS key, count(*)::int AS requests,

@@ -3,6 +3,7 @@ import { Argument, Command } from "effect/cli"
 import type { Catalogue } from "../../services/Catalogue.ts"
 import type { DeadLetters } from "../../services/DeadLetters.ts"
 import type { Journal } from "../../services/Journal.ts"
+import type { Ledger } from "../../services/Ledger.ts"
 import type { ModelLibrary } from "../../services/ModelLibrary.ts"
 import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
@@ -17,7 +18,7 @@ import { Failed, inJson } from "./outcome.ts"
 import { type Facts, placesLookedAt, search } from "./whyFacts.ts"
 import * as Story from "./whyStory.ts"
 
-export type World = TaskLives | Journal | QueueInspector | DeadLetters | ResultStore | ModelLibrary | Catalogue
+export type World = TaskLives | Journal | QueueInspector | DeadLetters | ResultStore | ModelLibrary | Ledger | Catalogue
 
 /** What has not answered by then counts as not reached (milliseconds). A deep queue is looked through meanwhile. */
 const PATIENCE = 10_000

@@ -1,6 +1,7 @@
 import { Effect, Option, Result } from "effect"
 import { Catalogue, type Cost, costOf } from "../../services/Catalogue.ts"
 import { DeadLetters } from "../../services/DeadLetters.ts"
+import { Ledger, type Row } from "../../services/Ledger.ts"
 import { type Generation, Journal, type Unreadable } from "../../services/Journal.ts"
 import { type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { type Found, LOOKED_AT, QueueInspector } from "../../services/QueueInspector.ts"
@@ -18,6 +19,8 @@ export interface Facts {
   readonly letters: ReadonlyArray<Letter>
   readonly result: TaskResult | undefined
   readonly row: Model | undefined
+  /** Its paid requests, as far as the ledger has them: a request is entered there once its outcome is known. */
+  readonly paid: ReadonlyArray<Row>
   /** What its picture cost; undefined where there is none, or its price is not known. */
   readonly cost: Cost | undefined
   /** What could not be asked, or only in part. */
@@ -31,7 +34,8 @@ const PLACES = {
   queue: "the queues and the unacknowledged messages",
   dead: "the dead letters",
   result: "the results",
-  row: "model_library"
+  row: "model_library",
+  ledger: "model_ledger"
 } as const
 type Place = keyof typeof PLACES
 export const placesLookedAt = Object.values(PLACES)
@@ -81,6 +85,7 @@ export const search = (wanted: string, until: Until) =>
     const deadLetters = yield* DeadLetters
     const results = yield* ResultStore
     const library = yield* ModelLibrary
+    const ledger = yield* Ledger
     const { priceOf } = yield* Catalogue
 
     const notReached = new Map<Place, string>()
@@ -97,12 +102,18 @@ export const search = (wanted: string, until: Until) =>
 
     const factsOf = Effect.fnUntraced(function* (taskId: string) {
       const asked = yield* Effect.all(
-        { life: ask(lives.of(taskId), until), entry: ask(journal.find(taskId), until), result: ask(results.get(taskId), until) },
+        {
+          life: ask(lives.of(taskId), until),
+          entry: ask(journal.find(taskId), until),
+          result: ask(results.get(taskId), until),
+          paid: ask(ledger.ofTask(taskId), until)
+        },
         { concurrency: "unbounded" }
       )
       const life = heard("life", asked.life, [])
       const generation = Option.getOrUndefined(heard("journal", asked.entry, { entry: Option.none() }).entry)
       const result = Option.getOrUndefined(heard("result", asked.result, Option.none()))
+      const paid = heard("ledger", asked.paid, [])
       const [rowId, falRequestId] = [rowIdOf(result, life), requestIdOf(life, generation)]
       const which = rowId !== undefined ? { id: rowId } : falRequestId !== undefined ? { falRequestId } : undefined
       const row = which === undefined ? Option.none() : heard("row", yield* ask(library.find(which), until), Option.none())
@@ -114,12 +125,13 @@ export const search = (wanted: string, until: Until) =>
         letters: letters.filter(({ task_id }) => task_id === taskId),
         result,
         row: Option.getOrUndefined(row),
+        paid,
         cost: generation?._tag === "Generated" ? costOfPicture(generation, priceOf) : undefined,
         notReached: unreached()
       } satisfies Facts
     })
-    const isKnown = ({ generation, letters, life, messages, result }: Facts) =>
-      life.length > 0 || generation !== undefined || messages.length > 0 || letters.length > 0 || result !== undefined
+    const isKnown = ({ generation, letters, life, messages, paid, result }: Facts) =>
+      [life, messages, letters, paid].some(({ length }) => length > 0) || generation !== undefined || result !== undefined
 
     const exact = yield* factsOf(wanted)
     if (isKnown(exact)) return { _tag: "One", facts: exact } as const

@@ -1,3 +1,4 @@
+import type { Row } from "../../services/Ledger.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { Found } from "../../services/QueueInspector.ts"
 import { isFinal } from "../../services/ResultStore.ts"
@@ -201,8 +202,13 @@ const costOf = ({ cost, result }: Facts): { readonly usd: number; readonly sourc
   return cost === undefined ? undefined : { usd: NanoDollars.toUsd(cost.amount), source: cost.source }
 }
 
+const paidOf = ({ caller, cost, outcome, requestId, source }: Row) => {
+  const price = cost === null ? "an unknown price" : `$${NanoDollars.format(cost)}, ${sources[source ?? ""] ?? source}`
+  return `${price}: ${outcome}, ${requestId ?? "a request whose id is not known"}, for ${caller}`
+}
+
 export const tell = (facts: Facts, time: (at: number) => string): Story => {
-  const { generation, letters, messages, result, row } = facts
+  const { generation, letters, messages, paid, result, row } = facts
   const named: Array<readonly [string, string]> = messages.map((found) => ["message", placeOf(found, time)])
   for (const letter of letters)
     named.push(["dead letter", `${letter.id} (${letter.reason})${endOf(letter.error)}: model-generator dead show ${letter.id}`])
@@ -219,12 +225,14 @@ export const tell = (facts: Facts, time: (at: number) => string): Story => {
   if (row !== undefined) named.push(["row", `${row.templateId} version ${row.version} in model_library (${row.id})`])
   else if (valueOf(result, "saved") === false) named.push(["row", "none: the task asked for none (save=false)"])
   const cost = costOf(facts)
-  if (generation !== undefined && "resubmits" in generation && generation.resubmits > 0)
+  const isLost = generation !== undefined && "resubmits" in generation && generation.resubmits > 0
+  if (isLost && !paid.some(({ outcome }) => outcome === "uncertain"))
     named.push(["", "the request before it was lost, and may be paid as well: look for it in fal's history"])
   // Once its task has ended, no request keeps money reserved.
   if (messages.length > 0 && generation !== undefined && "price" in generation && generation._tag !== "Generated")
     named.push(["reserved", `$${NanoDollars.format(generation.price)} of its budget, until the outcome is known`])
-  if (cost !== undefined) named.push(["cost", `$${cost.usd}, ${sources[cost.source] ?? cost.source}`])
+  for (const row of paid) named.push(["paid", paidOf(row)])
+  if (cost !== undefined && paid.length === 0) named.push(["cost", `$${cost.usd}, ${sources[cost.source] ?? cost.source}`])
   const ended = facts.life.findLast(({ event }) => event._tag === "Ended")?.event
   const headers = messages.map(headersOf).find((one) => typeof one["task"] === "string")
   return {
@@ -260,6 +268,7 @@ export const inJson = (facts: Facts, story: Story) => {
     result: facts.result ?? null,
     request: facts.generation ?? null,
     row: facts.row ?? null,
+    paid: facts.paid.map((row) => ({ ...row, at: time(row.at) })),
     cost: costOf(facts) ?? null,
     not_reached: facts.notReached
   }

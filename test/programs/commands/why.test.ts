@@ -48,9 +48,12 @@ describeWith(["redis"], "why", ({ redis }) => {
           task: "health_check",
           state: "waits in its queue",
           events: [],
-          messages: [{ where: "Waiting", queue: "generator_queue", before: 0 }],
-          not_reached: []
+          messages: [{ where: "Waiting", queue: "generator_queue", before: 0 }]
         })
+        assert.deepStrictEqual(
+          JSON.parse(waiting.stdout).not_reached.map(({ where }: { readonly where: string }) => where),
+          ["model_ledger"]
+        )
 
         const ambiguous = yield* run(["why", "a"], env)
         assert.strictEqual(ambiguous.code, 1)

@@ -15,6 +15,8 @@ interface Kind {
   /** What its lines say, in this order, each beginning with who did it. */
   readonly tells: ReadonlyArray<RegExp>
   readonly state: string
+  /** What is said beside them. */
+  readonly knows?: ReadonlyArray<RegExp>
 }
 
 const plain = { bold: String, dim: String, red: String, green: String, yellow: String }
@@ -48,7 +50,11 @@ const kinds: ReadonlyArray<Kind> = [
       return id
     }),
     tells: [took, intends, accepted, made, good],
-    state: "SUCCESS"
+    state: "SUCCESS",
+    knows: [
+      /\nrow +\S+ version 1 in model_library/,
+      /\npaid +\$0\.025, by the units that fal says it charges: used, 0{8}-\S+, for gen@test$/m
+    ]
   },
   {
     name: "one that fal's servers failed",
@@ -221,12 +227,15 @@ const kinds: ReadonlyArray<Kind> = [
       made,
       good
     ],
-    state: "SUCCESS"
+    state: "SUCCESS",
+    knows: [
+      /\npaid +\$0\.025, an estimate from the list price: uncertain, a request whose id is not known, for gen@test\npaid +\$0\.025,/
+    ]
   }
 ]
 
 describe("why tells the life of", () => {
-  for (const { lives, name, state, tells } of kinds)
+  for (const { knows = [], lives, name, state, tells } of kinds)
     it.effect(name, () =>
       Effect.gen(function* () {
         const world = yield* makeWorld
@@ -240,6 +249,7 @@ describe("why tells the life of", () => {
         )
         assert.strictEqual(tell(facts, String).state, state)
         assert.deepStrictEqual(facts.notReached, [])
+        for (const known of knows) assert.match(page, known)
         assert.notMatch(page, obeyed)
         assert.doesNotThrow(() => JSON.parse(JSON.stringify(inJson(facts, tell(facts, String)))))
       })
