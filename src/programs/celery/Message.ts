@@ -137,7 +137,7 @@ const LONGEST_CALLER = 100
  */
 export const callerOf = (headers: Readonly<Record<string, unknown>>): string => {
   const [given, origin] = [headers["x-caller"], headers["origin"]].map((value) =>
-    Text.line(Text.textOf(value) ?? "", LONGEST_CALLER).trim()
+    Text.line((Text.textOf(value) ?? "").slice(0, 4 * LONGEST_CALLER).replaceAll(/\p{Cc}/gu, " "), LONGEST_CALLER).trim()
   )
   return (given !== undefined && given !== "" ? given : origin?.replace(/^gen\d+@/, "gen@")) || "unknown"
 }

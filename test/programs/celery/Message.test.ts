@@ -348,6 +348,24 @@ describe("what a message may not do", () => {
   )
 })
 
+describe("who pays for what a task buys", () => {
+  const cases: ReadonlyArray<readonly [headers: Readonly<Record<string, unknown>>, caller: string]> = [
+    [{ origin: "gen4711@app-1" }, "gen@app-1"],
+    [{ origin: "celery@worker" }, "celery@worker"],
+    [{ origin: "gen4711@app-1", "x-caller": "studio" }, "studio"],
+    [{ origin: "gen4711@app-1", "x-caller": " the\n\u0007studio\u0000 " }, "the studio"],
+    [{ origin: "gen4711@app-1", "x-caller": "" }, "gen@app-1"],
+    [{ origin: "gen4711@app-1", "x-caller": ["studio"] }, "gen@app-1"],
+    [{ origin: "gen4711@app-1", "x-caller": "x".repeat(1_000_000) }, "x".repeat(100)],
+    [{ origin: "gen4711@app-1", "x-caller": `${"x".repeat(99)}\ud83d\ude00` }, "x".repeat(99)],
+    [{ origin: 7 }, "unknown"],
+    [{}, "unknown"]
+  ]
+  for (const [headers, caller] of cases)
+    it(`is ${caller.slice(0, 20)} for ${JSON.stringify(headers).slice(0, 60)}`, () =>
+      assert.strictEqual(Message.callerOf(headers), caller))
+})
+
 describe("a retried message", () => {
   it.effect("is the same task: body, headers of its own, priority and group, with one retry more", () =>
     Effect.gen(function* () {
