@@ -32,7 +32,7 @@ export const act = (cluster: Cluster, clients: Clients) => {
     eviction: 0.4,
     stall: 0.4,
     unbooked: running.length > 0 ? 0.4 : 0,
-    overdue: running.length > 0 ? 0.15 : 0,
+    overdue: running.length > 0 ? 0.4 : 0,
     stock: 0.4,
     clock: 0.4
   })
@@ -159,9 +159,13 @@ export const act = (cluster: Cluster, clients: Clients) => {
       // A picture that nobody gets is paid, and its row in the ledger does not go well.
       cluster.run(script.jobs({ ends: "flagged", after: 1000 }))
       cluster.ambushes.push({ call: "record", does: dice.pick(["request", "request", "answer", "death"]) })
+      // Or the database is away for so long that a debt is taken up before it is back.
+      const isAway = dice.chance(0.3)
+      if (isAway) for (const process of running) cluster.cut(process, "postgres", "refused")
       clients.send("picture")
-      cluster.time.pass(4000)
-      return dice.chance(0.3) ? anyOf((process) => cluster.cut(process, "postgres", "refused")) : undefined
+      cluster.time.pass(isAway ? 170_000 : 4000)
+      for (const process of isAway ? running : []) if (process.running) cluster.mend(process)
+      return
     }
     case "overdue": {
       // A picture comes after the hard limit, though fal was asked to cancel it, and its worker may die as it tells the end.
