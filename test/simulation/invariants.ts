@@ -314,8 +314,11 @@ const objection = (
       return reason
     case "SoftTimeLimitExceeded":
     case "TimeLimitExceeded": {
-      const least = exc_type === "TimeLimitExceeded" ? 0 : PATIENT
-      return wasted.some((row) => !wasHindered(row, Date.parse(`${document.date_done}Z`), least, records))
+      const isHard = exc_type === "TimeLimitExceeded"
+      const end = Date.parse(`${document.date_done}Z`)
+      // What fal makes after the hard limit, though it was asked to stop, nobody could have brought in.
+      const inTime = wasted.filter(({ endedAt }) => !isHard || endedAt <= end)
+      return inTime.some((row) => !wasHindered(row, end, isHard ? 0 : PATIENT, records))
         ? `${reason} (and wasted a picture)`
         : undefined
     }

@@ -11,8 +11,8 @@ export interface Outcome extends Verdict {
   readonly trace: ReadonlyArray<string>
 }
 
-/** When all is well again, everything must have ended within this (milliseconds). */
-const RECOVERY = 15 * 60_000
+/** When all is well again, everything must have ended within this; with a budget some tasks wait for days of it (milliseconds). */
+const RECOVERY = { usual: 15 * 60_000, onBudget: 60 * 60_000 }
 
 /** One run: a time of trouble, a time of recovery in which all must come to its end, and a stop of all workers. */
 export const simulate = (seed: number, traced = false): Outcome => {
@@ -31,7 +31,7 @@ export const simulate = (seed: number, traced = false): Outcome => {
 
   cluster.note("--- all is well again")
   cluster.heal()
-  const end = time.now + RECOVERY
+  const end = time.now + (cluster.budget === null ? RECOVERY.usual : RECOVERY.onBudget)
   while (time.now < end && !cluster.isQuiet) {
     if (!cluster.processes.some((process) => process.running)) cluster.start(dice.pick(NAMES))
     time.pass(2000)
