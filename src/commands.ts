@@ -20,6 +20,7 @@ import { ledger } from "./programs/commands/ledger.ts"
 import { library as libraryCommand } from "./programs/commands/library.ts"
 import { migrate } from "./programs/commands/migrate.ts"
 import { why } from "./programs/commands/why.ts"
+import { reconcile } from "./programs/commands/reconcile.ts"
 import type * as Settings from "./services/Settings.ts"
 
 /** A layer behind a check of all the settings it reads, so that one message names every one that is wrong. */
@@ -80,6 +81,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     ),
     why(traces),
     ledger.pipe(Command.provide(library)),
+    reconcile(library, checked(["FAL_KEY", "FAL_ADMIN_KEY", "FAL_BASE_URL"], Provider.bills)),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))

@@ -4,8 +4,9 @@ import * as FalCatalogue from "./fal/FalCatalogue.ts"
 import * as GeneratorFal from "./fal/GeneratorFal.ts"
 
 /**
- * Who makes the pictures is chosen here and nowhere else: another provider is a folder like `fal` and other names in these two
- * lines.
+ * Who makes the pictures is chosen here and nowhere else: another provider is a folder like `fal` and other names in these
+ * three lines.
  */
 export const catalogue = FalCatalogue.layer
-export const generator = Layer.merge(GeneratorFal.layer, BillsFal.layer).pipe(Layer.provideMerge(catalogue))
+export const bills = BillsFal.layer
+export const generator = Layer.merge(GeneratorFal.layer, bills).pipe(Layer.provideMerge(catalogue))

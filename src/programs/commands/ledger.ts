@@ -10,7 +10,7 @@ import * as flags from "./flags.ts"
 import * as Forecast from "./forecast.ts"
 import { inJson } from "./outcome.ts"
 
-const instant = (name: string, description: string) =>
+export const instant = (name: string, description: string) =>
   flags.optional(
     Flag.String(name).pipe(
       Flag.withMetavar("2026-11-01"),
@@ -41,7 +41,7 @@ const input = {
 }
 
 const PAGE = 500
-const requests = (period: Period): Stream.Stream<Row, LibraryError, Ledger> =>
+export const requests = (period: Period): Stream.Stream<Row, LibraryError, Ledger> =>
   Stream.paginate<Row | null, Row, LibraryError, Ledger>(null, (after) =>
     Effect.gen(function* () {
       const ledger = yield* Ledger
@@ -68,7 +68,7 @@ const shownRow = (row: Row) => ({
 })
 
 /** The records as lines of CSV; nothing but the names where there are none. */
-const lines = (names: ReadonlyArray<string>, records: ReadonlyArray<object>) =>
+export const lines = (names: ReadonlyArray<string>, records: ReadonlyArray<object>) =>
   [csvLine(names), ...records.map((one) => csvLine(Object.values(one)))].join("\n")
 
 const REQUEST = [
