@@ -38,6 +38,7 @@ const catalogueSettings = [
   "BATCH_ASK_ABOVE"
 ] as const satisfies ReadonlyArray<Settings.Name>
 const catalogue = checked(catalogueSettings, Provider.catalogue)
+const budgets = checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet))
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
 const brokerSettings = [
   "CELERY_BROKER_URL",
@@ -73,9 +74,9 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
     generate.pipe(Command.provide(client)),
     edit.pipe(Command.provide(client)),
-    batch(client, library, catalogue),
+    batch(client, library, catalogue, budgets),
     dead.pipe(Command.provide(client)),
-    budget.pipe(Command.provide(checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet)))),
+    budget.pipe(Command.provide(budgets)),
     libraryCommand.pipe(
       Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
     ),

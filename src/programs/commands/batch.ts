@@ -1,5 +1,6 @@
 import { Console, Effect, type Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import type { Budget } from "../../services/Budget.ts"
 import { Catalogue, PORTRAIT } from "../../services/Catalogue.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import type { Publisher } from "../../services/Publisher.ts"
@@ -11,6 +12,7 @@ import { planned } from "../generation/tasks/batchGenerate.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
 import * as Cost from "../generation/purchase/cost.ts"
 import { mayCost } from "./mayCost.ts"
+import { waitForMoney } from "./waitForMoney.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
@@ -66,7 +68,11 @@ const estimateOf = (count: number) =>
 const PATIENCE = "3 seconds"
 
 /** Prints what a batch would send. If the library cannot be asked what it has, the plan is as if it were empty, and says so. */
-const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: Layer.Layer<ModelLibrary, E>) {
+const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
+  input: Input,
+  library: Layer.Layer<ModelLibrary, E>,
+  budget: Layer.Layer<Budget, E2>
+) {
   let unasked: string | null = null
   const having = (templateIds: ReadonlyArray<string>) =>
     ModelLibrary.pipe(
@@ -98,6 +104,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
     prompt: Parameters.promptOf(model)
   }))
   const cost = yield* estimateOf(rows.length)
+  const waiting = yield* waitForMoney(budget, cost, rows.length)
   if (input.json) {
     return yield* print({
       dry_run: true,
@@ -105,6 +112,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
       models: rows,
       cost: Cost.inJson(cost),
       cost_is: "estimate from the list price",
+      waiting_for_money: waiting?.pictures ?? 0,
       library_not_asked: unasked
     })
   }
@@ -122,25 +130,26 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E>(input: Input, library: La
       )
     )
   yield* Console.log(`${rows.length === 0 ? "" : "\n"}${rows.length} pictures, ${Cost.describe(cost, rows.length)}`)
+  if (waiting !== undefined) yield* Console.log(waiting.says)
   if (rows.length < input.count)
     yield* Console.log(`fewer than ${input.count}: no more combinations are missing (--all makes new versions of what is there)`)
   yield* Console.log("dry run: nothing was put on the queue")
 })
 
 /** Many pictures: enqueues `batch_generate` and waits for all it fans out to. */
-export const batch = <E1, E2, E3>(
+export const batch = <E1, E2, E3, E4>(
   client: Layer.Layer<Publisher | QueueInspector | ResultStore | WorkerIdentity, E1>,
   library: Layer.Layer<ModelLibrary, E2>,
-  catalogue: Layer.Layer<Catalogue, E3>
+  catalogue: Layer.Layer<Catalogue, E3>,
+  budget: Layer.Layer<Budget, E4>
 ) =>
   Command.make("batch", input, (input) =>
     Effect.gen(function* () {
-      if (input.dryRun) return yield* Effect.provide(dryRun(input, library), catalogue)
-      if (!input.yes)
-        yield* Effect.provide(
-          Effect.flatMap(estimateOf(input.count), (cost) => mayCost(cost, input.count, input.json)),
-          catalogue
-        )
+      if (input.dryRun) return yield* Effect.provide(dryRun(input, library, budget), catalogue)
+      const cost = yield* Effect.provide(estimateOf(input.count), catalogue)
+      const waiting = yield* waitForMoney(budget, cost, input.count)
+      if (waiting !== undefined) yield* Console.error(waiting.says)
+      if (!input.yes) yield* mayCost(cost, input.count, input.json)
       const outcome = yield* Effect.provide(sendBatch(argumentsOf(input), input), client)
       if (Option.isSome(outcome) && outcome.value !== "") return yield* new Failed({ message: outcome.value })
     }).pipe(inJson(input.json, print))

@@ -39,6 +39,8 @@ describeWith(["redis"], "budget", ({ redis }) => {
           assert.match(raised.stdout, /^the limit of all is \$0\.06 a day until .* UTC: \$0\.025 used, \$0\.035 left\n$/)
           assert.strictEqual(yield* buy, "written")
           assert.match((yield* run(["budget", "show"], env)).stdout, /set by hand until/)
+          const plan = yield* run(["batch", "--count", "5", "--dry-run"], env)
+          assert.match(plan.stdout, /\n5 of 5 will wait for money: the budget of the day has \$0\.01 left until .* UTC\n/)
           assert.strictEqual((yield* run(["budget", "clear", "day"], env)).stdout, "the limit of all is $0.03 a day again\n")
           assert.propertyVal(yield* buy, "_tag", "over")
         }).pipe(Effect.provide(worker))

@@ -1,0 +1,50 @@
+import { Effect, type Layer } from "effect"
+import { Budget, type Standing } from "../../services/Budget.ts"
+import * as NanoDollars from "../../services/NanoDollars.ts"
+import type { Estimate } from "../generation/purchase/cost.ts"
+
+const PATIENCE = "3 seconds"
+
+export interface Waiting {
+  /** How many of the pictures find no money now. */
+  readonly pictures: number
+  readonly says: string
+}
+
+/** What of so many pictures the budgets that count for them have no money for; undefined where all can be made. */
+export const waitingOf = (
+  standings: ReadonlyArray<Standing>,
+  { each, model }: Estimate,
+  pictures: number
+): Waiting | undefined => {
+  if (each === undefined || each === 0) return undefined
+  const tight = standings
+    .filter(({ limit, subject }) => limit !== null && (subject === "all" || subject === `model:${model}`))
+    .map((standing) => {
+      const left = NanoDollars.NanoDollars.make(Math.max(0, standing.limit! - standing.used)) // limited, by the filter
+      return { standing, left, waiting: pictures - Math.floor(left / each) }
+    })
+    .filter(({ waiting }) => waiting > 0)
+    .toSorted((one, other) => other.waiting - one.waiting)[0]
+  if (tight === undefined) return undefined
+  const { left, standing, waiting } = tight
+  const { ends, span, subject } = standing
+  const name = subject === "all" ? `the budget of the ${span}` : `the budget of the ${span} for ${subject}`
+  const count = Math.min(waiting, pictures)
+  return {
+    pictures: count,
+    says:
+      `${count} of ${pictures} will wait for money: ${name} has $${NanoDollars.format(left)} left ` +
+      `until ${new Date(ends * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`
+  }
+}
+
+/** The same, asked of the fleet's budget. A Redis that does not answer says nothing: to send is what will fail then. */
+export const waitForMoney = <E>(budget: Layer.Layer<Budget, E>, estimate: Estimate, pictures: number) =>
+  Budget.pipe(
+    Effect.flatMap(({ status }) => status),
+    Effect.map(({ standings }) => waitingOf(standings, estimate, pictures)),
+    Effect.provide(budget),
+    Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.void }),
+    Effect.orElseSucceed(() => undefined)
+  )
