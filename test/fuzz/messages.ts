@@ -65,15 +65,15 @@ export const hostileMessage = (dice: Dice): string => {
   })
 }
 
-/** The message with its digest in place of the function that makes it: two functions are never equal. */
-const withDigest = (message: Message.Message) => ({ ...message, digest: message.digest() })
+/** The message with its digest and caller in place of the functions that make them: two functions are never equal. */
+const asValues = (message: Message.Message) => ({ ...message, digest: message.digest(), caller: message.caller() })
 
 /** All that is done with a message whatever it is asks nothing of it but what its schema says. */
 export const checkMessage = Effect.fnUntraced(function* (raw: string) {
   const read = yield* Effect.result(Message.decode(raw, UTC))
   // What is read the short way is read as the schemas read it.
   const careful = yield* Effect.result(Message.decodeWithCare(raw, UTC))
-  if (Result.isSuccess(read)) assert.deepStrictEqual(Result.map(read, withDigest), Result.map(careful, withDigest))
+  if (Result.isSuccess(read)) assert.deepStrictEqual(Result.map(read, asValues), Result.map(careful, asValues))
   else assert.isTrue(Result.isFailure(careful))
   if (Result.isFailure(read)) {
     const problem = read.failure
