@@ -1,6 +1,6 @@
 import { Context, type Effect, Schema } from "effect"
 
-import type { NanoDollars } from "./NanoDollars.ts"
+import { NanoDollars } from "./NanoDollars.ts"
 
 /** The store of the budget did not answer. The same call may work later. */
 export class BudgetError extends Schema.TaggedError<BudgetError>()("BudgetError", {
@@ -59,6 +59,14 @@ export interface Standing {
   /** While its time is not over. */
   readonly override: Override | null
 }
+
+/** A budget in words: the budget of the day, or of the month for caller:shop. */
+export const nameOf = ({ span, subject }: Pick<Standing, "span" | "subject">): string =>
+  subject === "all" ? `the budget of the ${span}` : `the budget of the ${span} for ${subject}`
+
+/** What may still be used; null for any amount. */
+export const leftOf = ({ limit, used }: Pick<Standing, "limit" | "used">): NanoDollars | null =>
+  limit === null ? null : NanoDollars.make(Math.max(0, limit - used))
 
 export interface Status {
   readonly standings: ReadonlyArray<Standing>

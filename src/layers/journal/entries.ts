@@ -98,9 +98,10 @@ const eventOf = (operation: string, entry: Generation | null, { isOurs, text }: 
 }
 
 /**
- * One process's journal over these entries, which writes in the name of the worker `by`. It reads the entry, decides by the rules, and writes if nothing has changed since.
- * The process remembers the texts that it wrote or read last, which saves the read: if another worker has written meanwhile, the
- * write is refused and the entry is read again. A remembered text alone never forbids anything.
+ * One process's journal over these entries, which writes in the name of the worker `by`. It reads the entry, decides by the rules,
+ * and writes if nothing has changed since. The process remembers the texts that it wrote or read last, which saves the read: if
+ * another worker has written meanwhile, the write is refused and the entry is read again. A remembered text alone never forbids
+ * anything.
  */
 export const make = (entries: Entries, timeLimit: number, by: string): Journal["Service"] => {
   const remembered = new Map<string, Page>()

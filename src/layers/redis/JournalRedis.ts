@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, Layer, Schema, Scope } from "effect"
-import { spans, type Subject } from "../../services/Budget.ts"
+import { spans } from "../../services/Budget.ts"
 import { GONE, Journal, JournalError, KEEP, MOST_TAKEN, PRESENT, states, TAKEN } from "../../services/Journal.ts"
 import { NanoDollars } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
@@ -55,8 +55,11 @@ const answered = <S extends Schema.ConstraintDecoder<unknown>>(operation: string
   )
 }
 
-/** `now`: the instant (Unix milliseconds) around which the store is told of days and months. */
-const writingOf = (rules: Budget.Rules, now: number, taskId: string, { expected, money, open, state, text, told }: Write) => ({
+/**
+ * A script's arguments. `reserving`: what days and months there are, for a step that may reserve: an intent, or the first write of
+ * an entry that the store does not have.
+ */
+const writingOf = (taskId: string, { expected, money, open, state, text, told }: Write, reserving: string) => ({
   entry: kombu.journal(taskId),
   task: taskId,
   expected,
@@ -66,19 +69,22 @@ const writingOf = (rules: Budget.Rules, now: number, taskId: string, { expected,
   state: state === undefined ? 0 : states.indexOf(state) + 1,
   attempt: money.attempt,
   price: money.price,
-  money: money.price === 0 ? "" : textOf(rules, money.subjects, now),
+  money: reserving,
   settles: money.settles?.attempt,
   cost: money.settles?.cost,
   told: toldArguments(told).told
 })
-const textOf = ({ alert, around, counted }: Budget.Rules, subjects: ReadonlyArray<Subject>, now: number) =>
-  JSON.stringify({
-    alert,
-    around: around(now),
-    caps: counted.flatMap(({ limit, span, subject }) =>
-      subjects.includes(subject) ? [{ span, subject, ...(limit === null ? {} : { limit: String(limit) }) }] : []
-    )
-  })
+/** "" where there is nothing to reserve. Days and months are those around `now` (Unix milliseconds). */
+const reservingOf = ({ alert, around, counted }: Budget.Rules, { price, subjects }: Budget.Money, now: number) =>
+  price === 0
+    ? ""
+    : JSON.stringify({
+        alert,
+        around: around(now),
+        caps: counted.flatMap(({ limit, span, subject }) =>
+          subjects.includes(subject) ? [{ span, subject, ...(limit === null ? {} : { limit: String(limit) }) }] : []
+        )
+      })
 
 export const layer = Layer.effect(
   Journal,
@@ -113,16 +119,17 @@ export const layer = Layer.effect(
         replace: (operation, taskId, write) =>
           Effect.flatMap(operation === "advance" ? replica.writer : Effect.succeed(redis), (connection) => {
             const replace = connection === redis ? run.replace : bind(connection, replaceEntry)
-            return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-              answered(operation, Replaced, () => replace(writingOf(rules, now, taskId, write)))
-            )
+            return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+              const reserving = write.expected === "" ? reservingOf(rules, write.money, now) : ""
+              return answered(operation, Replaced, () => replace(writingOf(taskId, write, reserving)))
+            })
           }),
         intend: Effect.fnUntraced(function* (taskId, write, ifEnded) {
           let now = yield* Clock.currentTimeMillis
           for (let tries = 0; tries < 2; tries++) {
             const answer = yield* answered("intend", Admitted, () =>
               run.intend({
-                ...writingOf(rules, now, taskId, write),
+                ...writingOf(taskId, write, reservingOf(rules, write.money, now)),
                 limit: settings.FAL_MAX_CONCURRENT,
                 present: PRESENT,
                 gone: GONE,

@@ -18,6 +18,9 @@ export const width = Effect.gen(function* () {
   return (yield* stdio.stdoutIsTerminal) ? (yield* terminal.columns) || USUAL : Infinity
 })
 
+/** An instant (Unix seconds) for a person, to the minute. */
+export const minute = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`
+
 const DRAW_EVERY = "100 millis"
 const frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 /** The spinner's character after this time. */

@@ -1,6 +1,6 @@
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { Budget, type BudgetError, type Span, spans, type Standing, type Subject } from "../../services/Budget.ts"
+import { Budget, type BudgetError, leftOf, type Span, spans, type Standing, type Subject } from "../../services/Budget.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import { explain } from "../explain.ts"
 import { print } from "./client.ts"
@@ -12,24 +12,22 @@ const away = (error: BudgetError) =>
   new Failed({ message: `the budget cannot be asked: is Redis up, and is CELERY_BROKER_URL right? (${explain(error.cause)})` })
 const status = Effect.flatMap(Budget, (budget) => Effect.mapError(budget.status, away))
 
-const when = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`
-const dollars = (amount: number | null) => (amount === null ? "" : `$${NanoDollars.format(NanoDollars.NanoDollars.make(amount))}`)
+const dollars = (amount: NanoDollars.NanoDollars | null) => (amount === null ? "" : `$${NanoDollars.format(amount)}`)
+const usd = (amount: NanoDollars.NanoDollars | null) => (amount === null ? null : NanoDollars.toUsd(amount))
+const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
 
-/** What is used of a limit, in words; nothing for a budget without one. */
-const left = (used: number, limit: number | null) => (limit === null ? null : Math.max(0, limit - used))
-
-const documentOf = ({ cap, ends, limit, override, period, span, subject, used }: Standing) => {
-  const usd = (amount: number | null) => (amount === null ? null : amount / 1e9)
+const documentOf = (standing: Standing) => {
+  const { cap, ends, limit, override, period, span, subject, used } = standing
   return {
     span,
     subject,
     period,
-    ends: new Date(ends * 1000).toISOString(),
+    ends: iso(ends),
     used_usd: usd(used),
     limit_usd: usd(limit),
-    left_usd: usd(left(used, limit)),
+    left_usd: usd(leftOf(standing)),
     cap_usd: usd(cap),
-    override: override === null ? null : { limit_usd: usd(override.limit), until: new Date(override.until * 1000).toISOString() }
+    override: override === null ? null : { limit_usd: usd(override.limit), until: iso(override.until) }
   }
 }
 
@@ -45,7 +43,7 @@ const show = Command.make("show", { json: flags.json }, ({ json }) =>
     const paint = yield* Display.paint
     const rows = standings.map((standing) => {
       const { ends, limit, override, period, span, subject, used } = standing
-      const spare = left(used, limit)
+      const spare = leftOf(standing)
       return [
         span,
         subject,
@@ -53,8 +51,8 @@ const show = Command.make("show", { json: flags.json }, ({ json }) =>
         dollars(used),
         limit === null ? "no cap" : dollars(limit),
         spare === 0 ? paint.red("$0.00") : dollars(spare),
-        when(ends),
-        override === null ? "" : `set by hand until ${when(override.until)}`
+        Display.minute(ends),
+        override === null ? "" : `set by hand until ${Display.minute(override.until)}`
       ]
     })
     yield* Console.log(
@@ -110,9 +108,9 @@ const set = Command.make(
       yield* Effect.mapError(budget.override({ span, subject, limit }, until), away)
       const standing = yield* chosen(span, caller, model)
       if (json) return yield* print(documentOf(standing))
-      const spare = left(standing.used, limit)
+      const spare = leftOf({ limit, used: standing.used })
       yield* Console.log(
-        `the limit of ${subject} is ${dollars(limit)} a ${span} until ${when(until)}: ${dollars(standing.used)} used, ${dollars(spare)} left`
+        `the limit of ${subject} is ${dollars(limit)} a ${span} until ${Display.minute(until)}: ${dollars(standing.used)} used, ${dollars(spare)} left`
       )
     }).pipe(inJson(json, print))
 ).pipe(

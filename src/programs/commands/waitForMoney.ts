@@ -1,7 +1,8 @@
 import { Effect, type Layer } from "effect"
-import { Budget, type Standing } from "../../services/Budget.ts"
+import { Budget, leftOf, nameOf, type Standing } from "../../services/Budget.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { Estimate } from "../generation/purchase/cost.ts"
+import * as Display from "./Display.ts"
 
 const PATIENCE = "3 seconds"
 
@@ -18,24 +19,21 @@ export const waitingOf = (
   pictures: number
 ): Waiting | undefined => {
   if (each === undefined || each === 0) return undefined
-  const tight = standings
-    .filter(({ limit, subject }) => limit !== null && (subject === "all" || subject === `model:${model}`))
-    .map((standing) => {
-      const left = NanoDollars.NanoDollars.make(Math.max(0, standing.limit! - standing.used)) // limited, by the filter
-      return { standing, left, waiting: pictures - Math.floor(left / each) }
+  const [tight] = standings
+    .filter(({ subject }) => subject === "all" || subject === `model:${model}`)
+    .flatMap((standing) => {
+      const left = leftOf(standing)
+      return left === null ? [] : [{ standing, left, waiting: pictures - Math.floor(left / each) }]
     })
     .filter(({ waiting }) => waiting > 0)
-    .toSorted((one, other) => other.waiting - one.waiting)[0]
+    .toSorted((one, other) => other.waiting - one.waiting)
   if (tight === undefined) return undefined
   const { left, standing, waiting } = tight
-  const { ends, span, subject } = standing
-  const name = subject === "all" ? `the budget of the ${span}` : `the budget of the ${span} for ${subject}`
-  const count = Math.min(waiting, pictures)
   return {
-    pictures: count,
+    pictures: waiting,
     says:
-      `${count} of ${pictures} will wait for money: ${name} has $${NanoDollars.format(left)} left ` +
-      `until ${new Date(ends * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`
+      `${waiting} of ${pictures} will wait for money: ${nameOf(standing)} has $${NanoDollars.format(left)} left ` +
+      `until ${Display.minute(standing.ends)}`
   }
 }
 

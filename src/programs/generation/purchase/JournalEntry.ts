@@ -139,8 +139,8 @@ export const withdraw = (payer: Payer, generation: Generation, before: Generatio
   })
 
 /**
- * The request no longer counts as in flight, and what was reserved for it is settled. If this write fails, the entry expires by itself. Another task's entry under this id
- * stays.
+ * The request no longer counts as in flight, and what was reserved for it is settled. If this write fails, the entry expires by
+ * itself. Another task's entry under this id stays.
  */
 export const close = ({ id, knowledge }: Payer) =>
   knowledge.another && !knowledge.generation

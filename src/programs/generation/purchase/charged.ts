@@ -10,7 +10,7 @@ type Request = Pick<Generation, "endpoint" | "input">
 /** What one request has cost, by the units that fal says it charges; undefined where the model's price is not known. */
 export const costOfRequest = ({ endpoint, input }: Request, billableUnits: number | null) =>
   Effect.map(Catalogue, ({ priceOf }) =>
-    Option.getOrUndefined(Option.map(priceOf(endpoint), (price) => costOf(price, input, billableUnits).amount))
+    Option.getOrUndefined(Option.map(priceOf(endpoint), (price) => costOf(price, input, billableUnits)))
   )
 
 /**
@@ -24,7 +24,7 @@ export const charged = Effect.fnUntraced(function* (
   billableUnits: number | null
 ) {
   const metrics = yield* Metrics
-  const cost = yield* costOfRequest(request, billableUnits)
+  const cost = (yield* costOfRequest(request, billableUnits))?.amount
   if (billableUnits === 0) return cost
   const { endpoint } = request
   yield* metrics.count("billable_units_total", { endpoint, use }, billableUnits ?? 1)

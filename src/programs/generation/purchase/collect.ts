@@ -52,7 +52,7 @@ const recordPicture = Effect.fn("generation.collect")(function* (
         : error
     )
   )
-  const cost = yield* costOfRequest(submitted, picture.billableUnits)
+  const cost = (yield* costOfRequest(submitted, picture.billableUnits))?.amount
   const generated = {
     ...submitted,
     _tag: "Generated",

@@ -1,11 +1,12 @@
-import { Duration, Effect, Option, type Schema } from "effect"
-import { Catalogue, type Cost, costOf } from "../../../services/Catalogue.ts"
+import { Duration, Effect, type Schema } from "effect"
+import type { Cost } from "../../../services/Catalogue.ts"
 import type { Picture } from "../../../services/Generator.ts"
 import { type Journal, KEEP, ORPHANED, seedOf } from "../../../services/Journal.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import type { RetryLater, Standing } from "../../task/Task.ts"
 import { accounted, displaced, owe, settled } from "./account.ts"
+import { costOfRequest } from "./charged.ts"
 import { collect, reattach, cancelAndWatch } from "./collect.ts"
 import * as Entry from "./JournalEntry.ts"
 import { later } from "./retryLater.ts"
@@ -27,10 +28,9 @@ export interface Bought {
 const bought = Effect.fnUntraced(function* (generated: Entry.Generated) {
   const { note, picture, requestId, tookMs } = generated
   if (picture.flagged) return yield* TaskFailure.pictureFlagged("fal's safety checker flagged the picture (has_nsfw_concepts)")
-  const { priceOf } = yield* Catalogue
-  const cost = Option.map(priceOf(generated.endpoint), (price) => costOf(price, generated.input, picture.billableUnits))
+  const cost = yield* costOfRequest(generated, picture.billableUnits)
   const seed = picture.seed ?? seedOf(generated) ?? null
-  return { generated, requestId, picture, seed, note, tookMs, cost: Option.getOrUndefined(cost) } satisfies Bought
+  return { generated, requestId, picture, seed, note, tookMs, cost } satisfies Bought
 })
 
 /**

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Option, Random, type Schema } from "effect"
 import type { CircuitBreaker } from "effect/persistence"
 import type { Endpoints } from "../../../services/Endpoints.ts"
-import type { OverBudget } from "../../../services/Budget.ts"
+import { nameOf, type OverBudget } from "../../../services/Budget.ts"
 import { Catalogue, type PictureRequest, type ProviderRequest, upperPrice } from "../../../services/Catalogue.ts"
 import { Generator, type GeneratorError } from "../../../services/Generator.ts"
 import { attemptOf, Journal, type LostRequest, seedOf } from "../../../services/Journal.ts"
@@ -58,7 +58,6 @@ const ASK_AGAIN = 30
 const outOfMoney = Effect.fnUntraced(function* (price: NanoDollars.NanoDollars, over: OverBudget) {
   const { ends, first, limit, span, subject, used } = over
   const now = yield* Clock.currentTimeMillis
-  const name = subject === "all" ? `the budget of the ${span}` : `the budget of the ${span} for ${subject}`
   const usd = (amount: NanoDollars.NanoDollars) => `$${NanoDollars.format(amount)}`
   const why =
     price > limit
@@ -74,7 +73,7 @@ const outOfMoney = Effect.fnUntraced(function* (price: NanoDollars.NanoDollars, 
     })
   // The same instant for all that ask within a time, so that they come back one after the other.
   const again = (Math.floor(now / 1000 / ASK_AGAIN) + 1) * ASK_AGAIN
-  return yield* new Blocked({ by: name, why, after: Math.min(again, ends) - now / 1000, reason: "budget" })
+  return yield* new Blocked({ by: nameOf(over), why, after: Math.min(again, ends) - now / 1000, reason: "budget" })
 })
 
 /** The intent, once the fleet has room for one more request and has not made too many in this minute. */

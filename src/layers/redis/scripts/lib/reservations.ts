@@ -20,7 +20,7 @@ export const budgetArguments = {
   attempt: "text",
   /** The most it can cost; 0 where that is not known. */
   price: "number",
-  /** JSON of the caps that count for it, of the periods around this instant, and of when to warn. */
+  /** JSON of the caps that count for it, of the periods around this instant, and of when to warn; "" where nothing is reserved. */
   money: "text",
   /** The generation whose outcome is known. */
   settles: "text?",
@@ -50,14 +50,14 @@ end`
 })
 
 /**
- * is_reserved(): whether the price of this generation is. over_budget(t): the answer to a request that a budget refuses, nil if none does. reserve(t): counts its price, and returns the
- * limits that are nearly used up and that nobody was told of.
+ * is_reserved(): whether the price of this generation is. over_budget(t): the answer to a request that a budget refuses, nil if
+ * none does. reserve(t): counts its price, and returns the limits that are nearly used up and that nobody was told of.
  */
 export const reserving = library({
   needs: ["reserved", "overrides", "periods", "spending", "task", "attempt", "price", "money"],
   uses: [clock, settling],
   lua: `
-local budget = price > 0 and cjson.decode(money)
+local budget = money ~= '' and cjson.decode(money)
 local function period_at(span, t)
   for _, period in ipairs(budget.around[span]) do if t < period.ends then return period end end
 end
@@ -67,7 +67,7 @@ local function limit_of(cap, t)
   if limit and tonumber(till) > t then return tonumber(limit) end
   return tonumber(cap.limit)
 end
--- Once for each limit: one that is raised is told of again.
+-- A person is told once of each limit, and again when it is raised.
 local function is_first(counter, cap, limit, what)
   return redis.call('HSETNX', counter, 'told ' .. what .. ' ' .. cap.subject .. ' ' .. whole(limit), 1)
 end
