@@ -1,13 +1,11 @@
 import { Effect } from "effect"
-import { createHash } from "node:crypto"
 import type { MediaSource } from "../../src/services/MediaSource.ts"
 import type { Store } from "../../src/services/MediaStore.ts"
 import { NoPicture, type Pictures } from "../../src/services/Pictures.ts"
 import type { Dice } from "./Dice.ts"
+import { bytesOf, examined, sha256 } from "../textPictures.ts"
 
 const END = " to its end"
-const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
 /** fal's media server: every address has a file. Now and then what comes breaks off, and is whole the next time. */
 export const mediaSource = (dice: Dice): MediaSource["Service"] => {
@@ -27,18 +25,7 @@ export const pictures: Pictures["Service"] = {
   examine: (bytes) => {
     const text = Buffer.from(bytes).toString()
     if (!text.endsWith(END)) return Effect.fail(new NoPicture({ reason: "truncated", detail: text }))
-    const marked = bytesOf(`${text}, marked`)
-    return Effect.succeed({
-      contentType: "image/jpeg",
-      extension: "jpg",
-      width: 768,
-      height: 1024,
-      bytes: marked,
-      sha256: sha256(marked),
-      thumbnail: bytesOf(`${text}, small`),
-      thumbhash: "a hash",
-      phash: "0123456789abcdef"
-    })
+    return Effect.succeed(examined(text))
   }
 }
 

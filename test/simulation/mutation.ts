@@ -20,7 +20,7 @@ const planted = (root: string, mutant: Mutant) => {
   const { file, from, name, to } = mutant
   if (!fits(root, mutant)) throw new Error(`the mutant "${name}" does not fit ${file} any more`)
   const folder = mkdtempSync(join(tmpdir(), "model-generator-mutant-"))
-  for (const part of ["src", "test/simulation", "test/support.ts", "package.json"])
+  for (const part of ["src", "test/simulation", "test/support.ts", "test/textPictures.ts", "package.json"])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
   const text = readFileSync(join(folder, file), "utf8")

@@ -4,16 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Stream } from "effect"
-import { createHash } from "node:crypto"
 import * as MediaStoreMemory from "../../../src/layers/memory/MediaStoreMemory.ts"
 import { MediaSource, SourceError, type SourceReason } from "../../../src/services/MediaSource.ts"
 import { MediaError, type MediaReason, MediaStore } from "../../../src/services/MediaStore.ts"
 import { NoPicture, Pictures } from "../../../src/services/Pictures.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
 import { empty, five, makeWorld } from "../world.ts"
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
-const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
+import { bytesOf, examined, sha256 } from "../../textPictures.ts"
 
 const stage = Effect.gen(function* () {
   const world = yield* makeWorld
@@ -48,18 +45,7 @@ const stage = Effect.gen(function* () {
         const text = Buffer.from(bytes).toString()
         if (!text.startsWith("a picture"))
           return Effect.fail(new NoPicture({ reason: "not a picture", detail: "a page of HTML" }))
-        const marked = bytesOf(`${text}, marked`)
-        return Effect.succeed({
-          contentType: "image/jpeg",
-          extension: "jpg",
-          width: 768,
-          height: 1024,
-          bytes: marked,
-          sha256: sha256(marked),
-          thumbnail: bytesOf(`${text}, small`),
-          thumbhash: "a hash",
-          phash: "0123456789abcdef"
-        })
+        return Effect.succeed(examined(text))
       }
     })
   )

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Stream } from "effect"
-import { createHash } from "node:crypto"
 import * as MediaStoreMemory from "../../../src/layers/memory/MediaStoreMemory.ts"
 import * as MetricsMemory from "../../../src/layers/memory/MetricsMemory.ts"
 import { keep, metadataOf } from "../../../src/programs/media/keep.ts"
@@ -10,9 +9,8 @@ import { Metrics } from "../../../src/services/Metrics.ts"
 import { NoPicture, Pictures } from "../../../src/services/Pictures.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
 import { valueOf } from "../../contracts/metrics.ts"
+import { bytesOf, examined, sha256 } from "../../textPictures.ts"
 
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
-const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
 const expected = { width: 768, height: 1024, mark: { model: "fal-ai/flux/dev", createdAt: 0, id: "r-1" } }
 
 /** What its address gives: a text that is a picture when it says so, or why nothing came. */
@@ -36,18 +34,7 @@ const world = (answers: Record<string, ReadonlyArray<Answer>>) => {
     examine: (bytes) => {
       const text = Buffer.from(bytes).toString()
       if (!text.startsWith("a picture")) return Effect.fail(new NoPicture({ reason: "not a picture", detail: text }))
-      const marked = bytesOf(`${text}, marked`)
-      return Effect.succeed({
-        contentType: "image/jpeg",
-        extension: "jpg",
-        width: 768,
-        height: 1024,
-        bytes: marked,
-        sha256: sha256(marked),
-        thumbnail: bytesOf(`${text}, small`),
-        thumbhash: "a hash",
-        phash: "0123456789abcdef"
-      })
+      return Effect.succeed(examined(text))
     }
   })
   let again = 0
