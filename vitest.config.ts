@@ -37,6 +37,11 @@ class LongestFirst extends BaseSequencer {
 }
 
 const times = { testTimeout: 20_000, hookTimeout: 60_000 }
+/**
+ * Under CI, a test that has servers or processes beside it, and so waits for a machine that others use too, is tried once more when it
+ * fails. One that passes then is named at the end of the run (test/run.ts): it is to be mended.
+ */
+const retry = process.env["CI"] === "true" ? 1 : 0
 
 export default defineConfig({
   test: {
@@ -51,6 +56,7 @@ export default defineConfig({
           include: fast ? [] : waiting,
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
+          retry,
           ...times
         }
       },
@@ -62,6 +68,7 @@ export default defineConfig({
           // They compute and wait. With more than two side by side on two cores, some wait too long.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+          retry,
           ...times
         }
       },
@@ -82,6 +89,7 @@ export default defineConfig({
           include: fast ? [] : quiet,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
+          retry,
           ...times
         }
       }

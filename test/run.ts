@@ -41,6 +41,14 @@ if (skipped.length > 0) {
   out.push("", "Skipped:", ...new Set(skipped.map((test) => `  ${test.module.relativeModuleId}: ${test.fullName}`)))
   if (skipped.some((test) => test.name.startsWith("needs "))) out.push("", "To run them too:", `  ${INSTALL}`)
 }
+const second = tests("passed").filter((test) => test.diagnostic()?.flaky === true)
+if (second.length > 0) {
+  out.push("", "Failed at first and passed when tried again; a promise that holds only sometimes is to be mended:")
+  for (const test of second) {
+    const [line = ""] = test.result().errors?.[0]?.message.split("\n") ?? []
+    out.push(`  ${test.module.relativeModuleId}: ${test.fullName}`, `    ${line.slice(0, 300)}`)
+  }
+}
 /** A test of one function is over at once, and fails nearer to the cause than one of a whole worker. */
 const simplest = tests("failed").toSorted((one, other) => (one.diagnostic()?.duration ?? 0) - (other.diagnostic()?.duration ?? 0))
 if (simplest.length > 3) {

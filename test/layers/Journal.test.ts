@@ -208,6 +208,12 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
       Effect.promise(() => atMaster.info("replication")),
       (text) => text.includes("state=online")
     )
+    // A replica is online before it has loaded what it was sent, and confirms nothing until then.
+    yield* eventually(
+      "confirmed",
+      Effect.promise(() => atMaster.set("any", "write").then(() => atMaster.wait(1, 500))),
+      (replicas) => replicas === 1
+    )
     const context = yield* Layer.build(Layer.provideMerge(at(master.url()), Layer.fresh(MetricsMemory.layer)))
     const unconfirmed = Effect.map(Context.get(context, Metrics).expose, ({ body }) =>
       valueOf(body, "journal_unreplicated_total")
@@ -216,30 +222,36 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
     return { journal: Context.get(context, Journal), master, replica, atReplica, blocked, unconfirmed }
   })
 
-  it.live("a request id is there before it is told as written, so that a failover finds it", () =>
-    Effect.gen(function* () {
-      const { atReplica, journal, master, replica, unconfirmed } = yield* pair
-      for (let n = 0; n < 50; n++) yield* journal.advance(`t${n}`, submitted)
-      yield* Effect.promise(() => master.stop("KILL"))
-      yield* Effect.promise(() => atReplica.replicaof("no", "one"))
-      const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
-      for (let n = 0; n < 50; n++) assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
-      assert.isUndefined(yield* unconfirmed)
-    })
+  it.live(
+    "a request id is there before it is told as written, so that a failover finds it",
+    () =>
+      Effect.gen(function* () {
+        const { atReplica, journal, master, replica, unconfirmed } = yield* pair
+        for (let n = 0; n < 50; n++) yield* journal.advance(`t${n}`, submitted)
+        yield* Effect.promise(() => master.stop("KILL"))
+        yield* Effect.promise(() => atReplica.replicaof("no", "one"))
+        const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
+        for (let n = 0; n < 50; n++) assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
+        assert.isUndefined(yield* unconfirmed)
+      }),
+    timed()
   )
 
-  it.live("whoever waits for it holds up nothing else", () =>
-    Effect.gen(function* () {
-      const { blocked, journal, replica } = yield* pair
-      yield* journal.advance("first", submitted)
-      process.kill(replica.pid()!, "SIGSTOP")
-      const advancing = yield* Effect.forkChild(journal.advance("second", submitted))
-      yield* eventually("it waits", blocked, (count) => count === 1)
-      yield* journal.inFlight
-      assert.isUndefined(advancing.pollUnsafe())
-      process.kill(replica.pid()!, "SIGCONT")
-      assert.strictEqual(yield* Fiber.join(advancing), "written")
-    })
+  it.live(
+    "whoever waits for it holds up nothing else",
+    () =>
+      Effect.gen(function* () {
+        const { blocked, journal, replica } = yield* pair
+        yield* journal.advance("first", submitted)
+        process.kill(replica.pid()!, "SIGSTOP")
+        const advancing = yield* Effect.forkChild(journal.advance("second", submitted))
+        yield* eventually("it waits", blocked, (count) => count === 1, 2)
+        yield* journal.inFlight
+        assert.isUndefined(advancing.pollUnsafe())
+        process.kill(replica.pid()!, "SIGCONT")
+        assert.strictEqual(yield* Fiber.join(advancing), "written")
+      }),
+    timed()
   )
 
   it.live(
