@@ -33,7 +33,7 @@ RUN set -eu; mkdir -p /root-fs; cd /root-fs \
  && printf 'hosts: files dns\n' >etc/nsswitch.conf \
  # so that scanners see which Debian packages the files are from
  && for package in libc6 libstdc++6 libgcc-s1 tini busybox-static; do dpkg -s "$package" >"var/lib/dpkg/status.d/$package"; done \
- && cp /build/dist/model-generator.mjs /build/dist/decoder.mjs app/ && chmod 755 app/model-generator.mjs \
+ && cp /build/dist/*.mjs app/ && chmod 755 app/model-generator.mjs \
  # the decoder of pictures, and the pictures that the simulator draws
  && mkdir app/node_modules && for package in sharp @img detect-libc semver; do \
       cp -r "/build/node_modules/$package" app/node_modules/; done \

@@ -39,4 +39,12 @@ const decoder = {
   output: { file: "dist/decoder.mjs", format: "esm", minify: true, sourcemap: true, codeSplitting: false }
 } satisfies RolldownOptions
 
-export default [program, decoder]
+/** The process that signs pictures, where a certificate is set. */
+const signer = {
+  input: "src/layers/media/signer.ts",
+  platform: "node",
+  external: ["cbor-extract"], // a faster way to read CBOR, and it is only written here
+  output: { file: "dist/signer.mjs", format: "esm", minify: true, sourcemap: true, codeSplitting: false }
+} satisfies RolldownOptions
+
+export default [program, decoder, signer]

@@ -12,6 +12,7 @@ import * as Media from "./media/Media.ts"
 import * as MediaStoreLive from "./media/MediaStoreLive.ts"
 import * as MetricsProm from "./MetricsProm.ts"
 import * as ModelLibrarySql from "./postgres/ModelLibrarySql.ts"
+import * as PicturesProcess from "./media/PicturesProcess.ts"
 import * as PostgresPg from "./postgres/PostgresPg.ts"
 import * as PreconditionsLive from "./PreconditionsLive.ts"
 import * as ResultStoreRedis from "./redis/ResultStoreRedis.ts"
@@ -104,7 +105,10 @@ export const budgetSettings = [
   "BUDGET_ALERT",
   "BUDGET_TIMEZONE"
 ] as const satisfies ReadonlyArray<Settings.Name>
-export const mediaSettings = MediaStoreLive.settings
+export const mediaSettings = [
+  ...MediaStoreLive.settings,
+  ...PicturesProcess.settings
+] as const satisfies ReadonlyArray<Settings.Name>
 export const databaseSettings = [
   "DATABASE_URL",
   "DATABASE_POOL",

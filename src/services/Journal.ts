@@ -68,6 +68,8 @@ export const StoredPicture = Schema.Struct({
   sha256: Schema.String,
   /** How many those are. */
   bytes: Schema.Int,
+  /** Of the bytes as the provider's server gave them. Older workers do not say. */
+  sourceSha256: Schema.optionalKey(Schema.String),
   contentType: Schema.String,
   width: Schema.Int,
   height: Schema.Int,

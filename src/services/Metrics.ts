@@ -141,6 +141,10 @@ export const definitions = {
       labels: { reason: open }
     },
     pictures_stored_total: { help: "Pictures whose bytes were put into the media store", labels: {} },
+    pictures_unsigned_total: {
+      help: "Pictures stored without a signature though a certificate is set",
+      labels: {}
+    },
     stored_bytes_total: { help: "Bytes put into the media store", labels: { what: ["picture", "thumbnail"] } },
     redis_errors_total: {
       help: "Commands and attempts to connect that failed at Redis, by server and error",

@@ -33,12 +33,15 @@ export class NoPicture extends Schema.TaggedError<NoPicture>()("NoPicture", { re
   }
 }
 
-/** The process that decodes pictures does not start. It says nothing about the picture, and the same call may work later. */
+/** The process that decodes or signs pictures does not start. It says nothing about the picture, and the same call may work later. */
 export class PicturesUnavailable extends Schema.TaggedError<PicturesUnavailable>()("PicturesUnavailable", {
   detail: Schema.String
 }) {}
 
-/** What a file says of where it comes from. The same bytes with the same mark give the same file, and so the same hash. */
+/**
+ * What a file says of where it comes from. The same bytes with the same mark give the same file, and so the same hash, unless
+ * the file is signed with a key whose signatures are random, as all are but those of Ed25519.
+ */
 export interface Mark {
   /** The model that made it, as the provider calls it. */
   readonly model: string
@@ -63,8 +66,13 @@ export interface Examined {
   /** In pixels, as the file's header says. */
   readonly width: number
   readonly height: number
-  /** The file with its mark: the same compressed pixels as before. A file with a C2PA manifest is left as it is. */
+  /**
+   * The file with its mark, and signed where a certificate is set: the same compressed pixels as before. A file that came with a
+   * C2PA manifest is left as it is.
+   */
   readonly bytes: Uint8Array
+  /** Why the file is not signed though a certificate is set; null otherwise. */
+  readonly unsigned: string | null
   /** Of `bytes`, in lower-case hex. */
   readonly sha256: string
   /** A WebP file of at most 512 pixels a side, marked too. */
@@ -78,7 +86,7 @@ export interface Examined {
 export class Pictures extends Context.Service<
   Pictures,
   {
-    /** Tells a picture by its bytes, decodes all of it and marks it as made by a model. */
+    /** Tells a picture by its bytes, decodes all of it, marks it as made by a model and signs that. */
     readonly examine: (bytes: Uint8Array, expected: Expected) => Effect.Effect<Examined, NoPicture | PicturesUnavailable>
   }
 >()("model-generator/services/Pictures") {}

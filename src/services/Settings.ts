@@ -102,6 +102,9 @@ const all = {
   AWS_SECRET_ACCESS_KEY: optional(forms.password),
   /** Goes with credentials that end. */
   AWS_SESSION_TOKEN: optional(forms.password),
+  /** PEM files: a certificate with its chain and its key, to sign stored pictures with. Both or neither. */
+  C2PA_CERT: optional(Form.anything),
+  C2PA_KEY: optional(Form.anything),
 
   WORKER_NAME: setting(forms.nodeName, "celery@%h"),
   WORKER_QUEUES: setting<ReadonlyArray<string>>(forms.queues, ["generator_queue"]),

@@ -48,7 +48,8 @@ const stored: Generation = {
     width: 768,
     height: 1024,
     thumbhash: "1QcSHQRnh493V4dIh4eXh1h4kJUI",
-    phash: "c3d4e5f601234567"
+    phash: "c3d4e5f601234567",
+    sourceSha256: "0".repeat(64)
   }
 }
 /** The same task's next generation, after this one was lost. */

@@ -16,7 +16,7 @@ const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(p
 describe(".env.example", () => {
   const example = read(".env.example")
   /** As if everything that is commented out were not. */
-  const all = names(example, /^(?:# )?([A-Z][A-Z_]+)=/gm)
+  const all = names(example, /^(?:# )?([A-Z][A-Z\d_]+)=/gm)
 
   it("explains every setting, and none that there is not", () => {
     const others = ["ALLOW_READABLE_ENV", "PRIVATE_ADDRESS", "MODEL_GENERATOR_VERSION"]
@@ -27,7 +27,7 @@ describe(".env.example", () => {
     let explained = false
     for (const line of example.split("\n")) {
       if (line === "") explained = false
-      else if (/^(# )?[A-Z][A-Z_]+=/.test(line)) assert.isTrue(explained, `nothing explains ${line}`)
+      else if (/^(# )?[A-Z][A-Z\d_]+=/.test(line)) assert.isTrue(explained, `nothing explains ${line}`)
       else if (line.startsWith("# ")) explained = true
     }
   })

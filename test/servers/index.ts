@@ -32,6 +32,8 @@ export interface Resources {
   readonly celery56: { readonly python: string }
   /** Flower beside the Celery of the App Server. */
   readonly flower: { readonly python: string }
+  /** Judges signed pictures. */
+  readonly c2pa: { readonly python: string }
   /** Speaks S3; `Seaweed.start` starts one. */
   readonly seaweed: { readonly program: string }
 }

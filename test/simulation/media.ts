@@ -1,11 +1,8 @@
 import { Effect } from "effect"
 import type { MediaSource } from "../../src/services/MediaSource.ts"
 import type { Store } from "../../src/services/MediaStore.ts"
-import { NoPicture, type Pictures } from "../../src/services/Pictures.ts"
 import type { Dice } from "./Dice.ts"
-import { bytesOf, examined, sha256 } from "../textPictures.ts"
-
-const END = " to its end"
+import { BROKEN_OFF, bytesOf, sha256 } from "../textPictures.ts"
 
 /** fal's media server: every address has a file. Now and then what comes breaks off, and is whole the next time. */
 export const mediaSource = (dice: Dice): MediaSource["Service"] => {
@@ -13,19 +10,11 @@ export const mediaSource = (dice: Dice): MediaSource["Service"] => {
   return {
     read: (address) =>
       Effect.sync(() => {
-        if (brokenOff.delete(address) || !dice.chance(0.05)) return bytesOf(address + END)
+        const text = `a picture from ${address}`
+        if (brokenOff.delete(address) || !dice.chance(0.05)) return bytesOf(text)
         brokenOff.add(address)
-        return bytesOf(address)
+        return bytesOf(text + BROKEN_OFF)
       })
-  }
-}
-
-/** The decoder: a picture is whatever has its end. */
-export const pictures: Pictures["Service"] = {
-  examine: (bytes) => {
-    const text = Buffer.from(bytes).toString()
-    if (!text.endsWith(END)) return Effect.fail(new NoPicture({ reason: "truncated", detail: text }))
-    return Effect.succeed(examined(text))
   }
 }
 

@@ -1,10 +1,11 @@
-import { Effect, Option, Redacted, Result } from "effect"
+import { Clock, Effect, Option, Redacted, Result } from "effect"
 import { X509Certificate, createPrivateKey } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as Settings from "../../services/Settings.ts"
 import * as DatabaseAddress from "../../services/settings/DatabaseAddress.ts"
 import { nearest } from "../../services/settings/nearest.ts"
 import * as RedisAddress from "../../services/settings/RedisAddress.ts"
+import * as Certificate from "../media/Certificate.ts"
 import * as DotEnv from "./DotEnv.ts"
 
 type Files = Readonly<Partial<Record<string, string>>>
@@ -46,13 +47,44 @@ const fileProblems = Effect.fnUntraced(function* (names: ReadonlyArray<Settings.
   return found
 })
 
+/** What is wrong with the certificate that pictures are signed with. */
+const certificateProblems = Effect.fnUntraced(function* (names: ReadonlyArray<Settings.Name>) {
+  if (!names.includes("C2PA_CERT")) return []
+  const { C2PA_CERT, C2PA_KEY } = yield* Effect.orDie(Settings.of("C2PA_CERT", "C2PA_KEY")) // any text can be read
+  if (Option.isNone(C2PA_CERT) && Option.isNone(C2PA_KEY)) return []
+  if (Option.isNone(C2PA_CERT)) return ["C2PA_CERT is not set, and C2PA_KEY is: set both or neither"]
+  if (Option.isNone(C2PA_KEY)) return ["C2PA_KEY is not set, and C2PA_CERT is: set both or neither"]
+  const loaded = Certificate.load(C2PA_CERT.value, C2PA_KEY.value)
+  return "problem" in loaded ? [loaded.problem] : []
+})
+
+/** A certificate is warned of this long before it ends (milliseconds). */
+const SOON = 30 * 86_400_000
+
+/** No worker stays away because a certificate has ended: pictures are then stored with their XMP mark alone. */
+const certificateDoubts = Effect.gen(function* () {
+  const { C2PA_CERT, C2PA_KEY, MEDIA_STORE } = yield* Settings.of("C2PA_CERT", "C2PA_KEY", "MEDIA_STORE")
+  if (Option.isNone(C2PA_CERT) || Option.isNone(C2PA_KEY)) return []
+  if (Option.isNone(MEDIA_STORE)) return ["C2PA_CERT is set, and MEDIA_STORE is not: only stored pictures are signed"]
+  const loaded = Certificate.load(C2PA_CERT.value, C2PA_KEY.value)
+  if ("problem" in loaded) return []
+  const now = yield* Clock.currentTimeMillis
+  const outside = Certificate.outsideValidity(loaded, now)
+  if (outside !== undefined) return [`C2PA_CERT names a certificate that ${outside}: pictures are stored without a signature`]
+  return Certificate.outsideValidity(loaded, now + SOON) === undefined
+    ? []
+    : [
+        `C2PA_CERT names a certificate that ends soon, on ${loaded.chain[0].validTo}: pictures are then stored without a signature`
+      ]
+}).pipe(Effect.orElseSucceed(() => [])) // settings that cannot be read are said elsewhere
+
 /** Succeeds when a program can start with the named settings; otherwise one message names all that is wrong with them. */
 export const check = Effect.fn("startCheck.check")(function* (names: ReadonlyArray<Settings.Name>) {
   const unused = DotEnv.problems()
   const wrong = yield* Settings.problems(names)
   // A .env file that is not used sets nothing, so there is nothing to report.
   const settings = unused.length === 0 ? wrong : wrong.filter((problem) => !problem.endsWith(Settings.NOT_SET))
-  const problems = [...unused, ...settings, ...(yield* fileProblems(names))]
+  const problems = [...unused, ...settings, ...(yield* fileProblems(names)), ...(yield* certificateProblems(names))]
   if (problems.length > 0) return yield* new Settings.BadSettings({ problems })
 })
 
@@ -62,5 +94,6 @@ export const warn = Effect.fn("startCheck.warn")(function* (given: ReadonlyArray
     const meant = nearest(name, Settings.names)
     if (meant !== undefined) yield* Effect.logWarning(`${name} is not a setting and is ignored: did you mean ${meant}?`)
   }
-  for (const doubt of yield* Settings.doubts(Settings.names)) yield* Effect.logWarning(doubt)
+  for (const doubt of [...(yield* Settings.doubts(Settings.names)), ...(yield* certificateDoubts)])
+    yield* Effect.logWarning(doubt)
 })

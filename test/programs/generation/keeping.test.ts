@@ -7,10 +7,9 @@ import { Effect, Layer, Option, Stream } from "effect"
 import * as MediaStoreMemory from "../../../src/layers/memory/MediaStoreMemory.ts"
 import { MediaSource, SourceError, type SourceReason } from "../../../src/services/MediaSource.ts"
 import { MediaError, type MediaReason, MediaStore } from "../../../src/services/MediaStore.ts"
-import { NoPicture, Pictures } from "../../../src/services/Pictures.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
 import { empty, five, makeWorld } from "../world.ts"
-import { bytesOf, examined, sha256 } from "../../textPictures.ts"
+import { bytesOf, layer as textPictures, sha256 } from "../../textPictures.ts"
 
 const stage = Effect.gen(function* () {
   const world = yield* makeWorld
@@ -40,14 +39,7 @@ const stage = Effect.gen(function* () {
             : Effect.fail(new SourceError({ reason, detail: "scripted" }))
         })
     }),
-    Layer.succeed(Pictures, {
-      examine: (bytes) => {
-        const text = Buffer.from(bytes).toString()
-        if (!text.startsWith("a picture"))
-          return Effect.fail(new NoPicture({ reason: "not a picture", detail: "a page of HTML" }))
-        return Effect.succeed(examined(text))
-      }
-    })
+    textPictures
   )
   const files = Effect.map(Stream.runCollect(store.list), (all) => [...all].map(({ name }) => name).toSorted())
   return { ...world, store, media, reads, files, start: (options = {}) => world.start({ ...options, media: layer }) }
@@ -79,6 +71,8 @@ describe("with MEDIA_STORE", () => {
         phash: "0123456789abcdef"
       })
       const { requestId } = (yield* ledger)[0]!
+      const source = `a picture https://fal.example/fal-ai/flux/dev/${requestId}.jpg`
+      assert.strictEqual(row!.metadata!["source_sha256"], sha256(bytesOf(source)))
       assert.strictEqual(row!.metadata!["source_url"], `https://fal.example/fal-ai/flux/dev/${requestId}.jpg`)
       assert.match(String(row!.metadata!["source_expires_at"]), /^\d{4}-\d\d-\d\dT/)
       assert.deepInclude(result, { image_url: row!.imageUrl, thumbnail_url: row!.thumbnailUrl, saved: true })
@@ -159,7 +153,7 @@ describe("with MEDIA_STORE", () => {
       yield* seconds(60)
       const { message, module, type } = yield* failure(id)
       assert.deepStrictEqual([type, module], ["PictureUnusable", "model_generator.errors"])
-      assert.include(message, "not a picture: a page of HTML")
+      assert.include(message, "not a picture: ")
       assert.strictEqual(yield* metric('pictures_unusable_total{reason="not a picture"}'), 1)
       assert.strictEqual(yield* metric('paid_thrown_away_total{endpoint="fal-ai/flux/dev"}'), 1)
       assert.lengthOf(yield* ledger, 1)

@@ -6,10 +6,9 @@ import { keep, metadataOf } from "../../../src/programs/media/keep.ts"
 import { MediaSource, SourceError, type SourceReason } from "../../../src/services/MediaSource.ts"
 import { MediaError, type MediaReason } from "../../../src/services/MediaStore.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
-import { NoPicture, Pictures } from "../../../src/services/Pictures.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
 import { valueOf } from "../../contracts/metrics.ts"
-import { bytesOf, examined, sha256 } from "../../textPictures.ts"
+import { bytesOf, layer as textPictures, marked, sha256 } from "../../textPictures.ts"
 
 const expected = { width: 768, height: 1024, mark: { model: "fal-ai/flux/dev", createdAt: 0, id: "r-1" } }
 
@@ -30,20 +29,13 @@ const world = (answers: Record<string, ReadonlyArray<Answer>>) => {
           : Effect.succeed(bytesOf(answer))
       })
   })
-  const pictures = Layer.succeed(Pictures, {
-    examine: (bytes) => {
-      const text = Buffer.from(bytes).toString()
-      if (!text.startsWith("a picture")) return Effect.fail(new NoPicture({ reason: "not a picture", detail: text }))
-      return Effect.succeed(examined(text))
-    }
-  })
   let again = 0
   return {
     asked,
     /** How often its keeper was asked for the address again. */
     again: () => again,
     picture: { address: "old", expected, again: Effect.sync(() => (again++, "new")) },
-    layer: Layer.mergeAll(source, pictures, MediaStoreMemory.layer, MetricsMemory.layer)
+    layer: Layer.mergeAll(source, textPictures, MediaStoreMemory.layer, MetricsMemory.layer)
   }
 }
 
@@ -53,11 +45,12 @@ describe("a picture that becomes ours", () => {
     return Effect.gen(function* () {
       const store = yield* theStore
       const kept = yield* keep(store, picture)
-      assert.deepStrictEqual(yield* store.get(kept.name), bytesOf("a picture, marked"))
-      assert.deepStrictEqual(yield* store.get(kept.thumbnail), bytesOf("a picture, small"))
+      const ours = bytesOf(marked("a picture", expected.mark))
+      assert.deepStrictEqual(yield* store.get(kept.name), ours)
+      assert.deepStrictEqual(yield* store.get(kept.thumbnail), bytesOf(marked("a picture, small", expected.mark)))
       assert.strictEqual(kept.name, `${kept.sha256}.jpg`)
-      assert.strictEqual(kept.sha256, sha256(bytesOf("a picture, marked")))
-      assert.strictEqual(kept.bytes, bytesOf("a picture, marked").length)
+      assert.strictEqual(kept.sha256, sha256(ours))
+      assert.strictEqual(kept.bytes, ours.length)
       assert.isTrue(kept.thumbnail.endsWith(".webp"))
       assert.deepStrictEqual(metadataOf(kept, "old", null), {
         sha256: kept.sha256,
@@ -67,6 +60,7 @@ describe("a picture that becomes ours", () => {
         height: 1024,
         thumbhash: "a hash",
         phash: "0123456789abcdef",
+        source_sha256: sha256(bytesOf("a picture")),
         source_url: "old",
         source_expires_at: null
       })

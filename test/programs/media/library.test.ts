@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { NodeFileSystem } from "@effect/platform-node"
-import { createHash } from "node:crypto"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -18,11 +17,8 @@ import { rowsOf } from "../../../src/programs/media/pages.ts"
 import { recall } from "../../../src/programs/media/recall.ts"
 import { MediaSource, SourceError, type SourceReason } from "../../../src/services/MediaSource.ts"
 import { everything, ModelLibrary, sample } from "../../../src/services/ModelLibrary.ts"
-import { NoPicture, Pictures } from "../../../src/services/Pictures.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
-const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
+import { bytesOf, layer as textPictures, marked, sha256 } from "../../textPictures.ts"
 
 /** What each address gives; what is not named gives a picture. */
 const world = (answers: Readonly<Record<string, SourceReason | "html">> = {}) =>
@@ -39,23 +35,7 @@ const world = (answers: Readonly<Record<string, SourceReason | "html">> = {}) =>
           : Effect.fail(new SourceError({ reason: answer, detail: "scripted" }))
       }
     }),
-    Layer.succeed(Pictures, {
-      examine: (bytes) => {
-        const text = Buffer.from(bytes).toString()
-        if (!text.startsWith("a picture")) return Effect.fail(new NoPicture({ reason: "not a picture", detail: text }))
-        return Effect.succeed({
-          contentType: "image/jpeg",
-          extension: "jpg",
-          width: 768,
-          height: 1024,
-          bytes,
-          sha256: sha256(bytes),
-          thumbnail: bytesOf(`${text}, small`),
-          thumbhash: "a hash",
-          phash: "0123456789abcdef"
-        })
-      }
-    })
+    textPictures
   )
 
 const at = (name: string) => `https://v3.fal.media/files/${name}.jpg`
@@ -194,7 +174,10 @@ describe("export", () => {
       yield* outcomes // copied into the store
       yield* saved("two")
       assert.deepStrictEqual(yield* exported(join(path, "out")), ["Exported t_v2.bin", "Exported t_v1.bin"])
-      assert.strictEqual(readFileSync(join(path, "out", "t_v1.bin"), "utf8"), `a picture at ${at("one")}`)
+      assert.strictEqual(
+        readFileSync(join(path, "out", "t_v1.bin"), "utf8"),
+        marked(`a picture at ${at("one")}`, { model: "fal.ai", createdAt: 0, id: "one" })
+      )
       yield* saved("three")
       assert.deepStrictEqual(yield* exported(join(path, "out")), ["Exported t_v3.bin", "There t_v2.bin", "There t_v1.bin"])
     }).pipe(withFiles())

@@ -76,8 +76,7 @@ export const keepPicture = Effect.fn("generation.keep")(function* (task: Task, {
   const into = yield* MediaStore
   if (into.kind === "unset") return undefined
   // It may have been recalled since an earlier run stored it.
-  if (generated.media !== undefined)
-    yield* unlessRecalled(into, generated.media.sha256).pipe(Effect.catch(notKept(generated.endpoint)))
+  if (generated.media !== undefined) yield* unlessRecalled(into, generated.media).pipe(Effect.catch(notKept(generated.endpoint)))
   const media = generated.media ?? (yield* store(task, generated, into))
   const { url } = generated.picture
   const ends = new Date(generated.at + FAL_KEEPS * 1000).toISOString()
