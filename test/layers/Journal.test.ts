@@ -231,7 +231,8 @@ describeWith(["redis"], "with a Redis that has a replica", () => {
         yield* Effect.promise(() => master.stop("KILL"))
         yield* Effect.promise(() => atReplica.replicaof("no", "one"))
         const promoted = yield* Effect.provideContext(Journal, yield* Layer.build(at(replica.url())))
-        for (let n = 0; n < 50; n++) assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
+        for (let n = 0; n < 50; n++)
+          assert.deepStrictEqual((yield* promoted.find(`t${n}`)).entry, Option.some(submitted), `t${n}`)
         assert.isUndefined(yield* unconfirmed)
       }),
     timed()
