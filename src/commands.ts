@@ -78,7 +78,12 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     dead.pipe(Command.provide(client)),
     budget.pipe(Command.provide(budgets)),
     libraryCommand.pipe(
-      Command.provide(checked([...Live.databaseSettings, ...Live.mediaSettings], Live.pictures).pipe(Layer.provideMerge(quiet)))
+      Command.provide(
+        checked(
+          [...Live.databaseSettings, ...Live.mediaSettings, ...Provider.payloadsSettings],
+          Layer.merge(Live.pictures, Provider.payloads)
+        ).pipe(Layer.provideMerge(quiet))
+      )
     ),
     why(traces),
     ledger.pipe(Command.provide(library)),

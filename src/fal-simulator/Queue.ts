@@ -27,6 +27,8 @@ export interface Execution {
   startedAt: number | null
   endedAt: number | null
   ending: Ending | null
+  /** An administrator has had all that was kept of it deleted. */
+  deleted: boolean
 }
 
 /**
@@ -59,7 +61,7 @@ export class Queue {
   find(app: string, requestId: string, now: number): Execution | undefined {
     this.settle(now)
     const found = this.all.get(requestId)
-    if (found === undefined || found.app !== app) return undefined
+    if (found === undefined || found.app !== app || found.deleted) return undefined
     const { resultSeconds, shortResultSeconds } = this.settings()
     const short = !found.storeIo || JSON.stringify(found.ending?.body ?? null).length >= 10_240
     const expired = found.endedAt !== null && now - found.endedAt > (short ? shortResultSeconds : resultSeconds) * 1000

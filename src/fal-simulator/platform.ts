@@ -48,10 +48,30 @@ const billingEvents = (world: World, asked: Asked, executions: ReadonlyArray<Exe
   })
 }
 
+/**
+ * Deletes what is kept of a request that has ended: its result, its place in the history, and the files of its output. What was
+ * charged stays charged. [?] The answers for what is not known, not any more, or not over yet.
+ */
+const deletePayloads = (world: World, requestId: string, executions: ReadonlyArray<Execution>) => {
+  const execution = executions.find((one) => one.requestId === requestId)
+  if (execution === undefined || execution.deleted) return detail(404, "Request not found")
+  if (execution.ending === null) return detail(400, "Request is still in progress")
+  execution.deleted = true
+  const files = [...world.media].filter(([name]) => name.startsWith(`${requestId}/`))
+  return json(200, {
+    cdn_delete_results: files.map(([name, { lost }]) => {
+      if (lost === undefined) world.media.delete(name)
+      return { link: `${execution.mediaBase}/media/${name}`, exception: lost === undefined ? null : "File not available" }
+    })
+  })
+}
+
 /** fal's platform API as far as a worker's operator would ask it. The prices are simulated. */
 export const platform = Effect.fnUntraced(function* (world: World, path: string, asked: Asked) {
   const wanted = (name: string) => asked.url.searchParams.getAll(name).flatMap((value) => value.split(","))
   const executions = world.queue.list(yield* world.now)
+  const [, deleted] = /^\/models\/requests\/([^/]+)\/payloads$/.exec(path) ?? []
+  if (deleted !== undefined && asked.method === "DELETE") return deletePayloads(world, deleted, executions)
   switch (path) {
     case "/models/pricing":
       return json(200, {
@@ -63,7 +83,7 @@ export const platform = Effect.fnUntraced(function* (world: World, path: string,
     case "/models/requests/by-endpoint":
       return json(200, {
         items: executions
-          .filter(({ endpoint }) => wanted("endpoint_id").includes(endpoint))
+          .filter(({ deleted, endpoint }) => !deleted && wanted("endpoint_id").includes(endpoint))
           .map((execution) => ({
             request_id: execution.requestId,
             sent_at: iso(execution.acceptedAt),

@@ -52,7 +52,7 @@ export const targetOf = ({ method, url }: Asked): Target | undefined => {
 export const unauthorized = (world: World, asked: Asked, route: Target["route"]): Reply | undefined => {
   if (route === "control" || route === "media") return undefined
   const key = /^Key (\S+)$/.exec(asked.header("authorization"))?.[1]
-  const needed = asked.url.pathname.endsWith("/billing-events") ? world.keys.adminKey : world.keys.key
+  const needed = /\/(billing-events|payloads)$/.test(asked.url.pathname) ? world.keys.adminKey : world.keys.key
   return key === undefined || world.settings.keyRevoked || (needed !== undefined && key !== needed)
     ? detail(401, "Cannot access application. Authentication is required to access this application.")
     : undefined

@@ -113,7 +113,8 @@ export const submit = Effect.fnUntraced(function* (world: World, endpoint: strin
     end,
     startedAt: null,
     endedAt: null,
-    ending: null
+    ending: null,
+    deleted: false
   }
   if (!execution.ready) {
     // fal downloads when the job starts; here it begins at once, which only shows when a URL dies while the job waits.

@@ -66,10 +66,21 @@ describeWith(["redis", "postgres"], "model-generator library", (servers) => {
         assert.match(csv.stdout, /^id,template_id,version,created_at,place,image_url.*\n[^\n]+\n$/)
         const { id, image_url: address } = (yield* json("list", "--limit", "1"))[0] as never as Record<"id" | "image_url", string>
         assert.include((yield* run(["library", "recall", id], env)).stdout, "would be deleted for good; --yes does it")
-        assert.deepInclude(yield* json("recall", id, "--yes"), { recalled: true, version: 2 })
+        const admin = { ...env, FAL_ADMIN_KEY: "99887766-admin-id:4433221100-secret" }
+        const recalled = yield* run(["library", "recall", id, "--yes", "--json"], admin)
+        assert.deepInclude(JSON.parse(recalled.stdout), { recalled: true, version: 2, fal: "deleted", left: [] }, recalled.stderr)
         assert.isFalse(existsSync(fileURLToPath(address)))
         assert.strictEqual((yield* run(["library", "show", id], env)).code, 1)
         assert.deepStrictEqual(yield* json("audit"), { alive: 1, dying: 0, dead: 0, unknown: 0, others: [] })
+
+        // What fal does not delete ends the command with a failure that names the request; the row is gone all the same.
+        const [left] = yield* json("list") as Effect.Effect<ReadonlyArray<{ readonly id: string }>>
+        yield* stage.fal.setFaults({ route: "platform", kind: "error" })
+        const failed = yield* run(["library", "recall", left!.id, "--yes"], admin)
+        assert.strictEqual(failed.code, 1)
+        assert.include(failed.stdout, "fal answered 500")
+        assert.match(failed.stderr, /recalled, but fal has not deleted all of request [\da-f-]{36}/)
+        assert.deepStrictEqual(yield* json("list"), [])
 
         const unset = yield* run(["library", "adopt"], stage.env)
         assert.strictEqual(unset.code, 1)

@@ -1,14 +1,13 @@
-import { Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { Bills, BillsError, type Charge, MOST } from "../../services/Bills.ts"
 import { NanoDollars } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Text from "../../wire/Text.ts"
+import { makeAsk, PLATFORM } from "./askPlatform.ts"
 import { fieldsOf, isFields, numberOf } from "./BoundedBody.ts"
-import { type Answered, exchange, makeDeadline, openConnections } from "./exchange.ts"
+import type { Answered } from "./exchange.ts"
 import { outputOf } from "./output.ts"
 
-const PATIENCE = "10 seconds"
-const PLATFORM = "https://api.fal.ai"
 const QUEUE = "https://queue.fal.run"
 /** Charges in one answer: it has some 300 bytes for each, and no answer is read beyond two megabytes. */
 const PAGE = 2000
@@ -47,30 +46,12 @@ export const layer = Layer.effect(
       return Bills.of({ isReadable: false, between: () => none, made: () => none })
     }
     const admin = FAL_ADMIN_KEY.value
-    const connections = yield* Effect.acquireRelease(
-      Effect.sync(() => openConnections({ keepAlive: 5000, connectPatience: 5000 })),
-      (open) => Effect.sync(() => open.close())
-    )
+    const ask = yield* makeAsk
     const baseOf = (host: string) => Option.getOrElse(FAL_BASE_URL, () => host)
 
     const get = Effect.fnUntraced(function* (url: URL, key: Redacted.Redacted) {
-      const deadline = makeDeadline()
-      const headers = { authorization: `Key ${Redacted.value(key)}`, accept: "application/json" }
-      const seen = yield* Effect.promise((interrupted) =>
-        exchange(
-          connections,
-          () => ({ method: "GET", url: url.href, headers, body: null }),
-          AbortSignal.any([interrupted, deadline.signal])
-        )
-      ).pipe(
-        Effect.timeoutOrElse({
-          duration: PATIENCE,
-          orElse: () => Effect.fail(new BillsError({ detail: `${url.pathname}: no answer in time` }))
-        })
-      )
-      if (seen._tag !== "Answered") return yield* new BillsError({ detail: `${url.pathname}: ${seen.detail}` })
-      if (seen.status !== 200 || seen.cut)
-        return yield* new BillsError({ detail: `${url.pathname}: fal answered ${seen.cut ? "too much" : seen.status}` })
+      const seen = yield* Effect.mapError(ask("GET", url, key), (detail) => new BillsError({ detail }))
+      if (seen.status !== 200) return yield* new BillsError({ detail: `${url.pathname}: fal answered ${seen.status}` })
       return seen
     })
 

@@ -7,7 +7,7 @@ import { adopt as adopting } from "../media/adopt.ts"
 import { audit as auditing, type Health } from "../media/audit.ts"
 import { garbage } from "../media/collectGarbage.ts"
 import { rowsOf } from "../media/pages.ts"
-import { filesOf, recall as recalling } from "../media/recall.ts"
+import { type AtProvider, filesOf, recall as recalling } from "../media/recall.ts"
 import { print } from "./client.ts"
 import { csvLine } from "./csv.ts"
 import * as Display from "./Display.ts"
@@ -223,6 +223,29 @@ const gc = Command.make(
     }).pipe(inJson(json, print))
 ).pipe(Command.withDescription("Files of the store that no row names"))
 
+const toldOf = (atFal: AtProvider): string => {
+  switch (atFal._tag) {
+    case "no request":
+      return "the row names no request at fal"
+    case "no key":
+      return `what fal keeps of request ${atFal.requestId} stays there: FAL_ADMIN_KEY is not set`
+    case "not known":
+      return `fal has nothing of request ${atFal.requestId} any more`
+    case "deleted":
+      return [
+        `fal has deleted what it kept of request ${atFal.requestId}`,
+        ...atFal.left.map(({ address, why }) => `but not ${address}: ${why}`)
+      ].join("\n")
+    case "failed":
+      return `fal may still have request ${atFal.requestId}: ${atFal.why}`
+  }
+}
+/** A script must see that fal still has something. This command cannot try again: the row is gone. */
+const unlessKept = (atFal: AtProvider | undefined) =>
+  atFal?._tag === "failed" || (atFal?._tag === "deleted" && atFal.left.length > 0)
+    ? Effect.fail(new Failed({ message: `recalled, but fal has not deleted all of request ${atFal.requestId}` }))
+    : Effect.void
+
 const recall = Command.make(
   "recall",
   {
@@ -240,18 +263,24 @@ const recall = Command.make(
       const library = yield* ModelLibrary
       const row = yield* library.find({ id })
       if (Option.isNone(row)) return yield* new Failed({ message: `no row has the id ${id}` })
-      if (yes) yield* recalling(store, row.value)
+      const atFal: AtProvider | undefined = yes ? yield* recalling(store, row.value) : undefined
       const { imageUrl, templateId, version } = row.value
       const files = filesOf(store, row.value)
-      if (json)
-        return yield* print({ recalled: yes, id, template_id: templateId, version, files, source: row.value.falRequestId })
+      if (json) {
+        const left = atFal?._tag === "deleted" ? atFal.left : []
+        const source = row.value.falRequestId
+        yield* print({ recalled: yes, id, template_id: templateId, version, files, source, fal: atFal?._tag ?? null, left })
+        return yield* unlessKept(atFal)
+      }
       const what = `${templateId} v${version}: the row and ${files.length} files`
       yield* Console.log(yes ? `deleted for good: ${what}` : `${what} would be deleted for good; --yes does it`)
-      if (files.length === 0) yield* Console.log(`its picture is not in the store and stays where it is: ${imageUrl}`)
+      if (files.length === 0) yield* Console.log(`its picture is not in the store: ${imageUrl}`)
+      if (atFal !== undefined) yield* Console.log(toldOf(atFal))
+      yield* unlessKept(atFal)
     }).pipe(inJson(json, print))
 ).pipe(
   Command.withDescription(
-    "Delete a picture for good: its row and its files, which no worker stores again. Needs DELETE on the table"
+    "Delete a picture for good: its row, its files, which no worker stores again, and with FAL_ADMIN_KEY fal's copy. Needs DELETE on the table"
   )
 )
 

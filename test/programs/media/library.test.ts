@@ -16,6 +16,7 @@ import { exportTo, listInto } from "../../../src/programs/media/exportTo.ts"
 import { rowsOf } from "../../../src/programs/media/pages.ts"
 import { recall } from "../../../src/programs/media/recall.ts"
 import { MediaSource, SourceError, type SourceReason } from "../../../src/services/MediaSource.ts"
+import { Payloads, PayloadsError } from "../../../src/services/Payloads.ts"
 import { everything, ModelLibrary, sample } from "../../../src/services/ModelLibrary.ts"
 import { theStore } from "../../contracts/mediaStore.ts"
 import { bytesOf, layer as textPictures, marked, sha256 } from "../../textPictures.ts"
@@ -35,7 +36,8 @@ const world = (answers: Readonly<Record<string, SourceReason | "html">> = {}) =>
           : Effect.fail(new SourceError({ reason: answer, detail: "scripted" }))
       }
     }),
-    textPictures
+    textPictures,
+    Layer.succeed(Payloads, { isDeletable: false, remove: () => Effect.die("without a key nothing is asked") })
   )
 
 const at = (name: string) => `https://v3.fal.media/files/${name}.jpg`
@@ -220,7 +222,7 @@ describe("recall", () => {
       yield* saved("one", "two")
       yield* outcomes
       const [two, one] = yield* library.list(everything, null, 10)
-      yield* recall(store, one!)
+      assert.deepStrictEqual(yield* recall(store, one!), { _tag: "no key", requestId: "one" })
       assert.deepStrictEqual(yield* library.list(everything, null, 10), [two!])
       const left = (yield* Stream.runCollect(store.list)).map(({ name }) => name)
       assert.deepStrictEqual(left.toSorted(), [two!.imageUrl, two!.thumbnailUrl!].map((url) => store.nameIn(url)!).toSorted())
@@ -246,6 +248,34 @@ describe("recall", () => {
       yield* recall(store, row!)
       assert.lengthOf(yield* library.list(everything, null, 10), 0)
       assert.isTrue(yield* store.isRecalled(store.nameIn(row!.imageUrl)!.slice(0, 64)))
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("deletes the provider's copy too, and all of ours also when the provider does not", () =>
+    Effect.gen(function* () {
+      const store = yield* theStore
+      const library = yield* ModelLibrary
+      yield* saved("left", "away", "known")
+      yield* outcomes
+      const asked: Array<string> = []
+      const payloads = Layer.succeed(Payloads, {
+        isDeletable: true,
+        remove: (requestId) => {
+          asked.push(requestId)
+          if (requestId === "away") return Effect.fail(new PayloadsError({ detail: "no answer in time" }))
+          return Effect.succeed({ _tag: "deleted", left: requestId === "left" ? [{ address: at("left"), why: "in use" }] : [] })
+        }
+      })
+      const ends = []
+      for (const row of yield* library.list(everything, null, 10)) ends.push(yield* Effect.provide(recall(store, row), payloads))
+      assert.deepStrictEqual(ends, [
+        { _tag: "deleted", requestId: "known", left: [] },
+        { _tag: "failed", requestId: "away", why: "no answer in time" },
+        { _tag: "deleted", requestId: "left", left: [{ address: at("left"), why: "in use" }] }
+      ])
+      assert.deepStrictEqual(asked, ["known", "away", "left"])
+      assert.lengthOf(yield* library.list(everything, null, 10), 0)
+      assert.lengthOf(yield* Stream.runCollect(store.list), 0)
     }).pipe(Effect.provide(world()))
   )
 })
