@@ -176,6 +176,12 @@ describe("a Redis URL is read as Celery reads it, or refused", () => {
     "redis://u:a:b@h/4": address({ username: "u", password: "a:b", db: 4 }),
     "redis+socket:///run/redis.sock?virtual_host=4": address({ at: { _tag: "Socket", path: "/run/redis.sock" }, db: 4 }),
     "redis+socket://:pw@/run/redis.sock": address({ at: { _tag: "Socket", path: "/run/redis.sock" }, password: "pw" }),
+    "unix:///run/redis.sock?db=4": address({ at: { _tag: "Socket", path: "/run/redis.sock" }, db: 4 }),
+    "unix://u:pw@/run/redis.sock": address({
+      at: { _tag: "Socket", path: "/run/redis.sock" },
+      username: "u",
+      password: "pw"
+    }),
     "rediss://h/4": address({ db: 4, tls }),
     "rediss://h/4?ssl_cert_reqs=none": address({ db: 4, tls: { ...tls, verify: false } }),
     "rediss://h/4?ssl_cert_reqs=CERT_OPTIONAL": address({ db: 4, tls }),
@@ -214,8 +220,11 @@ describe("a Redis URL is read as Celery reads it, or refused", () => {
     "sentinel://h1/3;sentinel://h2/4": /more than one database/,
     "sentinel://h1;sentinel://h2/4": /more than one database/,
     "sentinel://h1/4;redis://h2/4": /mixes/,
-    "unix:///run/redis.sock?db=4": /redis\+socket:/,
+    "unix:///run/redis.sock?virtual_host=4": /\?db=/,
+    "unix://h/run/redis.sock": /unix:\/\/\//,
+    "redis+socket:///run/redis.sock?db=4": /\?virtual_host=/,
     "redis+socket://h/run/redis.sock": /redis\+socket:/,
+    "redis+unix:///run/redis.sock": /redis\+socket:/,
     "amqp://h": /redis:\/\//,
     "h:6379/4": /redis:\/\//
   }
@@ -245,6 +254,9 @@ describe("a PostgreSQL URL is read as libpq reads it, or refused", () => {
     "postgres://u:p@h:6432/d": address({ port: 6432 }),
     "postgresql+psycopg2://u:p@h/d": address(),
     "postgresql+asyncpg://u:p@h/d?client_encoding=utf8": address(),
+    "postgresql+asyncpg://u:p@h/d?ssl=require": address(tls("encrypt")),
+    "postgresql+psycopg2://u:a/b?c#d@h/d": address({ password: "a/b?c#d" }),
+    "postgresql+psycopg2:///d?user=u&password=p&host=h": address(),
     "postgresql://u:p@[::1]:6432/d": address({ host: "::1", port: 6432 }),
     "postgresql://u:a%40b@h/d": address({ password: "a@b" }),
     "postgresql://u:100%@h/d": address({ password: "100%" }),
@@ -266,6 +278,8 @@ describe("a PostgreSQL URL is read as libpq reads it, or refused", () => {
   const refused: Readonly<Record<string, RegExp>> = {
     "postgresql://u:a@b@h/d": /%40/,
     "postgresql://u:a/b@h/d": /%2F/,
+    "postgresql+psycopg2://u:a@b@h/d": /%40/,
+    "postgresql+asyncpg://u:p@h/d?ssl=true": /ssl=true/,
     "postgresql://u:12/b@h/d": /%2F/,
     "postgresql://u:p@h:port/d": /a port/,
     "postgresql://u:p@h1,h2/d": /several hosts/,
@@ -275,6 +289,13 @@ describe("a PostgreSQL URL is read as libpq reads it, or refused", () => {
   }
   for (const [url, says] of Object.entries(refused))
     it(`${url} is refused`, () => assert.match(Result.getOrThrow(Result.flip(DatabaseAddress.parse(url))), says))
+
+  it("a character in a password that is not escaped, and a parameter that nobody reads, are doubted aloud", () => {
+    assert.match(DatabaseAddress.doubts("postgresql+psycopg2://u:a/b@h/d").join(), /%2F/)
+    assert.match(DatabaseAddress.doubts("postgresql://u:a#b@h/d").join(), /%23/)
+    assert.match(DatabaseAddress.doubts("postgresql://u:p@h/d?connect_timeout=5").join(), /connect_timeout/)
+    assert.deepStrictEqual(DatabaseAddress.doubts("postgresql+psycopg2://u:a%2Fb@h/d?sslmode=require"), [])
+  })
 })
 
 describe("a name that is no setting", () => {
@@ -283,6 +304,12 @@ describe("a name that is no setting", () => {
     WORKER_CONCURRENCYS: "WORKER_CONCURRENCY",
     CELERY_BROKER_ULR: "CELERY_BROKER_URL",
     CELERY_TASK_TIME_LIMIT: "TASK_TIME_LIMIT",
+    CELERYD_TASK_TIME_LIMIT: "TASK_TIME_LIMIT",
+    CELERYD_CONCURRENCY: "WORKER_CONCURRENCY",
+    CELERYD_PREFETCH_MULTIPLIER: "WORKER_PREFETCH_MULTIPLIER",
+    CELERY_LOG_LEVEL: "LOG_LEVEL",
+    BROKER_URL: "CELERY_BROKER_URL",
+    RESULT_BACKEND: "CELERY_RESULT_BACKEND",
     REDIS_PASWORD: "REDIS_PASSWORD",
     LOG_LEVELS: "LOG_LEVEL",
     log_level: "LOG_LEVEL",

@@ -78,22 +78,29 @@ const certificateDoubts = Effect.gen(function* () {
       ]
 }).pipe(Effect.orElseSucceed(() => [])) // settings that cannot be read are said elsewhere
 
+/** The names that are no settings of ours and look like one that was meant, with that one. */
+const misspelt = (given: ReadonlyArray<string>) =>
+  given.flatMap((name) => {
+    const meant = nearest(name, Settings.names)
+    return meant === undefined ? [] : [`${name} is not a setting and is ignored: did you mean ${meant}?`]
+  })
+
 /** Succeeds when a program can start with the named settings; otherwise one message names all that is wrong with them. */
-export const check = Effect.fn("startCheck.check")(function* (names: ReadonlyArray<Settings.Name>) {
+export const check = Effect.fn("startCheck.check")(function* (
+  names: ReadonlyArray<Settings.Name>,
+  given: ReadonlyArray<string> = DotEnv.names()
+) {
   const unused = DotEnv.problems()
   const wrong = yield* Settings.problems(names)
   // A .env file that is not used sets nothing, so there is nothing to report.
   const settings = unused.length === 0 ? wrong : wrong.filter((problem) => !problem.endsWith(Settings.NOT_SET))
   const problems = [...unused, ...settings, ...(yield* fileProblems(names)), ...(yield* certificateProblems(names))]
-  if (problems.length > 0) return yield* new Settings.BadSettings({ problems })
+  // A misspelt name is often the reason why another one is not set.
+  if (problems.length > 0) return yield* new Settings.BadSettings({ problems: [...problems, ...misspelt(given)] })
 })
 
 /** Says what is no setting of ours and looks like one that was meant, and what may be a mistake though it can be read. */
 export const warn = Effect.fn("startCheck.warn")(function* (given: ReadonlyArray<string> = DotEnv.names()) {
-  for (const name of given) {
-    const meant = nearest(name, Settings.names)
-    if (meant !== undefined) yield* Effect.logWarning(`${name} is not a setting and is ignored: did you mean ${meant}?`)
-  }
-  for (const doubt of [...(yield* Settings.doubts(Settings.names)), ...(yield* certificateDoubts)])
-    yield* Effect.logWarning(doubt)
+  const doubts = [...(yield* Settings.doubts(Settings.names)), ...(yield* certificateDoubts)]
+  for (const line of [...misspelt(given), ...doubts]) yield* Effect.logWarning(line)
 })

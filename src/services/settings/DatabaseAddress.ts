@@ -37,8 +37,9 @@ const tlsOf = (query: URLSearchParams): Result.Result<DatabaseTls | undefined, s
     // For libpq `system` are the authorities this machine trusts, which is what is checked by where no file is named.
     return path === null || path === "" || path === "system" ? [] : [[name, path] as const]
   })
-  const mode = query.get("sslmode") ?? "disable"
-  if (!isMode(mode)) return wrong(`has sslmode=${mode}: expected one of ${Object.keys(MODES).join(", ")}`)
+  const name = query.has("ssl") && !query.has("sslmode") ? "ssl" : "sslmode" // asyncpg's name for it
+  const mode = query.get(name) ?? "disable"
+  if (!isMode(mode)) return wrong(`has ${name}=${mode}: expected one of ${Object.keys(MODES).join(", ")}`)
   const check = MODES[mode]
   if (check === "none")
     return files.length === 0 ? Result.succeed(undefined) : wrong(`has ${files[0]?.[0]} without sslmode: add sslmode=verify-full`)
@@ -47,13 +48,24 @@ const tlsOf = (query: URLSearchParams): Result.Result<DatabaseTls | undefined, s
   return Result.succeed({ check: checked, files: Object.fromEntries(files) })
 }
 
-/** A PostgreSQL URL as libpq reads it, also with SQLAlchemy's driver behind the scheme. Words of failure show no password. */
+/** The driver, which only SQLAlchemy has behind the scheme; the user with the password; and what follows. */
+const split = (url: string) => {
+  const [, driver = "", rest] = /^postgres(?:ql)?(\+[a-z0-9_]+)?:\/\/(.*)$/is.exec(url) ?? []
+  if (rest === undefined) return undefined
+  // libpq: the first @ ends the user, unless a / comes before it. SQLAlchemy: the first @ ends the password.
+  const user = driver === "" ? /^(?:([^@/]*)@)?(.*)$/s : /^(?:([^:@/]*(?::[^@]*)?)@)?(.*)$/s
+  const [, who = "", place = ""] = user.exec(rest) ?? []
+  return { who, place }
+}
+
+/**
+ * A PostgreSQL URL as libpq reads it, or as SQLAlchemy does where it names a driver. Words of failure show no password.
+ */
 export const parse = (url: string): Result.Result<DatabaseAddress, string> =>
   Result.gen(function* () {
-    const [, rest] = /^postgres(?:ql)?(?:\+[a-z0-9_]+)?:\/\/(.*)$/is.exec(url) ?? []
-    if (rest === undefined) return yield* wrong(`expects ${EXPECTED}`)
-    // libpq: the first @ ends the user, unless a / comes before it.
-    const [, who = "", place = ""] = /^(?:([^@/]*)@)?(.*)$/s.exec(rest) ?? []
+    const parts = split(url)
+    if (parts === undefined) return yield* wrong(`expects ${EXPECTED}`)
+    const { place, who } = parts
     const [, hosts = "", path = "", query = ""] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(place) ?? []
     if (/[@#]/.test(hosts + path))
       return yield* wrong(`has an @ or a # behind its user: is it a part of the password? (${ESCAPES})`)
@@ -78,3 +90,16 @@ export const parse = (url: string): Result.Result<DatabaseAddress, string> =>
     }
     return address
   })
+
+/** What is looked at of a URL's parameters. */
+const KNOWN = new Set<string>(["host", "port", "user", "password", "dbname", "sslmode", "ssl", ...FILES])
+
+/** Warnings about a URL that can be read and may still be a mistake. */
+export const doubts = (url: string): ReadonlyArray<string> => {
+  const { place = "", who = "" } = split(url) ?? {}
+  const unknown = [...new URLSearchParams(place.split("?").slice(1).join("?")).keys()].filter((key) => !KNOWN.has(key))
+  return [
+    ...(/[/?#]/.test(who) ? [`has a / ? or # before its @: it is read as a part of the password (${ESCAPES})`] : []),
+    ...unknown.map((key) => `has ?${key}=, which is not looked at here`)
+  ]
+}

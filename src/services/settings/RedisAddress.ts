@@ -37,6 +37,9 @@ const CERT_REQS: Readonly<Record<string, boolean>> = {
   CERT_NONE: false
 }
 
+/** The parameter that names the database where the path is that of a unix socket: Celery's form, and redis-py's own. */
+const SOCKETS: Readonly<Record<string, "virtual_host" | "db">> = { "redis+socket": "virtual_host", unix: "db" }
+
 interface Parts {
   readonly scheme: string
   /** User and password as they are written. */
@@ -127,14 +130,17 @@ export const parse = (url: string): Result.Result<RedisAddress, string> => {
   return Result.gen(function* () {
     const part = yield* split(url)
     const { password, query, scheme, username } = part
-    if (scheme === "unix" || scheme === "socket" || scheme === "redis+unix")
-      return yield* wrong(`has ${scheme}://, which Celery does not know: write redis+socket:///path/to/redis.sock?virtual_host=4`)
-    if (scheme !== "redis" && scheme !== "rediss" && scheme !== "redis+socket") return yield* wrong(`expects ${EXPECTED}`)
-    if (scheme === "redis+socket") {
-      if (part.path === "" || part.hosts !== "") return yield* wrong("expects redis+socket:///path/to/redis.sock?virtual_host=4")
-      const db = yield* databaseOf(query.get("virtual_host") ?? "", "as ?virtual_host=")
+    const inQuery = Object.hasOwn(SOCKETS, scheme) ? SOCKETS[scheme] : undefined
+    if (inQuery !== undefined) {
+      if (part.path === "" || part.hosts !== "") return yield* wrong(`expects ${scheme}:///path/to/redis.sock?${inQuery}=4`)
+      const other = inQuery === "db" ? "virtual_host" : "db"
+      if (query.has(other)) return yield* wrong(`has ?${other}=: with ${scheme}:// the database is ?${inQuery}=`)
+      const db = yield* databaseOf(query.get(inQuery) ?? "", `as ?${inQuery}=`)
       return address({ at: { _tag: "Socket", path: `/${part.path}` }, username, password, db, tls: undefined })
     }
+    if (scheme === "socket" || scheme === "redis+unix")
+      return yield* wrong(`has ${scheme}://, which Celery does not know: write redis+socket:///path/to/redis.sock?virtual_host=4`)
+    if (scheme !== "redis" && scheme !== "rediss") return yield* wrong(`expects ${EXPECTED}`)
     if (part.hosts.includes(";") || url.includes(";"))
       return yield* wrong("names several servers: only sentinel:// may, which knows which of them is the master")
     if (query.has("db") || query.has("virtual_host"))
@@ -156,8 +162,8 @@ export const parse = (url: string): Result.Result<RedisAddress, string> => {
 export const doubts = (url: string): ReadonlyArray<string> =>
   Result.match(split(url.split(";")[0] ?? ""), {
     onFailure: () => [],
-    onSuccess: ({ query, user }) => {
-      const unknown = [...query.keys()].filter((key) => !SSL.has(key) && key !== "virtual_host")
+    onSuccess: ({ query, scheme, user }) => {
+      const unknown = [...query.keys()].filter((key) => !SSL.has(key) && key !== SOCKETS[scheme])
       return [
         ...(user.includes("@") ? [`has more than one @: what stands before the last is read as the password (${ESCAPES})`] : []),
         ...unknown.map((key) => `has ?${key}=, which is not looked at here`)

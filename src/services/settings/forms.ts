@@ -21,7 +21,10 @@ export const redisUrl = Form.secret(
   (text) => Result.map(RedisAddress.parse(text), () => Redacted.make(text)),
   RedisAddress.doubts
 )
-export const databaseUrl = Form.secret((text) => Result.map(DatabaseAddress.parse(text), () => Redacted.make(text)))
+export const databaseUrl = Form.secret(
+  (text) => Result.map(DatabaseAddress.parse(text), () => Redacted.make(text)),
+  DatabaseAddress.doubts
+)
 export const password = Form.secret((text) => Result.succeed(Redacted.make(text)))
 
 /** fal's client puts it into a header as it is, and says nothing of one that is none. */

@@ -35,6 +35,9 @@ export const nearest = (given: string, known: ReadonlyArray<string>): string | u
   const exact = known.find((name) => name === plain || name === bare)
   if (exact !== undefined) return exact
   const ours = OURS.test(plain) && !SERVICE.test(plain)
+  // Celery's older names have another beginning, or none: CELERYD_CONCURRENCY, BROKER_URL.
+  const ending = bare !== plain || ours ? known.find((name) => name.endsWith(`_${bare}`)) : undefined
+  if (ending !== undefined) return ending
   // A name that was cut short is nearer than any other.
   const off = (name: string) => (name.startsWith(`${plain}_`) ? 0 : distance(plain, name))
   const scored = known.map((name) => ({ name, off: off(name) })).toSorted((one, other) => one.off - other.off)
