@@ -13,6 +13,10 @@ export const MEDIA_REASONS = [
 ] as const
 export type MediaReason = (typeof MEDIA_REASONS)[number]
 
+/** What a store is asked to do. */
+export const MEDIA_OPERATIONS = ["put", "get", "stat", "remove", "recall", "isRecalled", "list", "check"] as const
+export type MediaOperation = (typeof MEDIA_OPERATIONS)[number]
+
 export class MediaError extends Schema.TaggedError<MediaError>()("MediaError", {
   operation: Schema.String,
   reason: Schema.Literals(MEDIA_REASONS),

@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import { REASONS } from "./Generator.ts"
 import { spans } from "./Budget.ts"
 import { states } from "./Journal.ts"
+import { MEDIA_OPERATIONS, MEDIA_REASONS } from "./MediaStore.ts"
 import { PRIORITIES } from "./QueueInspector.ts"
 
 const seconds = [0.005, 0.025, 0.1, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 240, 300]
@@ -146,6 +147,10 @@ export const definitions = {
       labels: {}
     },
     stored_bytes_total: { help: "Bytes put into the media store", labels: { what: ["picture", "thumbnail"] } },
+    media_store_errors_total: {
+      help: "Operations of the media store that failed, by operation and reason",
+      labels: { operation: MEDIA_OPERATIONS, reason: MEDIA_REASONS }
+    },
     redis_errors_total: {
       help: "Commands and attempts to connect that failed at Redis, by server and error",
       labels: { server: open, error: open }

@@ -7,10 +7,13 @@ import { afterAll, describe } from "vitest"
 import * as MediaStoreDirectory from "../../src/layers/media/MediaStoreDirectory.ts"
 import * as MediaStoreLive from "../../src/layers/media/MediaStoreLive.ts"
 import * as MediaStoreS3 from "../../src/layers/media/MediaStoreS3.ts"
+import * as MetricsMemory from "../../src/layers/memory/MetricsMemory.ts"
 import * as MediaStoreMemory from "../../src/layers/memory/MediaStoreMemory.ts"
 import { MediaStore } from "../../src/services/MediaStore.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
 import * as MediaAddress from "../../src/services/settings/MediaAddress.ts"
 import { aFile, mediaStoreContract, theStore } from "../contracts/mediaStore.ts"
+import { valueOf } from "../contracts/metrics.ts"
 import { describeWith } from "../servers/index.ts"
 import { freePort } from "../servers/Process.ts"
 import * as Seaweed from "../servers/Seaweed.ts"
@@ -172,6 +175,27 @@ describe("MEDIA_STORE", () => {
         assert.strictEqual(yield* address({ MEDIA_URL: "https://cdn.example/x/" }), `https://cdn.example/x/${name}`)
       }
     })
+  )
+
+  it.effect("has each failure counted, by what was asked and why it was not done", () =>
+    Effect.gen(function* () {
+      const store = yield* theStore
+      const metrics = yield* Metrics
+      yield* Effect.ignore(store.check)
+      yield* Effect.ignore(store.put(aFile()))
+      yield* Effect.ignore(store.get(`${aFile().sha256}.jpg`))
+      yield* Effect.ignore(Stream.runDrain(store.list))
+      const { body } = yield* metrics.expose
+      for (const operation of ["check", "put", "get", "list"])
+        assert.strictEqual(valueOf(body, `media_store_errors_total{operation="${operation}",reason="away"}`), 1, body)
+    }).pipe(
+      Effect.provide(
+        MediaStoreLive.layer.pipe(
+          Layer.provide(settings({ MEDIA_STORE: "file:///nowhere/to/be/found" })),
+          Layer.provideMerge(MetricsMemory.layer)
+        )
+      )
+    )
   )
 
   it("names a folder or a bucket", () => {

@@ -44,7 +44,7 @@ export const closeLibrary = Effect.fnUntraced(function* (why: string, retryable:
   vitals.noticed.openUnsafe()
   if (known) return
   library.since = now
-  const hint = retryable || why.includes("(run: ") ? "" : "; change the table so that it takes our rows"
+  const hint = retryable || why.includes("(run: ") ? "" : "; change the table or the media store so that it takes what is ours"
   yield* Effect.logError(`pictures cannot be saved, so none is bought${hint}`, { why })
 })
 
