@@ -65,7 +65,13 @@ export const find = Effect.fnUntraced(function* (
   const known = payer.knowledge.generation ?? undefined
   const before = yield* Clock.currentTimeMillis
   const asked = yield* Effect.result(journal.find(payer.id))
-  if (asked._tag === "Failure") return known !== undefined && hasRequest(known) ? known : yield* away(asked.failure)
+  // A picture is paid for, and its reservation is settled by what the journal has of it.
+  const writeBehind = (generation: Generation) => behind(insisting(journal.advance(payer.id, generation)))
+  if (asked._tag === "Failure") {
+    if (known === undefined || !hasRequest(known)) return yield* away(asked.failure)
+    if (known._tag === "Generated") yield* writeBehind(known)
+    return known
+  }
   // At the most, so that a grace is never taken for shorter than it is.
   payer.knowledge.ahead = Math.round(asked.success.now - before)
   const stored = Option.getOrUndefined(asked.success.entry)
@@ -75,7 +81,7 @@ export const find = Effect.fnUntraced(function* (
   payer.knowledge.another = !isSameTask(stored, { digest: payer.digest() })
   if (payer.knowledge.another) return known
   if (known !== undefined && outweighs(known, stored) && !outweighs(stored, known)) {
-    if (known._tag === "Generated") yield* behind(insisting(journal.advance(payer.id, known)))
+    if (known._tag === "Generated") yield* writeBehind(known)
     return known
   }
   payer.knowledge.generation = stored
