@@ -33,11 +33,16 @@ const claimedIn = (answer: unknown): Claimed | undefined => {
   return Option.isOption(given) ? (Option.getOrUndefined(given) as Claimed | undefined) : undefined // nothing else is an option
 }
 
+/** How many retries a message says that it had. */
+const retriesOf = (raw: string) => (JSON.parse(raw) as { headers?: { retries?: number } }).headers?.retries ?? 0 // our own message
+
 interface Intent {
   readonly by: Process
   readonly at: number
   readonly dated: number
   readonly resubmits: number
+  /** Whether its worker still held the task's message: a namesake that starts takes what it holds, and may end it. */
+  readonly isHeld: boolean
   /** Names its generation. */
   readonly attempt: number
   /** Of the request that it became, once that is written down. */
@@ -68,6 +73,8 @@ export class Records {
   readonly intents = new Map<string, Array<Intent>>()
   /** How often a task's message was all that a dead worker held. */
   readonly lost = new Map<string, number>()
+  /** The most retries that a task had, by id: a worker need not be able to store RETRY. */
+  readonly retries = new Map<string, number>()
   /** Tasks that came to a worker a second time, of which a success that is there already is the end. */
   readonly redelivered = new Set<string>()
   /** Tasks that a stock worker has brought to their end, in its own way. */
@@ -213,13 +220,14 @@ export class Records {
   }
 
   #intended(by: Process, taskId: string, next: Generation) {
-    const { redis, time } = this.#cluster
+    const { broker, redis, time } = this.#cluster
     const { at: dated, resubmits } = next
     const intent: Intent = {
       by,
       at: time.now,
       dated,
       resubmits,
+      isHeld: [...broker.unacknowledged.values()].some(({ boot, raw }) => boot === by.boot && idOf(raw) === taskId),
       attempt: attemptOf(next),
       requestId: undefined,
       withdrawn: false,
@@ -341,6 +349,7 @@ export class Records {
               const id = idOf(entry.raw) ?? "?"
               // A run that ended in order: its crashes are counted anew.
               this.#lose(id, 0)
+              this.retries.set(id, Math.max(this.retries.get(id) ?? 0, retriesOf(entry.raw)))
               this.#gives(by, id, entry.raw)
             }
           })

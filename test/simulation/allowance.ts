@@ -23,7 +23,8 @@ export const isForgotten = (
   const intents = records.intents.get(taskId) ?? []
   const intended = intents.findLast(({ at, by }) => by === buyer.by && at <= again.acceptedAt)?.at ?? again.acceptedAt
   const spans = records.attached.get(before.requestId) ?? []
-  if (spans.length > 0) return spans.every(({ from, until }) => until <= intended || from > intended)
+  // What the journal learns in the instant of an intent it learns after it: it takes no intent for a request that it has.
+  if (spans.length > 0) return spans.every(({ from, until }) => until <= intended || from >= intended)
   const first = records.buyers.get(before.requestId)?.by
   const intent = intents.findLast(({ at, by }) => (first === undefined || by === first) && at <= before.acceptedAt)
   return intent !== undefined && intent.forgottenAt <= intended

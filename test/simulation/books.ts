@@ -27,14 +27,14 @@ export const wrongInLedger = (cluster: Cluster, clients: Clients, fal: ReadonlyA
   for (const [taskId, intents] of records.intents) {
     // Refused at the door, and its worker died before it could take the intent back.
     const isRefused = JSON.stringify(lastOf(taskId)?.result ?? null).includes("ContentRefused")
-    for (const { attempt, requestId, withdrawn } of intents) {
+    for (const { attempt, isHeld, requestId, withdrawn } of intents) {
       const about = `${taskId}, request ${requestId ?? "without an id"}`
       const found = rows.filter((row) => row.taskId === taskId && row.attempt === String(attempt))
       if (found.length > 1) wrong.push(`ledger: ${found.length} rows of ${about}`)
       if (isUnknown(taskId)) continue
       const isPaid = fal.some((one) => one.requestId === requestId && one.units > 0)
       const [row] = found
-      if (row === undefined && (requestId === undefined ? !withdrawn && !isRefused : isPaid))
+      if (row === undefined && (requestId === undefined ? isHeld && !withdrawn && !isRefused : isPaid))
         wrong.push(`ledger: no row of ${about}`)
       if (row !== undefined && row.outcome !== "uncertain" && !isPaid && requestId !== undefined)
         wrong.push(`ledger: a row of ${about}, which cost nothing`)

@@ -284,7 +284,7 @@ const objection = (
   const { exc_message, exc_type } = document.result as { readonly exc_type: string; readonly exc_message: ReadonlyArray<string> } // by our Reply
   if (sent.fails?.includes(exc_type) === true) return undefined
   const some = (...outcomes: ReadonlyArray<string>) => requests.some(({ outcome }) => outcomes.includes(outcome))
-  const tries = 1 + (records.stored.get(sent.id) ?? []).filter(({ status }) => status === "RETRY").length
+  const tries = 1 + (records.retries.get(sent.id) ?? 0)
   const reason = `failed without cause: ${exc_type} ${exc_message.join(" ")}`
   switch (exc_type) {
     case "ContentRefused":

@@ -67,11 +67,6 @@ export const account = Effect.fn("generation.account")(function* (
   payer.knowledge.accounted = attemptOf(generation)
 })
 
-/** After a failure to write a request down: another was made for the same task meanwhile, and nobody waits for this one. */
-export const givenUp =
-  (payer: Entry.Payer, generation: Generation, units: number | null) => (failure: { readonly reason: string }) =>
-    failure.reason === "contended" ? account(payer, generation, { outcome: "wasted", units }) : Effect.void
-
 /** Another request of the same task counts now, and what became of this one nobody will find out. */
 export const displaced = (payer: Entry.Payer, generation: Generation, by: Generation) =>
   "requestId" in generation && !isSameRequest(generation, by)
@@ -89,6 +84,12 @@ const endOf = (known: Generation): PaidEnd | undefined => {
       return { outcome: known.picture.flagged ? "flagged" : "wasted", units: known.picture.billableUnits }
   }
 }
+
+/** After a failure to write a request down: another was made for the same task meanwhile, and nobody waits for this one. */
+export const givenUp = (payer: Entry.Payer, generation: Generation) => (failure: { readonly reason: string }) =>
+  failure.reason === "contended"
+    ? account(payer, generation, endOf(generation) ?? { outcome: "wasted", units: null })
+    : Effect.void
 
 const unaccounted = ({ knowledge: { accounted, generation } }: Entry.Payer) =>
   generation === null || generation === undefined || accounted === attemptOf(generation) ? undefined : generation

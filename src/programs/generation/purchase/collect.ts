@@ -62,7 +62,7 @@ const recordPicture = Effect.fn("generation.collect")(function* (
     ...(inferenceSeconds === null ? {} : { inferenceMs: Math.round(inferenceSeconds * 1000) })
   } as const
   // Another worker that waits for the same request may have counted it.
-  const isOurs = yield* Effect.tapError(Entry.advance(payer, generated), givenUp(payer, generated, picture.billableUnits))
+  const isOurs = yield* Effect.tapError(Entry.advance(payer, generated), givenUp(payer, generated))
   if (!isOurs) return generated
   yield* charged(payer, submitted, picture.flagged ? "wasted" : use, picture.billableUnits)
   yield* metrics.count("generations_total", { outcome: picture.flagged ? "flagged" : "picture" })

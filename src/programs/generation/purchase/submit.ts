@@ -208,7 +208,7 @@ const submitNow = Effect.fn("generation.submit")(function* (
       const { endpoint: _, ...known } = ticket
       return { ...intent, ...known, _tag: "Submitted" }
     }),
-    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted, null)))
+    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted)))
   )
   return yield* whileOpen(endpoint, made).pipe(
     Effect.catchTag("GeneratorError", (error) => notTaken(payer, intent, lost, error)),
