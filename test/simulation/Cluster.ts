@@ -352,6 +352,7 @@ export class Cluster {
     )
     const { requests } = Context.get(own, Vitals)
     process.hasInHand = (id) => (requests.get(id)?.startedAt ?? null) !== null
+    process.isBusy = () => requests.size > 0
     const { hear, ...fleet } = Context.get(own, Fleet)
     const context = this.#world.pipe(
       Context.merge(http),
@@ -635,8 +636,9 @@ export class Cluster {
     }
   }
 
-  /** Nothing is queued, held, scheduled or owed to the ledger. */
+  /** Nothing is queued, held, scheduled or owed to the ledger, and no worker goes on with what Redis has forgotten. */
   get isQuiet() {
+    if (this.processes.some(({ isBusy, running }) => running && isBusy())) return false
     if (this.broker.unacknowledged.size > 0 || this.run(this.journal.owing) > 0) return false
     return [...this.broker.lists].every(([key, list]) => list.length === 0 || key.endsWith(".dead"))
   }
@@ -652,10 +654,14 @@ export class Cluster {
       if (link === "redis") process.troubledAt = this.time.now
       process.hindrances.push({ what: link, from: this.time.now, to: this.time.now + millis })
     }
+    const buys = (name: string, exit: Exit.Exit<unknown, unknown>) => {
+      if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
+    }
     const away = <A, E>(name: string, call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
       if (process.links[link] === "refused") return fail(name, false)
       const arrives = this.dice.chance(0.2)
-      return Effect.andThen(arrives ? Effect.exit(call) : Effect.void, Effect.andThen(Effect.sleep(PATIENCE[link]), fail(name)))
+      const there = Effect.map(Effect.exit(call), (exit) => buys(name, exit))
+      return Effect.andThen(arrives ? there : Effect.void, Effect.andThen(Effect.sleep(PATIENCE[link]), fail(name)))
     }
     const alive = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.suspend(() => {
@@ -701,7 +707,7 @@ export class Cluster {
           return call
         })
         const back = Effect.flatMap(Effect.exit(there), (exit) => {
-          if (name === "submit" && Exit.isSuccess(exit)) this.records.buys(process, (exit.value as Ticket).requestId) // what `submit` gives
+          buys(name, exit)
           if (!process.alive) return Effect.never
           if (does === "forgotten" || does === "forgotten death") {
             this.failover(Math.max(this.redis.earliest(2000), this.redis.writes - this.dice.pick([1, 1, 1, 5])))

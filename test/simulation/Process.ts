@@ -29,6 +29,8 @@ export class Process {
   askedAt: number | undefined
   /** Whether it runs the task now. */
   hasInHand: (id: string) => boolean = () => false
+  /** Whether it has any task in hand. */
+  isBusy: () => boolean = () => false
   /** How far its clock is ahead (milliseconds). */
   ahead = 0
   fiber: Fiber.Fiber<unknown, unknown> | undefined

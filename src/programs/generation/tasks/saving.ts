@@ -105,7 +105,8 @@ export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number
     width: bought.picture.width,
     height: bought.picture.height,
     fal_request_id: bought.requestId,
-    processing_time_ms: bought.tookMs,
+    // The row's, so that a task that is run again tells the same: the task that follows it in a chain is known by its arguments.
+    processing_time_ms: model.processingTimeMs,
     saved,
     ...costFields(bought),
     ...(saved && wanted !== null && model.version !== wanted
