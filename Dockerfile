@@ -39,8 +39,8 @@ RUN set -eu; mkdir -p /root-fs; cd /root-fs \
       cp -r "/build/node_modules/$package" app/node_modules/; done \
  && ln -s /app/model-generator.mjs usr/local/bin/model-generator
 # Compiled code of the bundle, so that a start and each health check need less of the processor. Node keeps it by user.
-# The folder of the pictures' volume, which a volume takes its owner from.
-RUN install -d -o 10001 -g 10001 /root-fs/app/cache /root-fs/var/lib/model-generator/media \
+# The folders of the volumes, which a volume takes its owner from.
+RUN install -d -o 10001 -g 10001 /root-fs/app/cache /root-fs/var/lib/model-generator/media /root-fs/var/lib/model-generator/console \
  && NODE_COMPILE_CACHE=/app/cache chroot --userspec=10001:10001 /root-fs /usr/local/bin/node /app/model-generator.mjs --version
 
 # For trials and rehearsals: the fal simulator.

@@ -47,4 +47,11 @@ const signer = {
   output: { file: "dist/signer.mjs", format: "esm", minify: true, sourcemap: true, codeSplitting: false }
 } satisfies RolldownOptions
 
-export default [program, decoder, signer]
+/** What the console's pages run, in the browser. */
+const page = {
+  input: "src/programs/console/browser.mjs",
+  platform: "browser",
+  output: { file: "dist/console.mjs", format: "iife", minify: true, codeSplitting: false }
+} satisfies RolldownOptions
+
+export default [program, decoder, signer, page]

@@ -6,9 +6,11 @@ import * as Provider from "./layers/Provider.ts"
 import * as BudgetRedis from "./layers/redis/BudgetRedis.ts"
 import * as Migrations from "./layers/postgres/Migrations.ts"
 import * as PostgresPg from "./layers/postgres/PostgresPg.ts"
+import * as Logging from "./layers/process/Logging.ts"
 import { check } from "./layers/process/startCheck.ts"
 import { budget } from "./programs/commands/budget.ts"
 import { batch } from "./programs/commands/batch.ts"
+import { console as consoleCommand } from "./programs/commands/console.ts"
 import { dead } from "./programs/commands/dead.ts"
 import { demo } from "./programs/commands/demo.ts"
 import { edit } from "./programs/commands/edit.ts"
@@ -62,6 +64,10 @@ const world = checked(
   Live.survey
 ).pipe(Layer.provideMerge(quiet))
 
+const desk = checked([...Live.clientSettings, ...Live.databaseSettings, ...Live.mediaSettings, "FAL_BASE_URL"], Live.desk)
+const consoleHttp = checked(["CONSOLE_HOST", "CONSOLE_PORT"], Live.consoleHttp)
+const people = checked(["CONSOLE_USERS", "CONSOLE_PROXY_HEADER", "CONSOLE_PROXY_ADDRESS", "CONSOLE_PROXY_ROLE"], Live.people)
+
 const traces = checked(
   [...Live.clientSettings, ...Live.databaseSettings, ...catalogueSettings, "FAL_MAX_CONCURRENT", "TASK_TIME_LIMIT"],
   Live.traces
@@ -89,6 +95,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     ledger.pipe(Command.provide(library)),
     reconcile(library, checked(["FAL_KEY", "FAL_ADMIN_KEY", "FAL_BASE_URL"], Provider.bills)),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
+    consoleCommand(desk, consoleHttp, people, Logging.layer, untilStopped),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
     ),

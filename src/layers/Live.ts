@@ -1,8 +1,9 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { createServer } from "node:http"
 import * as Settings from "../services/Settings.ts"
 import { Vitals } from "../services/Vitals.ts"
+import * as AuditSql from "./postgres/AuditSql.ts"
 import * as FalLimitsRedis from "./redis/FalLimitsRedis.ts"
 import * as FleetRedis from "./redis/FleetRedis.ts"
 import * as BudgetRedis from "./redis/BudgetRedis.ts"
@@ -16,6 +17,8 @@ import * as PicturesProcess from "./media/PicturesProcess.ts"
 import * as PostgresPg from "./postgres/PostgresPg.ts"
 import * as PreconditionsLive from "./PreconditionsLive.ts"
 import * as ResultStoreRedis from "./redis/ResultStoreRedis.ts"
+import * as PeopleFile from "./process/PeopleFile.ts"
+import * as ReviewsSql from "./postgres/ReviewsSql.ts"
 import * as StopSignals from "./process/StopSignals.ts"
 import * as TaskLivesRedis from "./redis/TaskLivesRedis.ts"
 import * as TaskQueueRedis from "./redis/TaskQueueRedis.ts"
@@ -44,6 +47,27 @@ export const library = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer).pi
 
 /** The library with its pictures: all that an operator's `library` commands need. */
 export const pictures = Layer.mergeAll(library, Media.layer).pipe(Layer.provideMerge(MetricsProm.layer))
+
+/** What people at the console look at and decide on. */
+export const desk = Layer.mergeAll(
+  client,
+  Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer, ReviewsSql.layer, AuditSql.layer).pipe(Layer.provide(PostgresPg.layer)),
+  MediaStoreLive.layer
+).pipe(Layer.provideMerge(MetricsProm.layer))
+
+/** Those who may sign in there. */
+export const people = Layer.unwrap(
+  Effect.map(Settings.of("CONSOLE_USERS"), ({ CONSOLE_USERS }) =>
+    Option.match(CONSOLE_USERS, { onNone: () => PeopleFile.unset, onSome: PeopleFile.layer })
+  )
+)
+
+/** The console's port. */
+export const consoleHttp = Layer.unwrap(
+  Effect.map(Settings.of("CONSOLE_HOST", "CONSOLE_PORT"), ({ CONSOLE_HOST, CONSOLE_PORT }) =>
+    NodeHttpServer.layer(createServer, { host: CONSOLE_HOST, port: CONSOLE_PORT, gracefulShutdownTimeout: "2 seconds" })
+  )
+)
 
 /** What they are like that all of it rests on. */
 export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))

@@ -81,6 +81,8 @@ export class Ledger extends Context.Service<
     readonly record: (rows: ReadonlyArray<Row>) => Effect.Effect<void, LibraryError>
     /** The rows of one task, the oldest first: at most a hundred. */
     readonly ofTask: (taskId: string) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
+    /** The rows of one request at the provider: at most a hundred. */
+    readonly ofRequest: (requestId: string) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
     /** Ordered by their keys. */
     readonly totals: (by: Grouping, period: Period) => Effect.Effect<ReadonlyArray<Total>, LibraryError>
     /** The rows of a period, the oldest first: at most `limit`, from behind the row given. */

@@ -89,6 +89,8 @@ export const DATABASE_OPERATIONS = [
   "rehearse",
   "record",
   "totals",
+  "decide",
+  "audit",
   "ping",
   "migrate",
   "preconditions"

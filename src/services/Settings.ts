@@ -1,6 +1,7 @@
 import { Config, ConfigProvider, DateTime, Duration, Effect, Option, Result, Schema } from "effect"
 import * as NanoDollars from "./NanoDollars.ts"
 import type { Cap } from "./Budget.ts"
+import type { Role } from "./People.ts"
 import * as Form from "./settings/Form.ts"
 import * as forms from "./settings/forms.ts"
 
@@ -134,6 +135,16 @@ const all = {
    * After this long a stop is over, whatever holds the process; the last part of it is for handing back (Celery's soft shutdown).
    */
   SHUTDOWN_GRACE: seconds(110),
+
+  /** Where the console answers. */
+  CONSOLE_HOST: setting(forms.listenHost, "127.0.0.1"),
+  CONSOLE_PORT: natural(9110, 1, 65_535),
+  /** The file of those who may sign in at the console, as `console user add` writes it. */
+  CONSOLE_USERS: optional(forms.absolutePath),
+  /** The header in which a proxy, at one of these addresses and no other, says who somebody is; and what others may do. */
+  CONSOLE_PROXY_HEADER: optional(forms.headerName),
+  CONSOLE_PROXY_ADDRESS: setting<ReadonlyArray<string>>(forms.addresses, []),
+  CONSOLE_PROXY_ROLE: setting(Form.oneOf<Role>({ viewer: "viewer", curator: "curator", operator: "operator" }), "viewer"),
 
   METRICS_HOST: setting(forms.listenHost, "127.0.0.1"),
   METRICS_PORT: natural(9101, 1, 65_535),

@@ -56,7 +56,7 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
 
     it.effect("a request has one row, whatever is written of it again", () =>
       Effect.gen(function* () {
-        const { list, ofTask, record } = yield* Ledger
+        const { list, ofRequest, ofTask, record } = yield* Ledger
         const day = aDay()
         const row = aRow({ at: day.since })
         const again = { ...row, outcome: "wasted", cost: usd("1") } as const
@@ -66,6 +66,8 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
         assert.deepStrictEqual(yield* list(day, null, 10), [row, { ...row, attempt: "0.5" }])
         assert.deepStrictEqual(yield* ofTask(row.taskId), [row, { ...row, attempt: "0.5" }])
         assert.deepStrictEqual(yield* ofTask(`${row.taskId}\u0000`), [])
+        assert.deepStrictEqual(yield* ofRequest(row.requestId!), [row, { ...row, attempt: "0.5" }])
+        assert.deepStrictEqual(yield* ofRequest(`${row.requestId}\u0000`), [])
       })
     )
 

@@ -64,7 +64,7 @@ describeWith(["redis", "postgres"], "what an operator may get wrong", ({ postgre
     () =>
       Effect.gen(function* () {
         const stage = yield* makeStage({ redis, postgres })
-        yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations`)
+        yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations CASCADE`)
         const worker = yield* stage.start()
         const { id, message } = ask()
         yield* stage.push(message)
@@ -90,7 +90,7 @@ describeWith(["redis", "postgres"], "what an operator may get wrong", ({ postgre
         const { id, message } = ask()
         yield* stage.push(message)
         yield* eventually("bought", stage.fal.ledger, (ledger) => ledger.length === 1)
-        yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations`)
+        yield* asOwner(stage.env.DATABASE_URL, (sql) => sql`DROP TABLE model_library, model_generator_migrations CASCADE`)
         yield* eventually("tried again", stage.result(id), (document) => document?.status === "RETRY")
         assert.include(yield* worker.output, "model-generator migrate")
         assert.match(yield* page(worker.port), /database_errors_total\{operation="\w+",error="42P01"\} [1-9]/)

@@ -20,7 +20,8 @@ const byHand = `CREATE TABLE model_library (
 const all: ReadonlyArray<readonly [number, string]> = [
   [1, "model_library"],
   [2, "one_row_per_request"],
-  [3, "ledger"]
+  [3, "ledger"],
+  [4, "reviews"]
 ]
 
 /** The whole of the schema in words: columns with type, nullability and default, then every index. */
@@ -44,7 +45,7 @@ const insert = (request: string | null, version: number) =>
 /** As it was before the first migration. One database serves all tests: PGlite takes seconds to make one. */
 const empty = Effect.flatMap(
   SqlClient,
-  (sql) => sql`DROP TABLE IF EXISTS model_library, model_ledger, model_generator_migrations`
+  (sql) => sql`DROP TABLE IF EXISTS model_library, model_ledger, model_review, model_audit, model_generator_migrations CASCADE`
 )
 
 const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
@@ -52,18 +53,21 @@ const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
     it.effect("an empty database gets the table exactly as it would be made by hand, and its indexes", () =>
       Effect.gen(function* () {
         yield* empty
-        assert.deepStrictEqual(yield* Migrations.pending, ["0001_model_library", "0002_one_row_per_request", "0003_ledger"])
+        assert.deepStrictEqual(
+          yield* Migrations.pending,
+          all.map(([id, name]) => `000${id}_${name}`)
+        )
         assert.deepStrictEqual(yield* Migrations.migrate, all)
         const made = yield* schema
         const sql = yield* SqlClient
-        yield* sql`DROP TABLE model_library`
+        yield* sql`DROP TABLE model_library CASCADE`
         yield* sql.unsafe(byHand)
         const indexes = made.filter((line) => /idx_/.test(line))
         assert.deepStrictEqual(
           made.filter((line) => !indexes.includes(line)),
           yield* schema
         )
-        assert.strictEqual(indexes.length, 3)
+        assert.strictEqual(indexes.length, 4)
       })
     )
 
@@ -88,7 +92,7 @@ const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
         assert.deepStrictEqual(yield* Migrations.migrate, all)
         const rows = yield* sql<{ readonly id: string }>`SELECT fal_request_id AS id FROM model_library`
         assert.deepStrictEqual(rows, [{ id: "kept" }])
-        assert.strictEqual((yield* schema).filter((line) => /idx_/.test(line)).length, 3)
+        assert.strictEqual((yield* schema).filter((line) => /idx_/.test(line)).length, 4)
       })
     )
 
@@ -149,7 +153,7 @@ describeWith(["postgres"], "Migrations on PostgreSQL through PgBouncer", ({ post
       yield* sql`CREATE VIEW model_library AS SELECT 1 AS gender`
       const error = yield* Effect.flip(Migrations.migrate)
       assert.match(error.message, /^migrate: .*model_library/)
-      assert.strictEqual((yield* Migrations.pending).length, 3)
+      assert.strictEqual((yield* Migrations.pending).length, all.length)
     }).pipe(Effect.provide(pooled(postgres)))
   )
 })

@@ -122,6 +122,7 @@ describeWith(["postgres"], "ModelLibrarySql on PostgreSQL through PgBouncer", ({
           const sql = yield* SqlClient
           const { rehearse, save } = yield* ModelLibrary
           yield* rehearse
+          yield* sql`DROP VIEW model_library_approved` // it uses every column
           for (const one of statement.split(/;\s*(?=CREATE TRIGGER)/)) yield* sql.unsafe(one)
           for (const error of [yield* Effect.flip(rehearse), yield* Effect.flip(save(aModel()))]) {
             assert.include(error.message, `[${code}]`)

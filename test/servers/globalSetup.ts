@@ -6,6 +6,7 @@ import type { Missing } from "./index.ts"
 import * as Postgres from "./Postgres.ts"
 import * as Python from "./Python.ts"
 import * as Redis from "./Redis.ts"
+import { which } from "./Process.ts"
 import * as Seaweed from "./Seaweed.ts"
 
 const root = join(import.meta.dirname, "..", "..")
@@ -21,7 +22,8 @@ export default async function setup(project: TestProject) {
       celery56: missing,
       flower: missing,
       c2pa: missing,
-      seaweed: missing
+      seaweed: missing,
+      chromium: missing
     })
     project.provide("builds", "")
     return
@@ -45,6 +47,8 @@ export default async function setup(project: TestProject) {
 
   /** Each test has a database to itself. */
   const startRedis = () => Redis.start({ databases: 4096 })
+  const program = which("chromium")
+  const chromium = program === undefined ? { missing: "chromium is not installed" } : { program }
   const starting = [
     serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), startRedis, ({ host, port }) => ({ host, port })),
     serve<Postgres.PostgresAddress, Postgres.PostgresServer>(
@@ -60,7 +64,7 @@ export default async function setup(project: TestProject) {
   ] as const // a tuple, so that each result keeps its type
   try {
     const [redis, postgres, celery53, celery56, flower, c2pa, seaweed] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56, flower, c2pa, seaweed })
+    project.provide("servers", { redis, postgres, celery53, celery56, flower, c2pa, seaweed, chromium })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

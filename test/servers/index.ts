@@ -34,6 +34,8 @@ export interface Resources {
   readonly flower: { readonly python: string }
   /** Judges signed pictures. */
   readonly c2pa: { readonly python: string }
+  /** A browser, driven by playwright-core. */
+  readonly chromium: { readonly program: string }
   /** Speaks S3; `Seaweed.start` starts one. */
   readonly seaweed: { readonly program: string }
 }

@@ -27,15 +27,11 @@ export const make = () => {
   }
   const within = ({ since, until }: Period) =>
     [...rows.values()].filter(({ at }) => (since === null || at >= since) && (until === null || at < until)).toSorted(inOrder)
+  const some = (fits: (row: Row) => boolean) => Effect.sync(() => [...rows.values()].filter(fits).toSorted(inOrder).slice(0, 100))
   const ledger: Ledger["Service"] = {
     record: (added) => Effect.sync(() => add(added)),
-    ofTask: (taskId) =>
-      Effect.sync(() =>
-        [...rows.values()]
-          .filter((row) => row.taskId === taskId)
-          .toSorted(inOrder)
-          .slice(0, 100)
-      ),
+    ofTask: (taskId) => some((row) => row.taskId === taskId),
+    ofRequest: (requestId) => some((row) => row.requestId === requestId),
     totals: (by, period) =>
       Effect.sync(() => {
         const groups = new Map<string, Array<Row>>()

@@ -68,6 +68,13 @@ export const layer = Layer.effect(
         sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE task_id = ${storable(taskId)}
           ORDER BY requested_at, attempt COLLATE "C" LIMIT 100`.pipe(Effect.flatMap(toRows), guard("list", QUERY_LIMIT))
       ),
+      ofRequest: Effect.fn("Ledger.ofRequest")((requestId) =>
+        sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE fal_request_id = ${storable(requestId)}
+          ORDER BY requested_at, task_id COLLATE "C", attempt COLLATE "C" LIMIT 100`.pipe(
+          Effect.flatMap(toRows),
+          guard("list", QUERY_LIMIT)
+        )
+      ),
       totals: Effect.fn("Ledger.totals")((by, period) =>
         sql`
           SELECT ${sql.literal(KEYS[by])} COLLATE "C" AS key, count(*)::int AS requests,

@@ -62,11 +62,39 @@ const ledger = Effect.gen(function* () {
   yield* sql`CREATE INDEX IF NOT EXISTS idx_model_ledger_requested_at ON model_ledger(requested_at)`
 })
 
+/**
+ * What people decide of pictures and do at the console. Rows are added, and never changed: the last decision of a picture holds.
+ * A picture's row may be deleted and its decisions stay. The index on the library is that of its listing, the newest first.
+ */
+const reviews = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_review (
+      seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id UUID NOT NULL UNIQUE, model_id UUID NOT NULL,
+      verdict TEXT NOT NULL CHECK (verdict IN ('approved', 'rejected', 'undecided')), reason TEXT, who TEXT NOT NULL,
+      decided_at TIMESTAMPTZ NOT NULL DEFAULT now())`
+  yield* sql`CREATE INDEX IF NOT EXISTS idx_model_review_last ON model_review(model_id, seq DESC)`
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_audit (
+      seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, who TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,
+      detail JSONB NOT NULL, done_at TIMESTAMPTZ NOT NULL DEFAULT now())`
+  yield* sql`
+    CREATE OR REPLACE VIEW model_library_approved AS
+      SELECT model.* FROM model_library model
+      WHERE (SELECT verdict FROM model_review WHERE model_id = model.id ORDER BY seq DESC LIMIT 1) = 'approved'`
+  yield* sql`
+    CREATE INDEX IF NOT EXISTS idx_model_library_newest
+    ON model_library((coalesce(created_at, 'epoch'::timestamptz)) DESC, id DESC)`
+  yield* sql`CREATE INDEX IF NOT EXISTS idx_model_ledger_fal_request_id ON model_ledger(fal_request_id)`
+})
+
 // Names are for ever: a database remembers which it has had.
 const loader = Migrator.fromRecord({
   "0001_model_library": modelLibrary,
   "0002_one_row_per_request": oneRowPerRequest,
-  "0003_ledger": ledger
+  "0003_ledger": ledger,
+  "0004_reviews": reviews
 })
 
 const run = Migrator.make({})({ loader, table: TABLE })

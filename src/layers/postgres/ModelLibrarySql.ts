@@ -14,7 +14,8 @@ import {
 import * as Ledger from "../../services/Ledger.ts"
 import { guard, tooLate } from "./failure.ts"
 import { insertion } from "./LedgerSql.ts"
-import { storable } from "./storable.ts"
+import { COLUMNS, CREATED_AT, isUuid, SAVED_AT, selecting, VERSION } from "./modelRows.ts"
+import { storable, storableJson } from "./storable.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
 const REHEARSAL_LIMIT = Duration.seconds(5)
@@ -22,14 +23,6 @@ const PING_LIMIT = Duration.millis(800) // a health check answers within a secon
 
 /** Advisory locks share one space in a database; this number is ours. */
 const LOCK_SPACE = 0x6d6f6465
-
-// A table made by hand may hold what ours would not write: no version (the column allows NULL), metadata that is no object.
-const VERSION = "coalesce(version, 1)"
-const COLUMNS = `
-  id::text AS id, template_id AS "templateId", ${VERSION} AS version, image_url AS "imageUrl", thumbnail_url AS "thumbnailUrl",
-  gender, age_range AS "ageRange", body_type AS "bodyType", pose, style, prompt,
-  CASE WHEN jsonb_typeof(metadata) = 'object' THEN metadata END AS metadata,
-  fal_request_id AS "falRequestId", processing_time_ms AS "processingTimeMs"`
 
 /**
  * The last version that the column can hold. A template that has it already, by hand, continues with the smallest free version.
@@ -42,14 +35,6 @@ const requestKey = (requestId: string) => storable(requestId).slice(0, 100)
 /** Ends a transaction so that nothing of it stays. */
 class TakenBack extends Schema.TaggedError<TakenBack>()("TakenBack", {}) {}
 
-const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
-
-const storableJson = (value: Schema.Json): unknown => {
-  if (typeof value === "string") return storable(value)
-  if (Array.isArray(value)) return value.map(storableJson)
-  if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storable(key), storableJson(inner)]))
-}
 const orNull = (text: string | null) => (text === null ? null : storable(text))
 
 const readingAs = <S extends Schema.ConstraintDecoder<unknown>>(row: S) => {
@@ -103,27 +88,8 @@ export const layer = Layer.effect(
         RETURNING ${columns}`
     }
 
-    // A table made by hand may have rows without a date: they are older than all others.
-    const savedAt = sql.literal("coalesce(created_at, 'epoch'::timestamptz)")
-    const moment = (milliseconds: number) => sql`to_timestamp(${milliseconds / 1000}::float8)`
-
-    const selected = ({ ageRange, before, bodyType, gender, pose, since, style, templateId, version }: Selection) =>
-      sql.and([
-        sql`TRUE`,
-        ...(templateId === null ? [] : [sql`template_id = ${templateId}`]),
-        ...(version === null ? [] : [sql`${versionColumn} = ${version}`]),
-        ...(since === null ? [] : [sql`${savedAt} >= ${moment(since)}`]),
-        ...(before === null ? [] : [sql`${savedAt} < ${moment(before)}`]),
-        ...(
-          [
-            ["gender", gender],
-            ["age_range", ageRange],
-            ["body_type", bodyType],
-            ["pose", pose],
-            ["style", style]
-          ] as const
-        ).flatMap(([column, values]) => (values === null ? [] : [sql.in(column, values)]))
-      ])
+    const savedAt = sql.literal(SAVED_AT)
+    const selected = selecting(sql)
 
     /** Savers in this process wait for each other here, so that one of them at most waits for the lock with a connection. */
     const turns = yield* RcMap.make({ lookup: (_templateId: string) => Semaphore.make(1) })
@@ -194,7 +160,7 @@ export const layer = Layer.effect(
             ? sql`TRUE`
             : sql`(${savedAt}, id) < (SELECT ${savedAt}, id FROM model_library WHERE id = ${after}::uuid)`
         return yield* sql`
-          SELECT ${columns}, (extract(epoch FROM ${savedAt}) * 1000)::float8 AS "createdAt" FROM model_library
+          SELECT ${columns}, ${sql.literal(CREATED_AT)} FROM model_library
           WHERE ${selected(which)} AND ${behind} ORDER BY ${savedAt} DESC, id DESC LIMIT ${limit}::int`.pipe(
           Effect.flatMap(toListed),
           guard("list", QUERY_LIMIT)

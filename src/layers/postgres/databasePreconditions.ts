@@ -73,7 +73,7 @@ export const diagnose = (
           ? note(
               "table",
               `model_library may refuse a row: ${wrong.join("; ")}`,
-              "ALTER TABLE model_library ALTER COLUMN … TYPE …"
+              "ALTER TABLE model_library ALTER COLUMN … TYPE …, with the view model_library_approved put aside meanwhile"
             )
           : ok("table", "model_library has all columns")
   return [

@@ -1,3 +1,4 @@
+import { isIP } from "node:net"
 import { Option, Redacted, Result, Schema } from "effect"
 import type { Cap } from "../Budget.ts"
 import * as NanoDollars from "../NanoDollars.ts"
@@ -73,6 +74,13 @@ export const listenHost = Form.map(
   Form.matching(/^([\w.-]+|\[?[\da-f:.]+(%\w+)?\]?)$/i, "a host or an address to listen on"),
   (host) => host.replace(/^\[(.*)\]$/, "$1")
 )
+export const absolutePath = Form.matching(/^\/[^\0]*[^/\0]$/, "an absolute path, such as /var/lib/model-generator/users")
+export const headerName = Form.matching(/^[A-Za-z\d][\w-]*$/, "the name of a header, such as Remote-User")
+export const addresses = Form.custom("IP addresses, separated by commas", (text) => {
+  const all = text.split(",").map((one) => one.trim())
+  return all.every((one) => isIP(one) !== 0) ? all : undefined
+})
+
 type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
 /** Ours and Python's: `WARNING` and `CRITICAL` are what it calls `warn` and `fatal`. */
 export const level = Form.oneOf<Level>({

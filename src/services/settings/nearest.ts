@@ -23,7 +23,7 @@ const distance = (one: string, other: string): number => {
 }
 
 /** Names that begin so are ours alone; `REDIS_`, `DATABASE_` and `LOG_` are also other programs'. */
-const OURS = /^(WORKER|TASK|FAL|BROKER|RESULT|METRICS|WATCHDOG|SHUTDOWN|VISIBILITY|C2PA)_/
+const OURS = /^(WORKER|TASK|FAL|BROKER|RESULT|METRICS|CONSOLE|WATCHDOG|SHUTDOWN|VISIBILITY|C2PA)_/
 /** Variables that Docker and Kubernetes set for a service that is called `worker` or `metrics`. */
 const SERVICE = /_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|PORT|NAME|ENV_\w+)$/
 

@@ -14,12 +14,13 @@ export const program = () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  /** Starts it with these settings and no others; it is killed when the scope ends. */
-  const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  /** Starts it with these settings and no others, and with `input` to read; it is killed when the scope ends. */
+  const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, input = "") =>
     Effect.acquireRelease(
       Effect.sync(() => {
         const began = performance.now()
-        const child = spawn(process.execPath, [file, ...args], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] })
+        const child = spawn(process.execPath, [file, ...args], { env, cwd: folder, stdio: ["pipe", "pipe", "pipe"] })
+        child.stdin.on("error", () => {}).end(input)
         const out = { stdout: "", stderr: "" }
         child.stdout.setEncoding("utf8").on("data", (text: string) => (out.stdout += text))
         child.stderr.setEncoding("utf8").on("data", (text: string) => (out.stderr += text))
@@ -36,10 +37,10 @@ export const program = () => {
     )
 
   /** Runs it to its end. */
-  const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, input = "") =>
     Effect.scoped(
       Effect.gen(function* () {
-        const { ended, out } = yield* start(args, env)
+        const { ended, out } = yield* start(args, env, input)
         return { ...(yield* Effect.promise(() => ended)), ...out }
       })
     )

@@ -1,0 +1,137 @@
+import { Duration, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { LibraryError } from "../../services/LibraryError.ts"
+import { Decision, type Filter, type NewDecision, Overtaken, Reviewed, Reviews, Tally } from "../../services/Reviews.ts"
+import { insertion } from "./AuditSql.ts"
+import { guard } from "./failure.ts"
+import { COLUMNS, CREATED_AT, isUuid, SAVED_AT, selecting } from "./modelRows.ts"
+import { storable } from "./storable.ts"
+
+const LIMIT = Duration.seconds(10)
+
+/** Advisory locks share one space in a database; this number is ours. */
+const LOCK_SPACE = 0x72657669
+
+const reading = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+  const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
+  return (rows: ReadonlyArray<unknown>) =>
+    Effect.mapError(
+      decode(rows),
+      ({ message }) =>
+        new LibraryError({ operation: "read", detail: `a row of a review is not as expected: ${message}`, retryable: false })
+    )
+}
+const toDecisions = reading(Decision)
+const toReviewed = reading(Reviewed)
+const toTallies = reading(Tally)
+
+const DECISION = `id::text AS id, model_id::text AS "modelId", verdict, reason, who,
+  (extract(epoch FROM decided_at) * 1000)::float8 AS at`
+
+/** The decision of each row that holds, as JSON. */
+const LAST = `LEFT JOIN LATERAL (
+  SELECT verdict AS decided, json_build_object('id', id, 'modelId', model_id, 'verdict', verdict, 'reason', reason, 'who', who,
+    'at', (extract(epoch FROM decided_at) * 1000)::float8) AS decision
+  FROM model_review WHERE model_id = model_library.id ORDER BY seq DESC LIMIT 1) last ON TRUE`
+
+/** Where a row stands among the others: its time in microseconds, which is as exact as the column, and its id. */
+const CURSOR = `(extract(epoch FROM ${SAVED_AT}) * 1000000)::bigint::text || '_' || id`
+const cursorOf = (text: string) => {
+  const [, micros = "", id = ""] = /^(-?\d{1,18})_([\da-f-]{36})$/i.exec(text) ?? []
+  return isUuid(id) ? { micros, id } : undefined
+}
+
+/** `model_review` beside `model_library`. It asks for the rights to INSERT and to SELECT, and for no other. */
+export const layer = Layer.effect(
+  Reviews,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient
+    const selected = selecting(sql)
+    const columns = sql.literal(DECISION)
+
+    const insert = Effect.fnUntraced(function* ({ id, modelId, reason, seen, verdict, who }: NewDecision) {
+      // Two who decide on one picture take turns: the second sees what the first has committed.
+      yield* sql`SELECT pg_advisory_xact_lock(${LOCK_SPACE}::int, hashtext(${modelId}))::text`
+      const [same] = yield* toDecisions(yield* sql`SELECT ${columns} FROM model_review WHERE id = ${id}::uuid`)
+      if (same !== undefined) return same
+      const [last] = yield* toDecisions(
+        yield* sql`SELECT ${columns} FROM model_review WHERE model_id = ${modelId}::uuid ORDER BY seq DESC LIMIT 1`
+      )
+      if ((last?.id ?? null) !== seen) return yield* new Overtaken({ last: last ?? null })
+      const [made] = yield* toDecisions(
+        yield* sql`INSERT INTO model_review (id, model_id, verdict, reason, who)
+          VALUES (${id}::uuid, ${modelId}::uuid, ${verdict}, ${reason === null ? null : storable(reason)}, ${storable(who)})
+          RETURNING ${columns}`
+      )
+      yield* insertion(sql, { who, action: verdict, subject: modelId, detail: reason === null ? {} : { reason } })
+      return made! // an insert that returns no row has failed
+    }, sql.withTransaction)
+
+    const words = ({ model, text, verdict }: Filter) => [
+      ...(verdict === null ? [] : [sql`coalesce(decided, 'undecided') = ${verdict}`]),
+      ...(model === null
+        ? []
+        : [
+            sql`EXISTS (SELECT 1 FROM model_ledger paid WHERE paid.fal_request_id = model_library.fal_request_id AND paid.model = ${model})`
+          ]),
+      ...(text === null
+        ? []
+        : text
+            .split(/\s+/)
+            .filter((word) => word !== "")
+            .map((word) => sql`strpos(lower(template_id || ' ' || coalesce(prompt, '')), lower(${storable(word)})) > 0`))
+    ]
+
+    return Reviews.of({
+      decide: Effect.fn("Reviews.decide")(function* (decision) {
+        if (!isUuid(decision.id) || !isUuid(decision.modelId))
+          return yield* new LibraryError({ operation: "decide", detail: "an id is not a UUID", retryable: false })
+        // What `guard` fails with is about the database; that somebody else was first is not.
+        const tried = yield* insert({ ...decision, modelId: decision.modelId.toLowerCase() }).pipe(
+          Effect.catchTag("Overtaken", Effect.succeed),
+          guard("decide", LIMIT)
+        )
+        return tried instanceof Overtaken ? yield* tried : tried
+      }),
+      ofModel: Effect.fn("Reviews.ofModel")((modelId) =>
+        isUuid(modelId)
+          ? sql`SELECT ${columns} FROM model_review WHERE model_id = ${modelId}::uuid ORDER BY seq DESC LIMIT 100`.pipe(
+              Effect.flatMap(toDecisions),
+              guard("list", LIMIT)
+            )
+          : Effect.succeed([])
+      ),
+      list: Effect.fn("Reviews.list")(function* (which, after, limit) {
+        const from = after === null ? undefined : cursorOf(after)
+        if (after !== null && from === undefined) return []
+        const behind =
+          from === undefined
+            ? sql`TRUE`
+            : sql`(${sql.literal(SAVED_AT)}, id) < ('epoch'::timestamptz + ${from.micros}::text::bigint * interval '1 microsecond', ${from.id}::uuid)`
+        return yield* sql`
+          SELECT ${sql.literal(COLUMNS)}, ${sql.literal(CREATED_AT)}, ${sql.literal(CURSOR)} AS cursor, decision
+          FROM model_library ${sql.literal(LAST)}
+          WHERE ${selected(which)} AND ${sql.and([sql`TRUE`, ...words(which)])} AND ${behind}
+          ORDER BY ${sql.literal(SAVED_AT)} DESC, id DESC LIMIT ${limit}::int`.pipe(
+          Effect.flatMap(toReviewed),
+          guard("list", LIMIT)
+        )
+      }),
+      tally: Effect.fn("Reviews.tally")((templateIds) =>
+        templateIds.length === 0
+          ? Effect.succeed([])
+          : sql`
+              SELECT template_id AS "templateId", (count(*) FILTER (WHERE decided = 'approved'))::int AS approved,
+                (count(*) FILTER (WHERE decided = 'rejected'))::int AS rejected,
+                (count(*) FILTER (WHERE coalesce(decided, 'undecided') = 'undecided'))::int AS undecided
+              FROM model_library
+              LEFT JOIN (SELECT DISTINCT ON (model_id) model_id, verdict AS decided FROM model_review ORDER BY model_id, seq DESC) last
+                ON model_id = model_library.id
+              WHERE ${sql.in("template_id", templateIds)} GROUP BY template_id`.pipe(
+              Effect.flatMap(toTallies),
+              guard("totals", LIMIT)
+            )
+      )
+    })
+  })
+)
