@@ -21,7 +21,7 @@ const glob = (...patterns: ReadonlyArray<string>) =>
 const documents = glob("*.md", "{docs,deploy,examples}/**/*.md")
 const code = glob(
   "*.{ts,json,yml}",
-  "{src,test,scripts,examples}/**/*.{ts,py,sh,cjs,mjs}",
+  "{src,test,scripts,examples,clients}/**/*.{ts,py,sh,cjs,mjs}",
   "deploy/**/*.{sh,yml,yaml,service,ini,env}",
   ".ci/*",
   ".env.example",

@@ -14,6 +14,17 @@ export const environments = {
   /** What the App Server runs. */
   celery53: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1"],
   celery56: ["celery[redis]~=5.6.0"],
+  celery57: ["celery[redis]==5.7.0", "kombu==5.7.0"],
+  /** Builds and checks the Python package for callers. */
+  client: [
+    "celery==5.3.6",
+    "kombu==5.3.4",
+    "redis==5.0.1",
+    "mypy==2.4.1",
+    "setuptools==80.9.0",
+    "wheel==0.45.1",
+    "jsonschema==4.25.1"
+  ],
   flower: ["celery==5.3.6", "kombu==5.3.4", "redis==5.0.1", "flower==2.0.1"],
   /** Reads C2PA manifests: the library of those who wrote the standard. */
   c2pa: ["c2pa-python==0.38.1"],

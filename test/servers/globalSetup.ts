@@ -20,6 +20,8 @@ export default async function setup(project: TestProject) {
       postgres: missing,
       celery53: missing,
       celery56: missing,
+      celery57: missing,
+      client: missing,
       flower: missing,
       c2pa: missing,
       seaweed: missing,
@@ -58,13 +60,15 @@ export default async function setup(project: TestProject) {
     ),
     Python.ensure("celery53", cache, Python.environments.celery53),
     Python.ensure("celery56", cache, Python.environments.celery56),
+    Python.ensure("celery57", cache, Python.environments.celery57),
+    Python.ensure("client", cache, Python.environments.client),
     Python.ensure("flower", cache, Python.environments.flower),
     Python.ensure("c2pa", cache, Python.environments.c2pa),
     Seaweed.ensure(cache) // started by the suites that need it: no other waits for it
   ] as const // a tuple, so that each result keeps its type
   try {
-    const [redis, postgres, celery53, celery56, flower, c2pa, seaweed] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56, flower, c2pa, seaweed, chromium })
+    const [redis, postgres, celery53, celery56, celery57, client, flower, c2pa, seaweed] = await Promise.all(starting)
+    project.provide("servers", { redis, postgres, celery53, celery56, celery57, client, flower, c2pa, seaweed, chromium })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

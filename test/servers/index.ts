@@ -30,6 +30,9 @@ export interface Resources {
   readonly postgres: PostgresServer.PostgresAddress
   readonly celery53: { readonly python: string }
   readonly celery56: { readonly python: string }
+  readonly celery57: { readonly python: string }
+  /** The oldest supported Celery, and what builds and checks the package for callers. */
+  readonly client: { readonly python: string }
   /** Flower beside the Celery of the App Server. */
   readonly flower: { readonly python: string }
   /** Judges signed pictures. */

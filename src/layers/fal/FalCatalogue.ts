@@ -69,6 +69,8 @@ const rates: Readonly<Record<string, Rates>> = {
   "fal-ai/nano-banana-2": pictures("0.08", BY_RESOLUTION),
   "fal-ai/nano-banana-2/edit": pictures("0.08", BY_RESOLUTION)
 }
+/** The models whose price is known. */
+export const priced: ReadonlyArray<string> = Object.keys(rates)
 const priceOf = (endpoint: string): Option.Option<Price> =>
   Object.hasOwn(rates, endpoint)
     ? Option.some({ ...rates[endpoint]!, source: `https://fal.ai/models/${endpoint}`, readOn: READ_ON })

@@ -20,7 +20,7 @@ const make =
   (...messages: ReadonlyArray<Schema.Json>) =>
     new TaskFailure({ type, messages, module })
 
-// No Python process imports this module, so its classes are made up by the client under these names.
+// The package in clients/python has this module. A client without it makes classes of these names up.
 const ours = "model_generator.errors"
 export const validationError = make(ours, "ValidationError")
 export const generationError = make(ours, "GenerationError")

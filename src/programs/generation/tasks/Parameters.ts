@@ -8,7 +8,9 @@ const isStorable = (value: unknown): boolean =>
       ? value.every(isStorable)
       : typeof value !== "object" || value === null || Object.entries(value).flat().every(isStorable)
 const UNSTORABLE = "expected text without NUL or broken characters"
-const storable = Schema.makeFilter((text: string) => isStorable(text) || UNSTORABLE)
+const storable = Schema.makeFilter((text: string) => isStorable(text) || UNSTORABLE, {
+  toJsonSchema: () => ({ pattern: String.raw`^[^\u0000\ud800-\udfff]*$` })
+})
 /** PostgreSQL counts characters, JavaScript counts most emoji as two: what fits here fits there. */
 const atMost = (longest: number) => Schema.isMaxLength(longest, { message: `expected at most ${longest} characters` })
 const text = (longest: number) => Schema.NonEmptyString.check(atMost(longest), storable)
@@ -21,14 +23,15 @@ export const poses = ["front standing", "side", "walking", "sitting"] as const
 export const styles = ["professional", "casual", "editorial"] as const
 
 export const Gender = Schema.Literals(genders)
-/** `NN-NN` with 18 ≤ from < to ≤ 99: never a minor. */
+/** `NN-NN` with 18 ≤ from < to ≤ 99: the tens grow, or they stay and the ones grow. */
+const RANGES = new RegExp(
+  `^(?:18-19|1[89]-[2-9][0-9]|${[2, 3, 4, 5, 6, 7, 8].map((tens) => `${tens}[0-9]-[${tens + 1}-9][0-9]`).join("|")}|` +
+    `([2-9])(?:${[0, 1, 2, 3, 4, 5, 6, 7, 8].map((ones) => `${ones}-\\1[${ones + 1}-9]`).join("|")}))$`
+)
+/** Never a minor. */
 export const AgeRange = Schema.String.check(
-  Schema.makeFilter((range) => {
-    const match = /^(\d\d)-(\d\d)$/.exec(range)
-    return (
-      (match !== null && Number(match[1]) >= 18 && Number(match[1]) < Number(match[2])) ||
-      "expected NN-NN with 18 <= from < to <= 99"
-    )
+  Schema.makeFilter((range) => RANGES.test(range) || "expected NN-NN with 18 <= from < to <= 99", {
+    toJsonSchema: () => ({ pattern: RANGES.source, description: "NN-NN with 18 <= from < to <= 99" })
   })
 )
 export const BodyType = Schema.Literals(bodyTypes)
@@ -49,26 +52,33 @@ export const FirstSeed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum
 const DEEPEST = 100
 const isDeeper = (value: unknown, than: number): boolean =>
   typeof value === "object" && value !== null && (than === 0 || Object.values(value).some((inner) => isDeeper(inner, than - 1)))
+const LONGEST_METADATA = 16_384
 export const Metadata = Schema.JsonObject.check(
-  Schema.makeFilter((value) => {
-    if (isDeeper(value, DEEPEST)) return `expected at most ${DEEPEST} levels of JSON`
-    if (JSON.stringify(value).length > 16_384) return "expected at most 16384 characters of JSON"
-    return isStorable(value) || UNSTORABLE
-  })
+  Schema.makeFilter(
+    (value) => {
+      if (isDeeper(value, DEEPEST)) return `expected at most ${DEEPEST} levels of JSON`
+      if (JSON.stringify(value).length > LONGEST_METADATA) return `expected at most ${LONGEST_METADATA} characters of JSON`
+      return isStorable(value) || UNSTORABLE
+    },
+    { toJsonSchema: () => [{ "x-levels": DEEPEST, "x-characters": LONGEST_METADATA }, true] }
+  )
 )
 
 /** Bounds of a picture's address: one that holds the picture itself travels through Redis with its message. */
 const LONGEST_URL = 8192
 const LONGEST_DATA_URL = 8 * 2 ** 20
 const pictureUrl = (scheme: RegExp) =>
-  Schema.makeFilter((url: string) => {
-    const isData = /^data:image\//i.test(url)
-    if (!isData && !scheme.test(url)) return "expected the URL of a picture"
-    const longest = isData ? LONGEST_DATA_URL : LONGEST_URL
-    if (url.length > longest) return `expected at most ${longest} characters`
-    if (!isStorable(url)) return UNSTORABLE
-    return isData || URL.canParse(url) || "expected the URL of a picture"
-  })
+  Schema.makeFilter(
+    (url: string) => {
+      const isData = /^data:image\//i.test(url)
+      if (!isData && !scheme.test(url)) return "expected the URL of a picture"
+      const longest = isData ? LONGEST_DATA_URL : LONGEST_URL
+      if (url.length > longest) return `expected at most ${longest} characters`
+      if (!isStorable(url)) return UNSTORABLE
+      return isData || URL.canParse(url) || "expected the URL of a picture"
+    },
+    { toJsonSchema: () => [{ "x-picture": { longest: LONGEST_URL, longestData: LONGEST_DATA_URL } }, true] }
+  )
 /** The address of a picture to edit, by http or with the picture in it. */
 export const PictureUrl = Schema.String.check(pictureUrl(/^https?:\/\//i))
 /** The same, or a file of a media store that is a folder. */

@@ -13,18 +13,20 @@ import * as Arguments from "./Arguments.ts"
 import * as Generate from "./generateModel.ts"
 import * as Parameters from "./Parameters.ts"
 import { plan } from "./plan.ts"
+import type * as Results from "./Results.ts"
 import { asking } from "./saving.ts"
 
 const oneOrMore = <A>(schema: Schema.Codec<A>) =>
-  Arguments.optional(Schema.Union([schema, Bounded.list(schema, Parameters.MOST_AT_ONCE).check(Schema.isMinLength(1))]))
+  Arguments.optional(Schema.Union([schema, Bounded.list(schema, Parameters.MOST_AT_ONCE, 1)]))
 
 export const Request = Schema.Struct({
   count: Arguments.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Parameters.MOST_AT_ONCE }))),
   templates: Arguments.optional(
     Bounded.list(
       Schema.Struct({ ...Generate.Request.fields, save: Arguments.optional(Schema.Boolean) }),
-      Parameters.MOST_AT_ONCE
-    ).check(Schema.isMinLength(1, { message: "expected at least 1 element" }))
+      Parameters.MOST_AT_ONCE,
+      1
+    )
   ),
   save: Arguments.flag(true),
   missing_only: Arguments.flag(true),
@@ -41,8 +43,15 @@ const asList = <A>(value: A | ReadonlyArray<A> | null): ReadonlyArray<A> | null 
   // `Array.isArray` does not narrow a readonly array away from A.
   value === null ? null : Array.isArray(value) ? (value as ReadonlyArray<A>) : [value as A]
 
+/** How many pictures a request is for at most, which one of its arguments must say. */
+export const bounded = ({ count, templates }: typeof Request.Type) =>
+  templates === null && count === null
+    ? Effect.fail(TaskFailure.validationError("count: one of count and templates is needed"))
+    : Effect.succeed(templates?.length ?? count ?? 0)
+
 /** The `generate_model` arguments of a batch, in order, one for each picture. Sends nothing. */
 export const planned = Effect.fn("batch.planned")(function* (request: typeof Request.Type) {
+  const most = yield* bounded(request)
   if (request.templates !== null) {
     return request.templates.map((template, at) => ({
       ...template,
@@ -50,7 +59,6 @@ export const planned = Effect.fn("batch.planned")(function* (request: typeof Req
       seed: template.seed ?? (request.seed === null ? null : request.seed + at)
     }))
   }
-  if (request.count === null) return yield* TaskFailure.validationError("count: one of count and templates is needed")
   const library = yield* ModelLibrary
   const wanted = plan.candidates({
     gender: asList(request.gender),
@@ -60,7 +68,7 @@ export const planned = Effect.fn("batch.planned")(function* (request: typeof Req
     style: asList(request.style)
   })
   const present = yield* asking(library.having(wanted.map(Parameters.templateIdOf)))
-  return plan.choose(wanted, present, request.count, request.missing_only).map((five, at) => ({
+  return plan.choose(wanted, present, most, request.missing_only).map((five, at) => ({
     template_id: null,
     ...five,
     version: null,
@@ -126,8 +134,14 @@ const run = Effect.fn("task.batch_generate")(function* (task: Task) {
     )
   )
   const taskIds = sent.templates.map((_, at) => idOf(at))
+  const value: typeof Results.Batch.Type = {
+    group_id: groupId,
+    task_ids: taskIds,
+    count: taskIds.length,
+    templates: sent.templates
+  }
   return {
-    value: { group_id: groupId, task_ids: taskIds, count: taskIds.length, templates: sent.templates },
+    value,
     children: taskIds.length === 0 ? [] : [Reply.groupTuple(groupId, taskIds)]
   }
 })

@@ -13,7 +13,7 @@ import { nullish } from "../../../wire/nullish.ts"
 import { asking, deliver, resultOf } from "./saving.ts"
 
 /** The dict that `generate_model` returned, of which only these matter. */
-const Returned = Schema.Struct({
+export const Returned = Schema.Struct({
   id: nullish(Parameters.described.id),
   template_id: Parameters.TemplateId,
   version: nullish(Schema.Int),
@@ -110,23 +110,25 @@ const find = Effect.fnUntraced(function* (field: string, which: Parameters<Model
   return found.value
 })
 
-/** The picture to edit: exactly one of `model`, `model_id` and `template_id` says which. */
-const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
-  const given = (["model", "model_id", "template_id"] as const).filter((name) => request[name] !== null)
+export const SOURCES = ["model", "model_id", "template_id"] as const
+
+/** Which picture is to be edited: a row, or one that the call describes. Exactly one of the sources says so. */
+export const named = Effect.fnUntraced(function* (request: typeof Request.Type) {
+  const given = SOURCES.filter((name) => request[name] !== null)
   if (given.length !== 1)
     return yield* TaskFailure.validationError("model: exactly one of model, model_id and template_id is needed")
   if (request.version !== null && request.template_id === null) {
     return yield* TaskFailure.validationError("version: goes with template_id only")
   }
   if (request.template_id !== null)
-    return yield* find("template_id", { templateId: request.template_id, version: request.version })
-  if (request.model_id !== null) return yield* find("model_id", { id: request.model_id })
-  if (typeof request.model === "string") return yield* find("model", { id: request.model })
+    return { field: "template_id", row: { templateId: request.template_id, version: request.version } }
+  if (request.model_id !== null) return { field: "model_id", row: { id: request.model_id } }
+  if (typeof request.model === "string") return { field: "model", row: { id: request.model } }
   const identified = Schema.decodeUnknownOption(Identified)(request.model)
   // A dict with an id and no picture is an id.
   if (Option.isSome(identified) && request.model?.["image_url"] === undefined)
-    return yield* find("model", { id: identified.value.id })
-  const source = fromDict(
+    return { field: "model", row: { id: identified.value.id } }
+  return fromDict(
     yield* Arguments.bind(Schema.Struct({ model: Returned }), ["model"], {
       args: [],
       kwargs: {
@@ -134,6 +136,11 @@ const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
       }
     }).pipe(Effect.map(({ model }) => model))
   )
+})
+
+const sourceOf = Effect.fnUntraced(function* (request: typeof Request.Type) {
+  const source = yield* named(request)
+  if ("row" in source) return yield* find(source.field, source.row)
   if (!(yield* isReadable(source.imageUrl)))
     return yield* TaskFailure.validationError(
       "model.image_url: expected the URL of a picture, got a file of no media store of ours"

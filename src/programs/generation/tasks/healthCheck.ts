@@ -6,8 +6,9 @@ import { ResultStore } from "../../../services/ResultStore.ts"
 import { Vitals } from "../../../services/Vitals.ts"
 import { WorkerIdentity } from "../../../services/WorkerIdentity.ts"
 import type { Task } from "../../task/Task.ts"
-import { VERSION } from "../../version.ts"
+import { CONTRACT, VERSION } from "../../version.ts"
 import * as Arguments from "./Arguments.ts"
+import type * as Results from "./Results.ts"
 
 /** A dependency that has not answered by then counts as down; the whole task takes less than a second. */
 const PATIENCE = "800 millis"
@@ -71,17 +72,16 @@ export const makeHealthCheck = Effect.gen(function* () {
   const run = Effect.fnUntraced(function* (task: Task) {
     yield* Arguments.bind(Nothing, [], task)
     const results = yield* checks
-    return {
-      value: {
-        status: verdict(results),
-        worker: me.name,
-        version: VERSION,
-        uptime_s: Math.round(((yield* Clock.currentTimeMillis) - me.startedAt) / 1000),
-        processed: vitals.processed,
-        checks: results
-      },
-      children: []
+    const value: typeof Results.Health.Type = {
+      status: verdict(results),
+      worker: me.name,
+      version: VERSION,
+      contract: CONTRACT,
+      uptime_s: Math.round(((yield* Clock.currentTimeMillis) - me.startedAt) / 1000),
+      processed: vitals.processed,
+      checks: results
     }
+    return { value, children: [] }
   })
   return { name: "health_check", run }
 })

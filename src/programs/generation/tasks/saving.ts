@@ -1,10 +1,11 @@
-import { Clock, Effect, Schema } from "effect"
+import { Clock, Effect } from "effect"
 import { attemptOf } from "../../../services/Journal.ts"
 import { type Model, ModelLibrary, type NewModel } from "../../../services/ModelLibrary.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as NanoDollars from "../../../services/NanoDollars.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { RetryLater, type Task } from "../../task/Task.ts"
+import type * as Results from "./Results.ts"
 import { wentBadly, wentWell } from "./libraryCircuit.ts"
 import { type Kept, keepPicture } from "./keeping.ts"
 import { account, rowsOfPicture } from "../purchase/account.ts"
@@ -86,7 +87,7 @@ export const deliver = <E, R>(task: Task, bought: Bought, about: Effect.Effect<A
   )
 
 /** The task's result: the row, and what fal said of the picture. */
-export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number | null): Schema.JsonObject => {
+export const resultOf = (bought: Bought, model: NewModel | Model, wanted: number | null): typeof Results.Picture.Type => {
   const saved = "id" in model
   return {
     status: "completed",
