@@ -32,6 +32,24 @@ export const Row = Schema.Struct({
 })
 export interface Row extends Schema.Schema.Type<typeof Row> {}
 
+/** A row as it is read: with what the provider has billed for its request since, null while it has not. */
+export const Booked = Schema.Struct({ ...Row.fields, billed: Schema.NullOr(NanoDollars) })
+export interface Booked extends Schema.Schema.Type<typeof Booked> {}
+
+/** What the provider has billed for one request. */
+export interface Bill {
+  readonly requestId: string
+  readonly units: number | null
+  readonly cost: NanoDollars
+  /** When, by the provider's clock (Unix milliseconds). */
+  readonly at: number
+}
+
+/** What a request has cost: as billed, else as its row says. */
+export const costOf = ({ billed, cost }: Pick<Booked, "billed" | "cost">) => billed ?? cost
+/** Where that figure comes from. */
+export const sourceOf = ({ billed, source }: Pick<Booked, "billed" | "source">) => (billed === null ? source : "billed")
+
 /** By what the rows are added up. Days and months are those of UTC. */
 export const GROUPINGS = ["day", "month", "caller", "model", "outcome"] as const
 export type Grouping = (typeof GROUPINGS)[number]
@@ -40,11 +58,11 @@ export type Grouping = (typeof GROUPINGS)[number]
 export const Total = Schema.Struct({
   key: Schema.String,
   requests: Schema.Int,
-  /** The cost of all whose price is known. */
+  /** The cost of all whose price is known: as billed, else as their rows say. */
   cost: NanoDollars,
-  /** The part of it that fal's own figures do not back. */
+  /** The part of it that fal's own figures do not back: neither a bill nor the units that it said it charges. */
   estimated: NanoDollars,
-  /** How many have no known price. */
+  /** How many have no known cost. */
   unpriced: Schema.Int
 })
 export interface Total extends Schema.Schema.Type<typeof Total> {}
@@ -79,10 +97,12 @@ export class Ledger extends Context.Service<
   Ledger,
   {
     readonly record: (rows: ReadonlyArray<Row>) => Effect.Effect<void, LibraryError>
+    /** What the provider has billed. A bill stands beside the row of its request, and the first of a request is kept. */
+    readonly bill: (bills: ReadonlyArray<Bill>) => Effect.Effect<void, LibraryError>
     /** The rows of one task, the oldest first: at most a hundred. */
-    readonly ofTask: (taskId: string) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
+    readonly ofTask: (taskId: string) => Effect.Effect<ReadonlyArray<Booked>, LibraryError>
     /** The rows of one request at the provider: at most a hundred. */
-    readonly ofRequest: (requestId: string) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
+    readonly ofRequest: (requestId: string) => Effect.Effect<ReadonlyArray<Booked>, LibraryError>
     /** Ordered by their keys. */
     readonly totals: (by: Grouping, period: Period) => Effect.Effect<ReadonlyArray<Total>, LibraryError>
     /** The rows of a period, the oldest first: at most `limit`, from behind the row given. */
@@ -90,6 +110,6 @@ export class Ledger extends Context.Service<
       period: Period,
       after: Pick<Row, "taskId" | "attempt" | "at"> | null,
       limit: number
-    ) => Effect.Effect<ReadonlyArray<Row>, LibraryError>
+    ) => Effect.Effect<ReadonlyArray<Booked>, LibraryError>
   }
 >()("model-generator/services/Ledger") {}

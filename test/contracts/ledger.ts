@@ -1,13 +1,14 @@
 import { assert, layer as withLayer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
 import { randomUUID } from "node:crypto"
-import { Ledger, type Period, type Row } from "../../src/services/Ledger.ts"
+import { type Booked, costOf, Ledger, type Period, sourceOf } from "../../src/services/Ledger.ts"
 import { ModelLibrary } from "../../src/services/ModelLibrary.ts"
 import * as NanoDollars from "../../src/services/NanoDollars.ts"
 import { aModel } from "./modelLibrary.ts"
 
 const { usd } = NanoDollars
-export const aRow = (over: Partial<Row> = {}): Row => ({
+/** As it is read again: no bill has come. */
+export const aRow = (over: Partial<Booked> = {}): Booked => ({
   taskId: randomUUID(),
   attempt: "0.123456789012345",
   rootId: "root",
@@ -20,6 +21,7 @@ export const aRow = (over: Partial<Row> = {}): Row => ({
   source: "units",
   outcome: "used",
   at: 0,
+  billed: null,
   ...over
 })
 
@@ -77,7 +79,7 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
         const day = aDay()
         const made = Array.from({ length: 7 }, (_, n) => aRow({ at: day.since + (n < 4 ? 5 : 6), taskId: `${"aZ_-é0B"[n]}` }))
         yield* record(made)
-        const found: Array<Row> = []
+        const found: Array<Booked> = []
         for (let part = yield* list(day, null, 2); part.length > 0; part = yield* list(day, found.at(-1)!, 2)) found.push(...part)
         assert.deepStrictEqual(found.map(({ taskId }) => taskId).toSorted(), made.map(({ taskId }) => taskId).toSorted())
         assert.deepStrictEqual(
@@ -124,6 +126,54 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
         assert.deepStrictEqual(yield* keyed("outcome"), ["flagged", "uncertain", "used"])
         assert.deepStrictEqual(yield* keyed("month"), [new Date(at).toISOString().slice(0, 7)])
         assert.deepStrictEqual(yield* totals("day", { since: day.until + 1e12, until: null }), [])
+      })
+    )
+
+    it.effect("a bill stands beside the row of its request, in the place of its figure; the first of a request is kept", () =>
+      Effect.gen(function* () {
+        const { bill, list, ofTask, record, totals } = yield* Ledger
+        const day = aDay()
+        const estimated = aRow({ at: day.since, source: "estimate", cost: usd("0.03") })
+        const unpriced = aRow({ at: day.since + 1, cost: null, price: null, source: null })
+        const open = aRow({ at: day.since + 2, source: "estimate", cost: usd("0.04") })
+        const nameless = aRow({ at: day.since + 3, requestId: null, outcome: "uncertain", source: "estimate", cost: usd("0.05") })
+        yield* record([estimated, unpriced, open, nameless])
+        const billed = (requestId: string | null, cost: string) => ({
+          requestId: requestId ?? "",
+          units: 1,
+          cost: usd(cost),
+          at: day.since + 5
+        })
+        const early = aRow({ at: day.since + 4, cost: usd("0.06") })
+        yield* bill([])
+        yield* bill([
+          billed(estimated.requestId, "0.025"),
+          billed(unpriced.requestId, "0.000000001"),
+          billed(early.requestId, "0.07")
+        ])
+        yield* bill([billed(estimated.requestId, "9"), billed(randomUUID(), "9")])
+        yield* record([early])
+        const read = yield* list(day, null, 10)
+        assert.deepStrictEqual(read, [
+          { ...estimated, billed: usd("0.025") },
+          { ...unpriced, billed: usd("0.000000001") },
+          open,
+          nameless,
+          { ...early, billed: usd("0.07") }
+        ])
+        assert.deepStrictEqual(
+          read.map((row) => [costOf(row), sourceOf(row)]),
+          [
+            [usd("0.025"), "billed"],
+            [usd("0.000000001"), "billed"],
+            [usd("0.04"), "estimate"],
+            [usd("0.05"), "estimate"],
+            [usd("0.07"), "billed"]
+          ]
+        )
+        assert.deepStrictEqual(yield* ofTask(estimated.taskId), [{ ...estimated, billed: usd("0.025") }])
+        const [total] = yield* totals("day", day)
+        assert.deepInclude(total, { requests: 5, cost: usd("0.185000001"), estimated: usd("0.09"), unpriced: 0 })
       })
     )
 

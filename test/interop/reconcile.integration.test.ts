@@ -79,11 +79,11 @@ describeWith(["postgres"], "model-generator reconcile", ({ postgres }) => {
         const since = ["--since", new Date(at - 1000).toISOString()]
         const reconcile = (...args: ReadonlyArray<string>) => run(["reconcile", ...since, ...args], env)
 
-        const { code, stderr, stdout } = yield* reconcile("--json")
+        const { code, stderr, stdout } = yield* reconcile("--json", "--dry-run")
         assert.strictEqual(code, 0, stderr)
-        const { counts, ledger_usd, requests, total_usd, without_request_id } = JSON.parse(stdout)
+        const { counts, ledger_usd, new_bills, requests, total_usd, without_request_id } = JSON.parse(stdout)
         assert.deepStrictEqual(counts, { same: 1, differs: 1, "not billed": 1, "not in the ledger": 1 })
-        assert.deepStrictEqual([ledger_usd, total_usd, without_request_id], [0.105, 0.1, 1])
+        assert.deepStrictEqual([ledger_usd, total_usd, without_request_id, new_bills], [0.105, 0.1, 1, 2])
         assert.deepStrictEqual(
           requests.map((one: Record<string, unknown>) => [one["finding"], one["fal_request_id"], one["task_id"]]),
           [
@@ -92,7 +92,22 @@ describeWith(["postgres"], "model-generator reconcile", ({ postgres }) => {
             ["not in the ledger", unclaimed, null]
           ]
         )
+        // A look changes nothing; then fal's figures take the place of ours, once.
+        const spent = Effect.gen(function* () {
+          const { stdout } = yield* run(["ledger", "--by", "request", "--json", ...since], env)
+          const { requests } = JSON.parse(stdout) as { requests: ReadonlyArray<Record<string, unknown>> } // the command's own
+          return requests.map(({ cost_source, cost_usd, task_id }) => [task_id, cost_usd, cost_source])
+        })
+        assert.deepInclude(yield* spent, ["two", 0.03, "units"])
         const table = (yield* reconcile()).stdout
+        assert.include(table, "2 bills are kept beside the ledger")
+        assert.sameDeepMembers(yield* spent, [
+          ["one", 0.025, "billed"],
+          ["two", 0.025, "billed"],
+          ["three", 0.025, "units"],
+          ["four", 0.025, "units"]
+        ])
+        assert.notInclude((yield* reconcile()).stdout, "bills are kept")
         assert.match(table, /differs +0\.03 +0\.025 +fal-ai\/flux\/dev/)
         assert.include(table, "$0.105 in the ledger, $0.10 with what fal has billed in place of estimates")
 

@@ -30,8 +30,8 @@ describeWith(["postgres"], "LedgerSql on PostgreSQL through PgBouncer", ({ postg
       yield* Effect.provide(Migrations.migrate, connected(url))
       const may = (statement: string) =>
         Effect.flatMap(SqlClient, (sql) => sql.unsafe(statement)).pipe(Effect.provide(Layer.fresh(connected(directUrl))))
-      yield* may("REVOKE ALL ON model_library, model_ledger FROM worker")
-      yield* may("GRANT SELECT, INSERT ON model_library, model_ledger TO worker")
+      yield* may("REVOKE ALL ON model_library, model_ledger, model_ledger_bills FROM worker")
+      yield* may("GRANT SELECT, INSERT ON model_library, model_ledger, model_ledger_bills TO worker")
       yield* Effect.gen(function* () {
         const { list, record, totals } = yield* Ledger
         const { rehearse, save } = yield* ModelLibrary

@@ -21,7 +21,8 @@ const all: ReadonlyArray<readonly [number, string]> = [
   [1, "model_library"],
   [2, "one_row_per_request"],
   [3, "ledger"],
-  [4, "reviews"]
+  [4, "reviews"],
+  [5, "bills"]
 ]
 
 /** The whole of the schema in words: columns with type, nullability and default, then every index. */
@@ -45,7 +46,8 @@ const insert = (request: string | null, version: number) =>
 /** As it was before the first migration. One database serves all tests: PGlite takes seconds to make one. */
 const empty = Effect.flatMap(
   SqlClient,
-  (sql) => sql`DROP TABLE IF EXISTS model_library, model_ledger, model_review, model_audit, model_generator_migrations CASCADE`
+  (sql) =>
+    sql`DROP TABLE IF EXISTS model_library, model_ledger, model_ledger_bills, model_review, model_audit, model_generator_migrations CASCADE`
 )
 
 const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>

@@ -198,7 +198,7 @@ describeWith(["postgres"], "a migration", ({ postgres }) => {
       const error = yield* Effect.flip(Effect.provide(Migrations.migrate, connected(url)))
       assert.match(error.message, /permission denied for schema public \[42501\]/)
       yield* may("GRANT CREATE ON SCHEMA public TO pg_database_owner")
-      assert.lengthOf(yield* Effect.provide(Migrations.migrate, connected(url)), 3)
+      assert.isNotEmpty(yield* Effect.provide(Migrations.migrate, connected(url)))
     })
   )
 
@@ -213,7 +213,7 @@ describeWith(["postgres"], "a migration", ({ postgres }) => {
         Effect.provide(connected(directUrl))
       )
       assert.deepStrictEqual(yield* tables, [{ name: null }])
-      assert.lengthOf(yield* Effect.provide(Migrations.migrate, connected(url)), 3)
+      assert.isNotEmpty(yield* Effect.provide(Migrations.migrate, connected(url)))
       assert.deepStrictEqual(yield* tables, [{ name: "model_library" }])
     })
   )

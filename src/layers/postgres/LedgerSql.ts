@@ -1,6 +1,6 @@
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Array as Arr, Duration, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { type Grouping, Ledger, type Period, Row, Total } from "../../services/Ledger.ts"
+import { Booked, type Grouping, Ledger, type Period, type Row, Total } from "../../services/Ledger.ts"
 import { LibraryError } from "../../services/ModelLibrary.ts"
 import { guard } from "./failure.ts"
 import { storable } from "./storable.ts"
@@ -9,9 +9,10 @@ const RECORD_LIMIT = Duration.seconds(5)
 const QUERY_LIMIT = Duration.seconds(30)
 
 const COLUMNS = `
-  task_id AS "taskId", attempt, root_id AS "rootId", caller, model, fal_request_id AS "requestId", units,
-  price_nano_usd::float8 AS price, cost_nano_usd::float8 AS cost, cost_source AS source, outcome,
-  (extract(epoch FROM requested_at) * 1000)::float8 AS at`
+  task_id AS "taskId", attempt, root_id AS "rootId", caller, model, fal_request_id AS "requestId", l.units,
+  price_nano_usd::float8 AS price, l.cost_nano_usd::float8 AS cost, cost_source AS source, outcome,
+  (extract(epoch FROM requested_at) * 1000)::float8 AS at, b.cost_nano_usd::float8 AS billed`
+const FROM = "model_ledger l LEFT JOIN model_ledger_bills b USING (fal_request_id)"
 
 const textOrNull = (text: string | null) => (text === null ? null : storable(text))
 
@@ -37,7 +38,7 @@ const reading = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
         new LibraryError({ operation: "read", detail: `a row of model_ledger is not as expected: ${message}`, retryable: false })
     )
 }
-const toRows = reading(Row)
+const toRows = reading(Booked)
 const toTotals = reading(Total)
 
 const KEYS: Readonly<Record<Grouping, string>> = {
@@ -47,6 +48,9 @@ const KEYS: Readonly<Record<Grouping, string>> = {
   model: "model",
   outcome: "outcome"
 }
+
+/** How many bills one statement writes. */
+const BILLS = 500
 
 /** `model_ledger` beside `model_library`. It asks for the rights to INSERT and to SELECT, and for no other. */
 export const layer = Layer.effect(
@@ -64,12 +68,26 @@ export const layer = Layer.effect(
       record: Effect.fn("Ledger.record")((rows) =>
         rows.length === 0 ? Effect.void : insertion(sql, rows).pipe(Effect.asVoid, guard("record", RECORD_LIMIT))
       ),
+      bill: Effect.fn("Ledger.bill")((bills) =>
+        Effect.forEach(
+          Arr.chunksOf(bills, BILLS),
+          (some) => {
+            const values = some.map(
+              ({ at, cost, requestId, units }) =>
+                sql`(${storable(requestId)}, ${units}::float8, ${cost}::float8::bigint, ${moment(at)})`
+            )
+            return sql`INSERT INTO model_ledger_bills (fal_request_id, units, cost_nano_usd, billed_at)
+              VALUES ${sql.csv(values)} ON CONFLICT DO NOTHING`.pipe(guard("record", QUERY_LIMIT))
+          },
+          { discard: true }
+        )
+      ),
       ofTask: Effect.fn("Ledger.ofTask")((taskId) =>
-        sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE task_id = ${storable(taskId)}
+        sql`SELECT ${sql.literal(COLUMNS)} FROM ${sql.literal(FROM)} WHERE task_id = ${storable(taskId)}
           ORDER BY requested_at, attempt COLLATE "C" LIMIT 100`.pipe(Effect.flatMap(toRows), guard("list", QUERY_LIMIT))
       ),
       ofRequest: Effect.fn("Ledger.ofRequest")((requestId) =>
-        sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE fal_request_id = ${storable(requestId)}
+        sql`SELECT ${sql.literal(COLUMNS)} FROM ${sql.literal(FROM)} WHERE fal_request_id = ${storable(requestId)}
           ORDER BY requested_at, task_id COLLATE "C", attempt COLLATE "C" LIMIT 100`.pipe(
           Effect.flatMap(toRows),
           guard("list", QUERY_LIMIT)
@@ -78,10 +96,10 @@ export const layer = Layer.effect(
       totals: Effect.fn("Ledger.totals")((by, period) =>
         sql`
           SELECT ${sql.literal(KEYS[by])} COLLATE "C" AS key, count(*)::int AS requests,
-            coalesce(sum(cost_nano_usd), 0)::float8 AS cost,
-            coalesce(sum(cost_nano_usd) FILTER (WHERE cost_source = 'estimate'), 0)::float8 AS estimated,
-            (count(*) FILTER (WHERE cost_nano_usd IS NULL))::int AS unpriced
-          FROM model_ledger WHERE ${within(period)} GROUP BY 1 ORDER BY 1`.pipe(
+            coalesce(sum(coalesce(b.cost_nano_usd, l.cost_nano_usd)), 0)::float8 AS cost,
+            coalesce(sum(l.cost_nano_usd) FILTER (WHERE cost_source = 'estimate' AND b.cost_nano_usd IS NULL), 0)::float8 AS estimated,
+            (count(*) FILTER (WHERE coalesce(b.cost_nano_usd, l.cost_nano_usd) IS NULL))::int AS unpriced
+          FROM ${sql.literal(FROM)} WHERE ${within(period)} GROUP BY 1 ORDER BY 1`.pipe(
           Effect.flatMap(toTotals),
           guard("totals", QUERY_LIMIT)
         )
@@ -91,7 +109,7 @@ export const layer = Layer.effect(
           after === null
             ? sql`TRUE`
             : sql`(requested_at, task_id COLLATE "C", attempt COLLATE "C") > (${moment(after.at)}, ${after.taskId}, ${after.attempt})`
-        return sql`SELECT ${sql.literal(COLUMNS)} FROM model_ledger WHERE ${within(period)} AND ${behind}
+        return sql`SELECT ${sql.literal(COLUMNS)} FROM ${sql.literal(FROM)} WHERE ${within(period)} AND ${behind}
           ORDER BY requested_at, task_id COLLATE "C", attempt COLLATE "C" LIMIT ${limit}::int`.pipe(
           Effect.flatMap(toRows),
           guard("list", QUERY_LIMIT)

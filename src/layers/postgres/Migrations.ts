@@ -89,12 +89,23 @@ const reviews = Effect.gen(function* () {
   yield* sql`CREATE INDEX IF NOT EXISTS idx_model_ledger_fal_request_id ON model_ledger(fal_request_id)`
 })
 
+/** What fal has billed, by request. It stands beside the ledger, whose rows are never changed. */
+const bills = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_ledger_bills (
+      fal_request_id TEXT PRIMARY KEY, units DOUBLE PRECISION, cost_nano_usd BIGINT NOT NULL,
+      billed_at TIMESTAMPTZ NOT NULL, recorded_at TIMESTAMPTZ NOT NULL DEFAULT now())`
+})
+
 // Names are for ever: a database remembers which it has had.
 const loader = Migrator.fromRecord({
   "0001_model_library": modelLibrary,
   "0002_one_row_per_request": oneRowPerRequest,
   "0003_ledger": ledger,
-  "0004_reviews": reviews
+  "0004_reviews": reviews,
+  "0005_bills": bills
 })
 
 const run = Migrator.make({})({ loader, table: TABLE })

@@ -1,6 +1,6 @@
 import { Clock, Console, DateTime, Effect, Option, Schema, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import { GROUPINGS, Ledger, type Period, type Row } from "../../services/Ledger.ts"
+import { type Booked, costOf, GROUPINGS, Ledger, type Period, sourceOf } from "../../services/Ledger.ts"
 import type { LibraryError } from "../../services/LibraryError.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import { print } from "./client.ts"
@@ -41,8 +41,8 @@ const input = {
 }
 
 const PAGE = 500
-export const requests = (period: Period): Stream.Stream<Row, LibraryError, Ledger> =>
-  Stream.paginate<Row | null, Row, LibraryError, Ledger>(null, (after) =>
+export const requests = (period: Period): Stream.Stream<Booked, LibraryError, Ledger> =>
+  Stream.paginate<Booked | null, Booked, LibraryError, Ledger>(null, (after) =>
     Effect.gen(function* () {
       const ledger = yield* Ledger
       const rows = yield* ledger.list(period, after, PAGE)
@@ -52,7 +52,7 @@ export const requests = (period: Period): Stream.Stream<Row, LibraryError, Ledge
   )
 
 const usdOrNull = (amount: NanoDollars.NanoDollars | null) => (amount === null ? null : NanoDollars.toUsd(amount))
-const shownRow = (row: Row) => ({
+const shownRow = (row: Booked) => ({
   at: new Date(row.at).toISOString(),
   task_id: row.taskId,
   attempt: row.attempt,
@@ -63,8 +63,8 @@ const shownRow = (row: Row) => ({
   outcome: row.outcome,
   units: row.units,
   price_usd: usdOrNull(row.price),
-  cost_usd: usdOrNull(row.cost),
-  cost_source: row.source
+  cost_usd: usdOrNull(costOf(row)),
+  cost_source: sourceOf(row)
 })
 
 /** The records as lines of CSV; nothing but the names where there are none. */
@@ -144,7 +144,9 @@ export const ledger = Command.make("ledger", input, (input) =>
         yield* Display.width
       )
     )
-    yield* Console.log(`\n$${NanoDollars.format(total)} in all, at fal's list prices\n${Forecast.describe(forecast)}`)
+    yield* Console.log(
+      `\n$${NanoDollars.format(total)} in all: as billed where \`reconcile\` has seen the bill, else at fal's list prices\n${Forecast.describe(forecast)}`
+    )
   }).pipe(inJson(input.json, print))
 ).pipe(
   Command.withDescription("What was paid: by day, month, caller, model or outcome, and what this month will come to"),

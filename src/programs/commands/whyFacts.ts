@@ -1,7 +1,7 @@
 import { Effect, Option, Result } from "effect"
 import { Catalogue, type Cost, costOf } from "../../services/Catalogue.ts"
 import { DeadLetters } from "../../services/DeadLetters.ts"
-import { Ledger, type Row } from "../../services/Ledger.ts"
+import { type Booked, Ledger } from "../../services/Ledger.ts"
 import { type Generation, Journal, type Unreadable } from "../../services/Journal.ts"
 import { type Model, ModelLibrary } from "../../services/ModelLibrary.ts"
 import { type Found, LOOKED_AT, QueueInspector } from "../../services/QueueInspector.ts"
@@ -20,7 +20,7 @@ export interface Facts {
   readonly result: TaskResult | undefined
   readonly row: Model | undefined
   /** Its paid requests, as far as the ledger has them: a request is entered there once its outcome is known. */
-  readonly paid: ReadonlyArray<Row>
+  readonly paid: ReadonlyArray<Booked>
   /** What its picture cost; undefined where there is none, or its price is not known. */
   readonly cost: Cost | undefined
   /** What could not be asked, or only in part. */

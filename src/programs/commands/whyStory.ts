@@ -1,4 +1,4 @@
-import type { Row } from "../../services/Ledger.ts"
+import * as Ledger from "../../services/Ledger.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { Found } from "../../services/QueueInspector.ts"
 import { isFinal } from "../../services/ResultStore.ts"
@@ -194,7 +194,8 @@ const valueOf = (result: Facts["result"], name: string): unknown => {
 /** Where the figure comes from. */
 const sources: Readonly<Record<string, string>> = {
   units: "by the units that fal says it charges",
-  estimate: "an estimate from the list price"
+  estimate: "an estimate from the list price",
+  billed: "as fal has billed it"
 }
 const costOf = ({ cost, result }: Facts): { readonly usd: number; readonly source: string } | undefined => {
   const [usd, source] = [valueOf(result, "cost_usd"), valueOf(result, "cost_source")]
@@ -202,7 +203,9 @@ const costOf = ({ cost, result }: Facts): { readonly usd: number; readonly sourc
   return cost === undefined ? undefined : { usd: NanoDollars.toUsd(cost.amount), source: cost.source }
 }
 
-const paidOf = ({ caller, cost, outcome, requestId, source }: Row) => {
+const paidOf = (row: Ledger.Booked) => {
+  const { caller, outcome, requestId } = row
+  const [cost, source] = [Ledger.costOf(row), Ledger.sourceOf(row)]
   const price = cost === null ? "an unknown price" : `$${NanoDollars.format(cost)}, ${sources[source ?? ""] ?? source}`
   return `${price}: ${outcome}, ${requestId ?? "a request whose id is not known"}, for ${caller}`
 }

@@ -1,5 +1,5 @@
 import { Effect, Layer, Option } from "effect"
-import { Ledger } from "../../services/Ledger.ts"
+import { type Booked, costOf, Ledger, sourceOf } from "../../services/Ledger.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import { mayAct } from "../../services/People.ts"
@@ -60,9 +60,18 @@ const said = ({ at, reason, verdict, who }: Decision) =>
 
 const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : null)
 
+/** Where a figure comes from. Without a word of fal's it is an estimate. */
+const SOURCES: Readonly<Record<string, string>> = { units: "by the units that fal charged", billed: "as fal has billed it" }
+const sourced = (usd: string, source: unknown) =>
+  `$${usd} (${typeof source === "string" ? (SOURCES[source] ?? "an estimate") : "an estimate"})`
+
 const costs = ({ metadata }: Reviewed) => {
-  const [cost, source] = [metadata?.["cost_usd"], metadata?.["cost_source"]]
-  return typeof cost === "number" ? `$${cost} (${source === "units" ? "by the units that fal charged" : "an estimate"})` : null
+  const cost = metadata?.["cost_usd"]
+  return typeof cost === "number" ? sourced(String(cost), metadata?.["cost_source"]) : null
+}
+const priceOf = (row: Booked) => {
+  const cost = costOf(row)
+  return cost === null ? "an unknown price" : sourced(NanoDollars.format(cost), sourceOf(row))
 }
 
 const version = (address: Addresses, row: Reviewed, current: string) =>
@@ -117,16 +126,7 @@ const one = page("/pictures/:id", "viewer", ({ person, query }) =>
               ["Seed", text(row.metadata?.["seed"])],
               ["Edited from", sourceId === null ? null : html`<a href="/pictures/${sourceId}">another picture</a>`],
               ["Model", paid[0]?.model],
-              [
-                "Cost",
-                paid.length === 0
-                  ? costs(row)
-                  : paid.map(
-                      (one, at) =>
-                        html`${at > 0 && html`, `}${one.cost === null ? "an unknown price" : `$${NanoDollars.format(one.cost)}`}
-                        (${one.source === "units" ? "by the units that fal charged" : "an estimate"})`
-                    )
-              ],
+              ["Cost", paid.length === 0 ? costs(row) : paid.map((one, at) => html`${at > 0 && html`, `}${priceOf(one)}`)],
               ["Asked by", paid[0]?.caller],
               ["Task", paid[0]?.taskId],
               ["fal request", row.falRequestId],

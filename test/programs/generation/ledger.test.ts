@@ -31,7 +31,8 @@ describe("the ledger has one row", () => {
         cost: price,
         source: "units",
         outcome: "used",
-        at: row!.at
+        at: row!.at,
+        billed: null
       })
       assert.isAtMost(row!.at, request!.acceptedAt)
     })
