@@ -36,7 +36,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-const times = { testTimeout: 20_000, hookTimeout: 60_000 }
+const times = { testTimeout: 40_000, hookTimeout: 90_000 }
 /**
  * Under CI, a test that has servers or processes beside it, and so waits for a machine that others use too, is tried once more when it
  * fails. One that passes then is named at the end of the run (test/run.ts): it is to be mended.
