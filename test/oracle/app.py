@@ -97,7 +97,8 @@ def refuse(bad):
 def health_check():
     check = {"ok": True, "latency_ms": 1}
     checks = {"redis": check, "database": check, "fal": check}
-    return {"status": "healthy", "worker": "w", "version": "1", "uptime_s": 1, "processed": 1, "checks": checks}
+    about = {"worker": "w", "version": "1", "contract": "1", "uptime_s": 1, "processed": 1}
+    return {"status": "healthy", **about, "checks": checks}
 
 
 @app.task(name="generate_model")
