@@ -2,12 +2,12 @@
 import { isDeepStrictEqual } from "node:util"
 import type { Difference } from "./compare.ts"
 
-export type Version = "5.3" | "5.6"
+export type Version = "5.3" | "5.6" | "5.7"
 interface Explained {
   /** A heading in docs/differences.md. */
   readonly name: string
-  /** Celery's own versions differ too. */
-  readonly only?: Version
+  /** The versions that it is of, where Celery's own versions differ too. */
+  readonly of?: ReadonlyArray<Version>
   readonly covers: (difference: Difference) => boolean
 }
 
@@ -17,6 +17,11 @@ const without = (value: unknown, ...types: ReadonlyArray<string>) => list(value)
 /** The states after the start, which is told only with `task_track_started`. */
 const begun = (states: unknown) => without(states, "STARTED")
 const isOfOneCase = (one: unknown, other: unknown) => String(one).split(".")[0] === String(other).split(".")[0]
+/** A shown value without its brackets. */
+const unclosed = (text: unknown) =>
+  String(text)
+    .replaceAll(/[[\](){},]|\.\.\./g, "")
+    .trim()
 /** Of a result tuple, whatever its own id. */
 const members = (tuple: unknown) => list(tuple)[1]
 const status = (value: unknown) => (typeof value === "object" && value !== null && "status" in value ? value.status : undefined)
@@ -169,7 +174,7 @@ export const explained: ReadonlyArray<Explained> = [
   },
   {
     name: "Celery 5.3: the header of a chord deep in a canvas gets another id",
-    only: "5.3",
+    of: ["5.3"],
     covers: ({ at, kind, ours, stock }) =>
       kind === "canvas_of_canvases" &&
       (at === "document.group_id"
@@ -178,24 +183,24 @@ export const explained: ReadonlyArray<Explained> = [
   },
   {
     name: "Celery 5.6: `date_done` has an offset",
-    only: "5.6",
+    of: ["5.6", "5.7"],
     covers: ({ at, ours, stock }) => at === "document.date_done" && stock === `${String(ours)}+00:00`
   },
   {
     name: "Celery 5.6: nothing is stored of a task whose result is ignored",
-    only: "5.6",
+    of: ["5.6", "5.7"],
     covers: (difference) => ignored(difference) && /^(states|document)$/.test(difference.at) && onlyOurs(difference)
   },
   {
     name: "Celery 5.6: the body of a chord is a member of its group",
-    only: "5.6",
+    of: ["5.6", "5.7"],
     covers: ({ at, kind }) =>
       /^(document\.(group_id|fields)|left\.headers\.group)$/.test(at) &&
       /^(chord|nested|link_of|odd_numbers|canvas_of|optioned)/.test(kind)
   },
   {
     name: "Celery 5.6: the order to revoke stores REVOKED itself",
-    only: "5.6",
+    of: ["5.6", "5.7"],
     covers: ({ at, kind, ours, stock }) =>
       (kind === "revoked" || kind === "terminated") &&
       ((at === "states" && same(begun(stock), ["REVOKED", "REVOKED"]) && same(begun(ours), ["REVOKED"])) ||
@@ -204,8 +209,37 @@ export const explained: ReadonlyArray<Explained> = [
   },
   {
     name: "Celery 5.6: queues are declared with deadlines",
-    only: "5.6",
+    of: ["5.6", "5.7"],
     covers: ({ at, ours, task }) =>
       at === "key" && /^broker _kombu\.binding_(deadlines|permanent)/.test(task) && ours === undefined
+  },
+  {
+    name: "Celery 5.7: the end of a chord is claimed with keys of its own",
+    of: ["5.7"],
+    covers: ({ at, ours, stock, task }) =>
+      at === "key" &&
+      task.startsWith("backend celery-taskset-meta-") &&
+      ((/\.[cd]$/.test(task) && ours === undefined) || (/\.[ts]$/.test(task) && stock === undefined))
+  },
+  {
+    name: "Celery 5.7: the body of a chord in a link has another parent",
+    of: ["5.7"],
+    covers: (difference) =>
+      difference.kind === "link_of_a_canvas" &&
+      difference.task.includes("!") &&
+      (onlyOurs(difference) || difference.ours === undefined || same(difference.ours, []) || difference.ours === 0)
+  },
+  {
+    name: "Celery 5.7: a value that is cut is closed as it was opened",
+    of: ["5.7"],
+    covers: ({ at, ours, stock }) =>
+      /^(event received\.(kw)?args|event succeeded\.result|left\.headers\.(kw)?argsrepr)$/.test(at) &&
+      String(stock).includes("...") &&
+      same(unclosed(stock), unclosed(ours))
+  },
+  {
+    name: "Celery 5.7: the hard limit sends two events",
+    of: ["5.7"],
+    covers: ({ at, kind, ours, stock }) => kind === "hard_limit" && at === "events" && same(stock, [...list(ours), "failed"])
   }
 ]

@@ -47,9 +47,10 @@ describeWith(["postgres"], "PostgreSQL", ({ postgres }) => {
 const celeryOf = (python: string) =>
   execFileSync(python, ["-c", "import celery; print(celery.__version__)"], { encoding: "utf8" })
 
-describeWith(["celery53", "celery56"], "Python", ({ celery53, celery56 }) => {
+describeWith(["celery53", "celery56", "celery57"], "Python", ({ celery53, celery56, celery57 }) => {
   it("has the Celery versions that matter", () => {
     assert.match(celeryOf(celery53.python), /^5\.3\.6\s/)
     assert.match(celeryOf(celery56.python), /^5\.6\./)
+    assert.match(celeryOf(celery57.python), /^5\.7\.0\s/)
   })
 })
