@@ -3,9 +3,8 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { Redis } from "ioredis"
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
-import { pathToFileURL } from "node:url"
 import { rolldown } from "rolldown"
 import config from "../../rolldown.config.ts"
 import * as kombu from "../../src/wire/kombu.ts"
@@ -17,6 +16,8 @@ import { connected } from "../layers/databases.ts"
 import { freshDatabase, ownPostgres } from "../servers/index.ts"
 import { freePort, start as startProcess, temporaryFolder } from "../servers/Process.ts"
 import * as RedisServer from "../servers/Redis.ts"
+import * as Seaweed from "../servers/Seaweed.ts"
+import * as Shelf from "./Shelf.ts"
 import type { Book, Answer, Row, Sent } from "./judge.ts"
 
 const five = { gender: "female", age_range: "25-35", body_type: "average", pose: "walking", style: "casual" }
@@ -61,10 +62,21 @@ export const alone: Effect.Effect<Home, never, Scope.Scope> = Effect.map(durable
   client: (db) => new Redis({ host: redis.host, port: redis.port, db })
 }))
 
-export const makeArena = Effect.fnUntraced(function* (python: string, home: Home, keepsPictures = false) {
+/** Where the workers keep pictures: nowhere, in a folder, or in a bucket of a SeaweedFS whose program is named. */
+export type Store = "none" | "folder" | { readonly program: string }
+const shelfOf = (store: Store, folder: string) => {
+  if (store === "none") return Effect.undefined
+  if (store === "folder") return Effect.sync(() => Shelf.folder(join(folder, "media")))
+  const seaweed = Effect.acquireRelease(
+    Effect.promise(() => Seaweed.start(store.program)),
+    (server) => Effect.promise(() => server.remove())
+  )
+  return Effect.map(seaweed, Shelf.bucket)
+}
+
+export const makeArena = Effect.fnUntraced(function* (python: string, home: Home, store: Store = "none") {
   const folder = temporaryFolder("chaos")
-  const media = keepsPictures ? join(folder, "media") : undefined
-  if (media !== undefined) mkdirSync(media)
+  const shelf = yield* shelfOf(store, folder)
   const program = yield* Effect.acquireRelease(Effect.promise(bundle), (file) =>
     Effect.sync(() => rmSync(dirname(file), { recursive: true, force: true }))
   )
@@ -116,8 +128,9 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
   return {
     /** What everybody has to say is written there, and stays. */
     folder,
-    /** The folder that is the media store of all workers; undefined where they have none. */
-    media,
+    /** The media store of all workers; undefined where they have none. */
+    shelf,
+    databaseUrl: database.url,
     redis: home.redis,
     postgres,
     worker: {
@@ -129,14 +142,17 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
         DATABASE_URL: database.url.replace(`:${postgres.pooledPort}/`, `:${ports.postgres}/`),
         FAL_KEY: "test:key",
         FAL_BASE_URL: `http://127.0.0.1:${ports.fal}`,
-        ...(media === undefined ? {} : { MEDIA_STORE: pathToFileURL(media).href })
+        ...shelf?.env
       })
     },
+    /** Moves fal's clock ahead. */
+    jump: (seconds: number) => control("jump", { seconds }),
     faults: (...faults: ReadonlyArray<Fault>) => control("faults", faults),
     ledger: Effect.map(control("ledger"), (body) => (body as { ledger: ReadonlyArray<LedgerRow> }).ledger), // our simulator's own
     rows: Effect.flatMap(
       SqlClient.SqlClient,
-      (sql) => sql<Row>`SELECT id::text AS id, template_id, fal_request_id, image_url, thumbnail_url FROM model_library`
+      (sql) =>
+        sql<Row>`SELECT id::text AS id, template_id, fal_request_id, image_url, thumbnail_url, metadata->>'source_url' AS source_url FROM model_library`
     ).pipe(
       Effect.provide(PgClient.layer({ url: Redacted.make(database.directUrl) })),
       Effect.retry(Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(20)])),

@@ -18,7 +18,7 @@ describeWith(["redis", "postgres", "celery53"], "chaos, in short", ({ celery53 }
           length: "short",
           tasks: 15,
           minutes: 0,
-          keepsPictures: true
+          store: "folder"
         })
         process.stdout.write(`chaos: seed ${seed}, ${summary(outcome)}\n`)
         assert.deepStrictEqual(broken(outcome), [], `${table(outcome)}\nwhat happened: ${outcome.folder}`)

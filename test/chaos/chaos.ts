@@ -3,8 +3,9 @@ import { Clock, Effect, Random } from "effect"
 import { randomUUID } from "node:crypto"
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
-import { alone, makeArena } from "./arena.ts"
-import { wrongFiles } from "./files.ts"
+import { alone, makeArena, type Store } from "./arena.ts"
+import { later } from "./later.ts"
+import { compare } from "./Shelf.ts"
 import { judge, type Sent } from "./judge.ts"
 import { type Length, makeStorm } from "./storm.ts"
 import { Strikes } from "./Strikes.ts"
@@ -18,8 +19,14 @@ export interface Options {
   readonly tasks: number
   /** The storm lasts at least so long. */
   readonly minutes: number
-  /** Whether the workers have a media store. */
-  readonly keepsPictures?: boolean
+  /** Where the workers keep pictures. */
+  readonly store?: Store
+  /** How long the store is away, the first time (seconds). */
+  readonly away?: number
+  /** With what the workers sign pictures, and the judge of that. */
+  readonly signing?: { readonly cert: string; readonly key: string; readonly python: string }
+  /** Whether a week goes by after the storm. */
+  readonly aWeekLater?: boolean
 }
 
 const BATCH = 15
@@ -32,7 +39,7 @@ const lasting =
   /^(model-generator\.(leases|workers|steady|heads|revoked|journal:\*|journal-kept|journal-state:\w+|once:\*|once-kept|lives(:\*|-bytes)?|budget(:\*|-periods))|_kombu\.binding\.\*)$/
 
 export const chaos = Effect.fnUntraced(function* (options: Options) {
-  const arena = yield* makeArena(options.python, yield* alone, options.keepsPictures)
+  const arena = yield* makeArena(options.python, yield* alone, options.store)
   const began = yield* Clock.currentTimeMillis
   const since = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const log = (line: string) =>
@@ -52,13 +59,14 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
         TASK_RETRY_BACKOFF_MAX: "1",
         FAL_UNCERTAIN_GRACE: String(grace),
         WATCHDOG_LIMIT: "600", // a thawed worker is to go on, not to be ended for having stood still
-        LOG_FORMAT: "json"
+        LOG_FORMAT: "json",
+        ...(options.signing === undefined ? {} : { C2PA_CERT: options.signing.cert, C2PA_KEY: options.signing.key })
       }),
       log: join(arena.folder, `${name}.log`),
       look: strikes.look
     })
   )
-  const storm = makeStorm(arena, strikes, workers, log)
+  const storm = makeStorm(arena, strikes, workers, log, options.away ?? 20)
 
   const sent: Array<Sent> = []
   let over = false
@@ -93,12 +101,17 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   const [ledger, rows, answers] = [yield* arena.ledger, yield* arena.rows, yield* arena.read(sent)]
   const books = yield* arena.books
   const keys = yield* arena.keys
+  const { shelf } = arena
+  const week =
+    options.aWeekLater === true && shelf !== undefined ? yield* later(arena, shelf, options.signing?.python) : undefined
+  const compared = shelf === undefined ? { wrong: [], orphans: [] } : yield* Effect.promise(() => compare(shelf, rows))
   return {
     folder: arena.folder,
     sent: sent.length,
     seconds: yield* since,
     verdict: judge({ sent, ledger, rows, books, answers, uncertain: strikes.uncertain, grace }),
-    wrongFiles: arena.media === undefined ? [] : wrongFiles(arena.media, rows),
+    wrongFiles: [...compared.wrong, ...compared.orphans],
+    week,
     keys,
     left: keys.filter(({ family, forever }) => forever > 0 && !lasting.test(family)),
     unasked: workers.flatMap(({ unasked }) => unasked),

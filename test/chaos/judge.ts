@@ -13,6 +13,8 @@ export interface Row {
   readonly fal_request_id: string
   readonly image_url: string
   readonly thumbnail_url?: string | null
+  /** Where the picture was at fal. */
+  readonly source_url?: string | null
 }
 
 /** What Python's `AsyncResult` says. */

@@ -1,15 +1,23 @@
 /** What a chaos run prints. */
 import type { Outcome } from "./chaos.ts"
+import type { Later } from "./later.ts"
 import { steps } from "./Watch.ts"
 
 const sum = (counts: ReadonlyMap<unknown, number>) => [...counts.values()].reduce((all, one) => all + one, 0)
 
+const brokenLater = ({ atFal, files, marked, rows, signed }: Later): ReadonlyArray<string> => [
+  ...(atFal === 0 ? [] : [`fal still has ${atFal} pictures: nothing is shown by their being in the store`]),
+  ...(marked === files ? [] : [`${files - marked} of ${files} files have no mark that exiftool finds`]),
+  ...(signed === 0 || signed === rows ? [] : [`${rows - signed} of ${rows} pictures have no valid manifest`])
+]
+
 /** Everything that must not be, in words; empty when every promise was kept. */
-export const broken = ({ left, storm, unasked, verdict, wrongFiles }: Outcome): ReadonlyArray<string> => [
+export const broken = ({ left, storm, unasked, verdict, week, wrongFiles }: Outcome): ReadonlyArray<string> => [
   ...(["lost", "savedTwice", "paidTwice", "wrong", "misbooked"] as const).flatMap((what) =>
     verdict[what].map((about) => `${what}: ${about}`)
   ),
   ...wrongFiles,
+  ...(week === undefined ? [] : brokenLater(week)),
   ...left.map(({ family, forever }) => `left in Redis: ${forever} ${family}`),
   ...unasked.map((end) => `nobody killed it: ${end}`),
   ...storm.missed.map((strike) => `not reached: ${strike}`)
@@ -30,7 +38,7 @@ export const table = ({ keys, storm: { counts }, strikes: { done } }: Outcome): 
   ].join("\n")
 }
 
-export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdict, wrongFiles }: Outcome): string => {
+export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdict, week, wrongFiles }: Outcome): string => {
   const { done, uncertain } = strikes
   return [
     `tasks ${sent}`,
@@ -45,6 +53,14 @@ export const summary = ({ left, seconds, sent, storm: { counts }, strikes, verdi
     `wrong results ${verdict.wrong.length}`,
     `wrong rows in the ledger ${verdict.misbooked.length}`,
     `wrong files ${wrongFiles.length}`,
+    ...(counts["store away"] === 0 ? [] : [`store away ${counts["store away"]}`]),
+    ...(week === undefined
+      ? []
+      : [
+          `eight days later ${week.rows} rows, pictures at fal ${week.atFal}`,
+          `files without a row ${week.orphansBefore}, deleted ${week.deleted}, left ${week.wrong.length}`,
+          `marked ${week.marked} of ${week.files} files, signed ${week.signed}`
+        ]),
     `left in Redis ${left.length}`,
     `${Math.round(seconds)} s`
   ].join(", ")

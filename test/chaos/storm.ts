@@ -27,12 +27,12 @@ const troubles: ReadonlyArray<Fault> = [
   { route: "result", kind: "accept-then-truncate" }
 ]
 
-type Event = Strike | { readonly how: "kill at random" | "fal trouble" | "Redis" | "PgBouncer" | "PostgreSQL" }
+type Event = Strike | { readonly how: "kill at random" | "fal trouble" | "Redis" | "PgBouncer" | "PostgreSQL" | "media store" }
 
 export type Length = "short" | "long"
 /** A kill at each step, a lost answer at each (in the short form where it matters most), and the rest. */
-const eventsOf = (length: Length, keepsPictures: boolean): ReadonlyArray<Event> => {
-  const steps = stepsOf(keepsPictures)
+const eventsOf = (length: Length, { shelf }: Arena): ReadonlyArray<Event> => {
+  const steps = stepsOf(shelf !== undefined)
   const loses: ReadonlyArray<Step> =
     length === "long" ? steps : ["intended", "submitted, not journalled", "inserted, not committed", "result stored"]
   const others: ReadonlyArray<Exclude<Event, Strike>["how"]> =
@@ -51,12 +51,29 @@ const eventsOf = (length: Length, keepsPictures: boolean): ReadonlyArray<Event> 
   return [
     ...steps.map((step) => ({ how: "kill", step }) as const),
     ...loses.map((step) => ({ how: "lose", step }) as const),
-    ...[...others, "fal trouble" as const].map((how) => ({ how }))
+    ...[...others, "fal trouble" as const].map((how) => ({ how })),
+    ...(shelf?.server === undefined ? [] : [{ how: "media store" } as const])
   ]
 }
 
-export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray<Worker>, log: (line: string) => void) => {
-  const counts = { random: 0, frozen: 0, faults: 0, "Redis stopped": 0, "Redis killed": 0, PgBouncer: 0, PostgreSQL: 0 }
+export const makeStorm = (
+  arena: Arena,
+  strikes: Strikes,
+  workers: ReadonlyArray<Worker>,
+  log: (line: string) => void,
+  /** How long the media store is away when it is for the first time (seconds). */
+  away: number
+) => {
+  const counts = {
+    random: 0,
+    frozen: 0,
+    faults: 0,
+    "Redis stopped": 0,
+    "Redis killed": 0,
+    PgBouncer: 0,
+    PostgreSQL: 0,
+    "store away": 0
+  }
   const missed: Array<string> = []
   /** Nobody sends while Redis is away: this is not about the sender. */
   const calm = Semaphore.makeUnsafe(1)
@@ -100,6 +117,17 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
     yield* Effect.promise(() => server.start())
   })
 
+  const withoutStore = Effect.gen(function* () {
+    const server = arena.shelf?.server
+    if (server === undefined) return
+    const seconds = counts["store away"]++ === 0 ? away : yield* Random.nextBetween(1, 20)
+    log(`the media store is away for ${seconds.toFixed(0)} s`)
+    yield* Effect.promise(() => server.stop("TERM")) // by kill -9 it would lose what it has not written to the disk
+    yield* Effect.sleep(seconds * 1000)
+    yield* Effect.promise(() => server.start())
+    log("the media store is back")
+  })
+
   const happen = Effect.fnUntraced(function* (event: Event) {
     switch (event.how) {
       case "kill at random":
@@ -111,6 +139,8 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
       case "PgBouncer":
       case "PostgreSQL":
         return yield* restart(event.how)
+      case "media store":
+        return yield* withoutStore
       default:
         yield* strike(event)
     }
@@ -129,8 +159,7 @@ export const makeStorm = (arena: Arena, strikes: Strikes, workers: ReadonlyArray
         log(`thaw ${frozen.value.name}`)
       })
     )
-    for (const event of yield* Random.shuffle(eventsOf(length, arena.media !== undefined)))
-      yield* Effect.andThen(breathe, happen(event))
+    for (const event of yield* Random.shuffle(eventsOf(length, arena))) yield* Effect.andThen(breathe, happen(event))
     yield* Fiber.join(thawing)
   })
 
