@@ -24,17 +24,14 @@ export interface Options {
 /** The settings it reads. */
 export const settings = ["C2PA_CERT", "C2PA_KEY"] as const satisfies ReadonlyArray<Settings.Name>
 
-// One arena and one thread: it is to be small, and has time.
-const SMALL = { MALLOC_ARENA_MAX: "1", VIPS_CONCURRENCY: "1" }
-
 /** One process that does one thing after another: it starts with the first, and ends when there has been none for a while. */
 const worked = Effect.fnUntraced(function* <O, A extends { readonly order: number }>(
   name: "decoder" | "signer",
-  env: Readonly<Record<string, string>>,
+  secrets: Readonly<Record<string, string>>,
   { idle = IDLE, pictureLimit = PICTURE_LIMIT }: Options
 ) {
   const turn = yield* Semaphore.make(1)
-  const processes = yield* RcRef.make({ acquire: ChildProcess.start<O, A>(name, env), idleTimeToLive: idle })
+  const processes = yield* RcRef.make({ acquire: ChildProcess.start<O, A>(name, secrets), idleTimeToLive: idle })
   const once = (order: Omit<O, "order">) =>
     Effect.scoped(Effect.flatMap(RcRef.get(processes), (ask) => ask(order))).pipe(
       Effect.timeoutOrElse({
@@ -60,13 +57,13 @@ export const layerWith = (options: Options) =>
     Pictures,
     Effect.gen(function* () {
       const { C2PA_CERT, C2PA_KEY } = yield* Settings.of(...settings)
-      const decode = yield* worked<Order, Answer>("decoder", SMALL, options)
+      const decode = yield* worked<Order, Answer>("decoder", {}, options)
       const files = Option.all({ C2PA_CERT, C2PA_KEY })
       const sign = Option.isNone(files)
         ? undefined
         : yield* worked<SigningOrder, SigningAnswer>(
             "signer",
-            { ...SMALL, C2PA_CERT: resolve(files.value.C2PA_CERT), C2PA_KEY: resolve(files.value.C2PA_KEY) },
+            { C2PA_CERT: resolve(files.value.C2PA_CERT), C2PA_KEY: resolve(files.value.C2PA_KEY) },
             options
           )
 

@@ -62,6 +62,7 @@ const begin = async () => {
         return { order: order.order, flaw: "cannot be decoded", detail }
       })
       .then((answer) => process.send?.(answer))
+      .then(() => globalThis.gc?.()) // the file and its answer would stay until the heap is full
       .catch(() => process.exit(1))
   })
   process.on("disconnect", () => process.exit(0))

@@ -102,6 +102,7 @@ const begin = async () => {
         problem: cause instanceof Error ? cause.message : String(cause)
       }))
       .then((found) => process.send?.(found))
+      .then(() => globalThis.gc?.()) // the two files would stay until the heap is full
       .catch(() => process.exit(1))
   })
   process.on("disconnect", () => process.exit(0))
