@@ -96,6 +96,8 @@ interface Options {
   readonly folder: string
   readonly ready: RegExp
   readonly stopSignal: Signal
+  /** How long it may take to be ready (milliseconds, 15,000). */
+  readonly patience?: number
   readonly as?: { readonly uid: number; readonly gid: number } | undefined
 }
 
@@ -119,7 +121,7 @@ const launch = async (options: Options) => {
     shell.stdin.end(signal === undefined ? undefined : `${signal}\n`)
     return ended
   }
-  for (let waited = 0; waited < 15_000; waited += 20) {
+  for (let waited = 0; waited < (options.patience ?? 15_000); waited += 20) {
     if (options.ready.test(log().slice(before))) return { pid, stop }
     await sleep(20)
   }

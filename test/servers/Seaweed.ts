@@ -61,7 +61,13 @@ export const start = async (program: string): Promise<S3Server> => {
     ...ports
   }
   const command = [program, "server", ...Object.entries(settings).map(([name, value]) => `-${name}=${String(value)}`)]
-  const server = await startProcess({ command, folder, ready: /Start Seaweed S3 API Server.* at http port/, stopSignal: "KILL" })
+  const server = await startProcess({
+    command,
+    folder,
+    ready: /Start Seaweed S3 API Server.* at http port/,
+    stopSignal: "KILL",
+    patience: 90_000 // started again, its master takes half a minute to find that it is alone
+  })
   const endpoint = `http://127.0.0.1:${ports["s3.port"]}`
   try {
     await makeBucket(endpoint, "models")
