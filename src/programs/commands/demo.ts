@@ -17,12 +17,13 @@ const BUSY = "Concurrent requests limit reached"
 
 /** The demo's own settings, and no others. */
 type Settings = Readonly<Record<string, string>>
-const settingsFor = (falUrl: string): Settings => ({
+const settingsFor = (falUrl: string, store: string): Settings => ({
   CELERY_BROKER_URL: "redis://nowhere/0",
   CELERY_RESULT_BACKEND: "redis://nowhere/1",
   DATABASE_URL: "postgresql://nobody@nowhere/nothing",
   FAL_KEY: "demo:key",
   FAL_BASE_URL: falUrl,
+  MEDIA_STORE: store,
   WORKER_NAME: "demo",
   WORKER_CONCURRENCY: "2",
   TASK_RETRY_BACKOFF: "1"
@@ -51,6 +52,8 @@ interface Options {
   readonly count: number
   readonly seed: number
   readonly output: string
+  /** The media store, as MEDIA_STORE names it. */
+  readonly store: string
   readonly json: boolean
 }
 
@@ -100,7 +103,7 @@ const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (sett
   })
   const working = Effect.andThen(Effect.scoped(worker), Effect.fail(new Failed({ message: "the worker has stopped by itself" })))
   const ended = yield* Effect.raceFirst(asking, working).pipe(
-    Effect.provide([world(settingsFor(simulator.url)), warnings(display, paint)])
+    Effect.provide([world(settingsFor(simulator.url, options.store)), warnings(display, paint)])
   )
 
   const money = account(yield* simulator.ledger, ended)
@@ -138,8 +141,8 @@ export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
     (options) =>
       Effect.gen(function* () {
         yield* loadable("the demo", "@electric-sql/pglite", "sharp")
-        yield* prepare(options.output)
-        const { ended, money, promise, saved, seconds } = yield* Effect.scoped(show(options, world))
+        const store = yield* prepare(options.output)
+        const { ended, money, promise, saved, seconds } = yield* Effect.scoped(show({ ...options, store }, world))
         if (options.json) {
           yield* print({
             status: isKept(money) ? "SUCCESS" : "FAILURE",

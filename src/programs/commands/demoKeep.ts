@@ -1,5 +1,4 @@
 import { Effect, FileSystem, Path, type PlatformError } from "effect"
-import { HttpClient } from "effect/http"
 import type { LedgerRow } from "../../fal-simulator/World.ts"
 import { type Ended, type Made, titleOf } from "./demoStory.ts"
 import { type Exhibit, gallery } from "./gallery.ts"
@@ -28,12 +27,19 @@ const makeFolder: (folder: string) => Effect.Effect<void, PlatformError.Platform
     yield* fs.makeDirectory(folder)
   })
 
-/** Makes the folder, and a file in it, so that one which takes no pictures is found out before any is made. */
+/**
+ * Makes the folder, and a file in it, so that one which takes no pictures is found out before any is made. Gives the media store that
+ * is in it.
+ */
 export const prepare = Effect.fn("demo.prepare")(
   function* (folder: string) {
     const fs = yield* FileSystem.FileSystem
     yield* makeFolder(folder)
     yield* Effect.scoped(fs.makeTempFileScoped({ directory: folder }))
+    const path = yield* Path.Path
+    const store = path.resolve(folder, "store")
+    yield* makeFolder(store)
+    return (yield* Effect.orDie(path.toFileUrl(store))).href // a folder that was made has an address
   },
   (self, folder) =>
     Effect.mapError(
@@ -43,17 +49,15 @@ export const prepare = Effect.fn("demo.prepare")(
     )
 )
 
-/** Downloads the pictures, as the App Server would, and lays the gallery beside them. */
+/** Copies the pictures out of the store, under names that tell what they are, and lays the gallery beside them. */
 export const keep = Effect.fn("demo.keep")(function* (ended: ReadonlyArray<Ended>, folder: string, foot: string) {
-  const http = yield* HttpClient.HttpClient
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const made = ended.flatMap((one) => (one._tag === "Made" ? [one] : []))
   const saved = yield* Effect.forEach(
     made,
     Effect.fnUntraced(function* ({ editedFrom, made }, at) {
-      const answer = Effect.flatMap(http.get(made.image_url), (response) => response.arrayBuffer)
-      const bytes = new Uint8Array(yield* Effect.timeout(answer, "30 seconds"))
+      const bytes = yield* fs.readFile(yield* path.fromFileUrl(new URL(made.image_url)))
       const file = `${String(at + 1).padStart(2, "0")}_${made.gender ?? "edited"}_${made.age_range ?? ""}.jpg`
       yield* fs.writeFile(path.join(folder, file), bytes)
       return { made, editedFrom, file, bytes } satisfies Saved

@@ -39,6 +39,12 @@ it.live(
       for (const { file } of demo.pictures) assert.include(files, file)
       const jpeg = readFileSync(join(output, demo.pictures[0].file))
       assert.deepStrictEqual([...jpeg.subarray(0, 2)], [0xff, 0xd8])
+      assert.include(jpeg.toString("latin1"), "digitalsourcetype/trainedAlgorithmicMedia")
+      const stored = readdirSync(join(output, "store"), { recursive: true, encoding: "utf8" })
+      assert.lengthOf(
+        stored.filter((name) => /\.(jpg|webp)$/.test(name)),
+        8
+      )
       const page = readFileSync(join(output, "index.html"), "utf8")
       assert.strictEqual(page.match(/src="data:image\/jpeg/g)?.length, 4)
       assert.notMatch(page, /(src|href)="(?!data:)/)
