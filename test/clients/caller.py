@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 
-from celery import Celery, chain
+from celery import Celery, chain, chord, group
 from model_generator import (
     ContractMismatch,
     ValidationError,
@@ -25,6 +25,12 @@ said = {}
 
 edited = chain(generate_model.s(**five), edit_model.s(prompt="in red")).delay()
 said["version"] = edited.get(timeout=60)["version"]
+
+template = "female_25-35_average_front-standing_professional"
+three = group(generate_model.s(**five, seed=seed) for seed in range(3)).apply_async()
+said["group"] = sorted(picture["seed"] for picture in three.get(timeout=60))
+header = [generate_model.s(**five), generate_model.s(**five)]
+said["chord"] = chord(header, edit_model.si(template_id=template, prompt="in blue")).apply_async().get(timeout=60)["prompt"]
 
 try:
     generate_model.delay(**five, version=1).get(timeout=60)

@@ -189,6 +189,8 @@ for (const client of ["client", "celery57"] as const)
           assert.notStrictEqual(stdout, "", stderr)
           assert.deepStrictEqual(JSON.parse(stdout), {
             version: 2,
+            group: [0, 1, 2],
+            chord: "in blue",
             exists: ["model_generator.errors", "changed", false],
             fields: ["gender", "seed"],
             batch: [5, 5, 0],
