@@ -37,7 +37,8 @@ const catalogueSettings = [
   "FAL_MODEL",
   "FAL_EDIT_MODEL",
   "FAL_UNPRICED_MODELS",
-  "BATCH_ASK_ABOVE"
+  "BATCH_ASK_ABOVE",
+  "LIBRARY_TARGET"
 ] as const satisfies ReadonlyArray<Settings.Name>
 const catalogue = checked(catalogueSettings, Provider.catalogue)
 const budgets = checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet))
@@ -64,7 +65,18 @@ const world = checked(
   Live.survey
 ).pipe(Layer.provideMerge(quiet))
 
-const desk = checked([...Live.clientSettings, ...Live.databaseSettings, ...Live.mediaSettings, "FAL_BASE_URL"], Live.desk)
+const reviewed = checked(Live.databaseSettings, Live.reviewed).pipe(Layer.provideMerge(quiet))
+const desk = checked(
+  [
+    ...Live.clientSettings,
+    ...Live.databaseSettings,
+    ...Live.mediaSettings,
+    ...catalogueSettings,
+    "FAL_BASE_URL",
+    "FAL_MAX_CONCURRENT"
+  ],
+  Live.desk
+)
 const consoleHttp = checked(["CONSOLE_HOST", "CONSOLE_PORT"], Live.consoleHttp)
 const people = checked(["CONSOLE_USERS", "CONSOLE_PROXY_HEADER", "CONSOLE_PROXY_ADDRESS", "CONSOLE_PROXY_ROLE"], Live.people)
 
@@ -80,7 +92,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
     generate.pipe(Command.provide(client)),
     edit.pipe(Command.provide(client)),
-    batch(client, library, catalogue, budgets),
+    batch(client, reviewed, catalogue, budgets),
     dead.pipe(Command.provide(client)),
     budget.pipe(Command.provide(budgets)),
     libraryCommand.pipe(

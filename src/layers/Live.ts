@@ -48,12 +48,15 @@ export const library = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer).pi
 /** The library with its pictures: all that an operator's `library` commands need. */
 export const pictures = Layer.mergeAll(library, Media.layer).pipe(Layer.provideMerge(MetricsProm.layer))
 
+/** The library with what people have decided of it. */
+export const reviewed = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer, ReviewsSql.layer, AuditSql.layer).pipe(
+  Layer.provide(PostgresPg.layer)
+)
+
 /** What people at the console look at and decide on. */
-export const desk = Layer.mergeAll(
-  client,
-  Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer, ReviewsSql.layer, AuditSql.layer).pipe(Layer.provide(PostgresPg.layer)),
-  MediaStoreLive.layer
-).pipe(Layer.provideMerge(MetricsProm.layer))
+export const desk = Layer.mergeAll(client, reviewed, MediaStoreLive.layer, Provider.catalogue).pipe(
+  Layer.provideMerge(MetricsProm.layer)
+)
 
 /** Those who may sign in there. */
 export const people = Layer.unwrap(

@@ -86,6 +86,8 @@ const all = {
 
   /** The command `batch` asks before it sends pictures that cost more than this. */
   BATCH_ASK_ABOVE: setting(Form.dollars, NanoDollars.usd("5")),
+  /** How many approved pictures of each of the 288 combinations are wanted. */
+  LIBRARY_TARGET: natural(1, 0, 1000),
   /** The most that the fleet may spend in a day and in a month of BUDGET_TIMEZONE (US dollars). Unset: any amount. */
   BUDGET_DAY: optional(Form.dollars),
   BUDGET_MONTH: optional(Form.dollars),

@@ -3,11 +3,15 @@ import { Command, Flag } from "effect/cli"
 import type { Budget } from "../../services/Budget.ts"
 import { Catalogue, PORTRAIT } from "../../services/Catalogue.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
+import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { Publisher } from "../../services/Publisher.ts"
 import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
+import type { Reviews } from "../../services/Reviews.ts"
+import * as Settings from "../../services/Settings.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
+import { cells, filling } from "../generation/tasks/gaps.ts"
 import { planned } from "../generation/tasks/batchGenerate.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
 import * as Cost from "../generation/purchase/cost.ts"
@@ -16,13 +20,23 @@ import { waitForMoney } from "./waitForMoney.ts"
 import { print } from "./client.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
-import { Failed, inJson } from "./outcome.ts"
+import { Failed, inJson, WrongUse } from "./outcome.ts"
 import { sendBatch } from "./sendBatch.ts"
 
 const input = {
-  count: Flag.Int("count").pipe(
-    Flag.withDescription("How many pictures, 1 to 1000"),
-    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+  count: flags.optional(
+    Flag.Int("count").pipe(
+      Flag.withDescription("How many pictures, 1 to 1000 (with --fill: at most so many)"),
+      Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+    )
+  ),
+  fill: Flag.Boolean("fill").pipe(
+    Flag.withDescription("Make what the library lacks of LIBRARY_TARGET approved pictures of each combination"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  budget: flags.optional(
+    Flag.String("budget").pipe(Flag.withDescription("With --fill: for at most so many US dollars, by list prices"))
   ),
   ...flags.filters,
   all: Flag.Boolean("all").pipe(
@@ -48,9 +62,16 @@ const input = {
 }
 type Input = Command.Command.Config.Infer<typeof input>
 
-const argumentsOf = ({ age_range, all, body_type, count, gender, pose, save, seed, style }: Input) => ({
-  count,
-  templates: null,
+/** The arguments of `batch_generate`: a number of pictures, or the combinations themselves. */
+const argumentsOf = (
+  { age_range, all, body_type, count, gender, pose, save, seed, style }: Input,
+  gaps: ReadonlyArray<Parameters.Five> | null
+) => ({
+  count: gaps === null ? count : null,
+  templates:
+    gaps === null
+      ? null
+      : gaps.map((five) => ({ template_id: null, ...five, version: null, seed: null, save: null, metadata: null })),
   save,
   missing_only: !all,
   seed,
@@ -62,14 +83,44 @@ const argumentsOf = ({ age_range, all, body_type, count, gender, pose, save, see
 })
 
 /** What so many models cost: they differ in their words only. */
-const estimateOf = (count: number) =>
+export const estimateOf = (count: number) =>
   Effect.map(Catalogue, (catalogue) => Cost.estimate(catalogue, { _tag: "Generate", prompt: "", seed: 0, size: PORTRAIT }, count))
+
+const allows = (input: Input, five: Parameters.Five) =>
+  (["gender", "age_range", "body_type", "pose", "style"] as const).every((key) => {
+    const values: ReadonlyArray<string> | null = input[key]
+    return values === null || values.includes(five[key])
+  })
+
+/** What the library lacks of what is wanted, within the count, the values and the budget that are given. */
+const gapsOf = Effect.fn("batch.gapsOf")(function* (input: Input) {
+  if (input.all)
+    return yield* new WrongUse({ message: "--fill makes what is missing, and --all also what is not: say one of them" })
+  const budget = input.budget === null ? null : NanoDollars.parse(input.budget)
+  if (budget === undefined)
+    return yield* new WrongUse({ message: `--budget expects US dollars such as 3 or 0.50, not ${JSON.stringify(input.budget)}` })
+  const { each } = yield* estimateOf(1)
+  if (budget !== null && each === undefined)
+    return yield* new WrongUse({ message: "--budget needs a model whose list price is known" })
+  const { LIBRARY_TARGET } = yield* Settings.of("LIBRARY_TARGET")
+  const { batches, cells: all } = yield* cells(LIBRARY_TARGET)
+  if (batches > 0)
+    return yield* new Failed({
+      message: "a batch waits in the queue, whose pictures are not counted yet: fill once it is sent out"
+    })
+  const affordable = budget === null || each === undefined || each === 0 ? Number.POSITIVE_INFINITY : Math.floor(budget / each)
+  return filling(
+    all.filter(({ five }) => allows(input, five)),
+    Math.min(input.count ?? Parameters.MOST_AT_ONCE, affordable)
+  )
+})
 
 const PATIENCE = "3 seconds"
 
 /** Prints what a batch would send. If the library cannot be asked what it has, the plan is as if it were empty, and says so. */
 const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
   input: Input,
+  gaps: ReadonlyArray<Parameters.Five> | null,
   library: Layer.Layer<ModelLibrary, E>,
   budget: Layer.Layer<Budget, E2>
 ) {
@@ -85,7 +136,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
       })
     )
   const notAsked = Effect.die("a plan only asks which templates there are")
-  const models = yield* planned(argumentsOf(input)).pipe(
+  const models = yield* planned(argumentsOf(input, gaps)).pipe(
     Effect.provideService(ModelLibrary, {
       having,
       save: () => notAsked,
@@ -131,7 +182,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
     )
   yield* Console.log(`${rows.length === 0 ? "" : "\n"}${rows.length} pictures, ${Cost.describe(cost, rows.length)}`)
   if (waiting !== undefined) yield* Console.log(waiting.says)
-  if (rows.length < input.count)
+  if (input.count !== null && rows.length < input.count)
     yield* Console.log(`fewer than ${input.count}: no more combinations are missing (--all makes new versions of what is there)`)
   yield* Console.log("dry run: nothing was put on the queue")
 })
@@ -139,18 +190,27 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
 /** Many pictures: enqueues `batch_generate` and waits for all it fans out to. */
 export const batch = <E1, E2, E3, E4>(
   client: Layer.Layer<Publisher | QueueInspector | ResultStore | WorkerIdentity, E1>,
-  library: Layer.Layer<ModelLibrary, E2>,
+  library: Layer.Layer<ModelLibrary | Reviews, E2>,
   catalogue: Layer.Layer<Catalogue, E3>,
   budget: Layer.Layer<Budget, E4>
 ) =>
   Command.make("batch", input, (input) =>
     Effect.gen(function* () {
-      if (input.dryRun) return yield* Effect.provide(dryRun(input, library, budget), catalogue)
-      const cost = yield* Effect.provide(estimateOf(input.count), catalogue)
-      const waiting = yield* waitForMoney(budget, cost, input.count)
+      if (!input.fill && input.count === null)
+        return yield* new WrongUse({ message: "say how many with --count, or fill the gaps with --fill" })
+      if (!input.fill && input.budget !== null) return yield* new WrongUse({ message: "--budget goes with --fill" })
+      const gaps = input.fill ? yield* Effect.provide(gapsOf(input), [library, client, catalogue]) : null
+      if (input.dryRun) return yield* Effect.provide(dryRun(input, gaps, library, budget), catalogue)
+      const pictures = gaps?.length ?? input.count ?? 0
+      if (pictures === 0) {
+        if (input.json) return yield* print({ status: "NOTHING", done: 0, failed: 0, pending: 0, models: [] })
+        return yield* Console.log("nothing to fill")
+      }
+      const cost = yield* Effect.provide(estimateOf(pictures), catalogue)
+      const waiting = yield* waitForMoney(budget, cost, pictures)
       if (waiting !== undefined) yield* Console.error(waiting.says)
-      if (!input.yes) yield* mayCost(cost, input.count, input.json)
-      const outcome = yield* Effect.provide(sendBatch(argumentsOf(input), input), client)
+      if (!input.yes) yield* mayCost(cost, pictures, input.json)
+      const outcome = yield* Effect.provide(sendBatch(argumentsOf(input, gaps), input), client)
       if (Option.isSome(outcome) && outcome.value !== "") return yield* new Failed({ message: outcome.value })
     }).pipe(inJson(input.json, print))
   ).pipe(
@@ -161,6 +221,7 @@ export const batch = <E1, E2, E3, E4>(
         command: "model-generator batch --count 20 --gender female --style casual,editorial",
         description: "Make twenty that are missing"
       },
+      { command: "model-generator batch --fill --budget 3.00", description: "Make what is missing, for three dollars at most" },
       { command: "model-generator batch --count 3 --all --no-save --json", description: "For a script, without saving" }
     ])
   )

@@ -7,7 +7,7 @@ import { queueName } from "../commands/client.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
 
 /** Who pays for what people have made at the console: a cap can be put on it (BUDGET_CAPS=caller:console=5/day). */
-const CALLER = "console"
+export const CALLER = "console"
 
 const isFive = Schema.is(Parameters.Five)
 const Source = Schema.Struct({ id: Schema.String })

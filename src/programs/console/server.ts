@@ -2,14 +2,17 @@ import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { Audit } from "../../services/Audit.ts"
 import type { Ledger } from "../../services/Ledger.ts"
+import type { Catalogue } from "../../services/Catalogue.ts"
 import { MediaStore } from "../../services/MediaStore.ts"
 import type { ModelLibrary } from "../../services/ModelLibrary.ts"
 import type { Publisher } from "../../services/Publisher.ts"
+import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { Reviews } from "../../services/Reviews.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Assets from "./assets.ts"
 import { route as audit } from "./auditPage.ts"
 import { routes as library } from "./library.ts"
+import { routes as matrix } from "./matrix.ts"
 import { route as media } from "./picture.ts"
 import { routes as review } from "./review.ts"
 import { routes as signIn } from "./signIn.ts"
@@ -69,9 +72,9 @@ const guarded = HttpRouter.middleware(
 const home = look("/", "viewer", () => Effect.succeed(goTo("/library")))
 
 /** Everything that the console answers. */
-export const routes = Layer.mergeAll(Assets.routes, signIn, home, library, review, media, audit, notFound, guarded)
+export const routes = Layer.mergeAll(Assets.routes, signIn, home, library, review, matrix, media, audit, notFound, guarded)
 
 /** What the pages are about. */
-export type Needs = Reviews | Audit | ModelLibrary | Ledger | MediaStore | Publisher
+export type Needs = Reviews | Audit | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue
 
 export const serve = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })

@@ -16,6 +16,7 @@ export interface Page {
 const places: ReadonlyArray<readonly [address: string, name: string, needed: Role]> = [
   ["/library", "Library", "viewer"],
   ["/review", "Review", "curator"],
+  ["/matrix", "Matrix", "viewer"],
   ["/audit", "Audit", "operator"]
 ]
 
@@ -76,6 +77,9 @@ export const facts = (rows: ReadonlyArray<readonly [name: string, value: Content
           </div>`
       )}
   </dl>`
+
+/** A few figures side by side, each under its name. */
+export const figures = (rows: Parameters<typeof facts>[0]) => html`<div class="figures">${facts(rows)}</div>`
 
 export const table = (titles: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Content>>) =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="Table">

@@ -103,6 +103,9 @@ legend { padding: 0; margin-bottom: 6px; font-size: 13px; color: var(--soft); }
 .facts > div { display: grid; grid-template-columns: 110px minmax(0, 1fr); gap: 12px; padding: 7px 0; border-top: 1px solid var(--line); }
 .facts dt { color: var(--soft); font-size: 13px; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
+.figures .facts { display: flex; flex-wrap: wrap; gap: 10px; margin: 0 0 20px; }
+.figures .facts > div { display: flex; flex-direction: column-reverse; gap: 0; padding: 10px 16px; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
+.figures .facts dd { font-size: 19px; font-weight: 620; font-variant-numeric: tabular-nums; }
 .history { margin: 0; padding-left: 20px; }
 
 .decide { display: grid; gap: 14px; margin: 14px 0; }
@@ -129,7 +132,22 @@ dialog { max-width: 520px; width: calc(100vw - 40px); padding: 24px; border: 1px
 dialog::backdrop { background: rgb(0 0 0 / 45%); }
 dialog h2 { margin-top: 0; }
 
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
+.row { display: flex; flex-wrap: wrap; align-items: end; gap: 12px; margin: 0 0 20px; }
+.below { margin-top: 8px; }
+.matrix { font-size: 13px; text-align: center; }
+.matrix caption { padding: 10px 14px; text-align: left; color: var(--soft); font-size: 12px; }
+.matrix th { padding: 6px 8px; text-align: center; }
+.matrix th[scope="row"] { position: sticky; left: 0; text-align: left; background: var(--card); }
+.matrix thead td { border: 0; }
+.matrix tbody td { padding: 0; border-left: 1px solid var(--line); }
+.matrix td a { display: block; padding: 7px 6px; color: inherit; text-decoration: none; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.matrix td a:hover { text-decoration: underline; }
+.matrix small { color: inherit; }
+.matrix .full { background: var(--good-tag); color: var(--good); }
+.matrix .open, .matrix .coming { background: var(--note-tag); color: var(--note); }
+.matrix .empty { color: var(--soft); }
+
+.scroll { position: relative; overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th { padding: 10px 14px; text-align: left; font-size: 12px; font-weight: 550; color: var(--soft); white-space: nowrap; }
 td { padding: 9px 14px; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }

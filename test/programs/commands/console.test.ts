@@ -112,6 +112,21 @@ describeWith(["redis", "postgres"], "console with its servers", ({ postgres, red
           assert.isAbove((yield* Effect.promise(() => file.text())).length, 1000)
         }
 
+        // What fills the gaps, of which one is on its way.
+        const plan = (...args: ReadonlyArray<string>) =>
+          Effect.map(run(["batch", "--fill", ...args], { ...env, LIBRARY_TARGET: "1" }), ({ code, stderr, stdout }) => ({
+            code,
+            stderr,
+            stdout
+          }))
+        const FIVE = ["--gender", "female", "--age-range", "20-30", "--body-type", "slim", "--pose", "side", "--style", "casual"]
+        assert.strictEqual((yield* run(["generate", ...FIVE, "--no-wait"], env)).code, 0)
+        const { count, models } = JSON.parse((yield* plan("--gender", "female", "--dry-run", "--json")).stdout)
+        assert.strictEqual(count, 143)
+        assert.notInclude(JSON.stringify(models), "female_20-30_slim_side_casual")
+        assert.match((yield* plan("--budget", "0.05", "--dry-run")).stdout, /\n2 pictures, about \$0\.05: /)
+        assert.include((yield* plan("--budget", "3 dollars")).stderr, "--budget expects US dollars")
+
         const taken = yield* Effect.promise(freePort)
         const other = createServer().listen(taken, "127.0.0.1")
         const second = yield* run(["console"], { ...env, CONSOLE_PORT: String(taken) })

@@ -97,6 +97,7 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             `/pictures/${picture.id}`,
             "/review",
             "/review?q=nothing",
+            "/matrix",
             "/audit",
             "/nowhere"
           ]

@@ -18,6 +18,7 @@ import * as ResultStoreMemory from "../../../src/layers/memory/ResultStoreMemory
 import * as ReviewsMemory from "../../../src/layers/memory/ReviewsMemory.ts"
 import * as TaskQueueMemory from "../../../src/layers/memory/TaskQueueMemory.ts"
 import * as PeopleFile from "../../../src/layers/process/PeopleFile.ts"
+import * as Provider from "../../../src/layers/Provider.ts"
 import * as Door from "../../../src/programs/console/Door.ts"
 import { serve } from "../../../src/programs/console/server.ts"
 import { combinations, type Five, promptOf, templateIdOf } from "../../../src/programs/generation/tasks/Parameters.ts"
@@ -116,6 +117,7 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
         ),
         ReviewsMemory.layer.pipe(Layer.provideMerge(ModelLibraryMemory.layer)),
         MediaStoreDirectory.layer(folder, Option.none()),
+        Provider.catalogue,
         people,
         Layer.effectDiscard(
           Effect.gen(function* () {
