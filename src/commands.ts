@@ -43,13 +43,6 @@ const catalogueSettings = [
 const catalogue = checked(catalogueSettings, Provider.catalogue)
 const budgets = checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet))
 const selfSettings = ["METRICS_HOST", "METRICS_PORT"] as const satisfies ReadonlyArray<Settings.Name>
-const brokerSettings = [
-  "CELERY_BROKER_URL",
-  "REDIS_PASSWORD",
-  "WORKER_NAME",
-  "BROKER_FANOUT_PREFIX",
-  "BROKER_FANOUT_PATTERNS"
-] as const satisfies ReadonlyArray<Settings.Name>
 const falSettings = [
   "FAL_KEY",
   "FAL_MODEL",
@@ -66,14 +59,23 @@ const world = checked(
 ).pipe(Layer.provideMerge(quiet))
 
 const reviewed = checked(Live.databaseSettings, Live.reviewed).pipe(Layer.provideMerge(quiet))
+const brokerSettings = [
+  "CELERY_BROKER_URL",
+  "REDIS_PASSWORD",
+  "WORKER_NAME",
+  "BROKER_FANOUT_PREFIX",
+  "BROKER_FANOUT_PATTERNS"
+] as const satisfies ReadonlyArray<Settings.Name>
 const desk = checked(
   [
     ...Live.clientSettings,
     ...Live.databaseSettings,
     ...Live.mediaSettings,
     ...catalogueSettings,
+    ...brokerSettings,
     "FAL_BASE_URL",
-    "FAL_MAX_CONCURRENT"
+    "FAL_MAX_CONCURRENT",
+    "TASK_TIME_LIMIT"
   ],
   Live.desk
 )

@@ -53,10 +53,21 @@ export const reviewed = Layer.mergeAll(ModelLibrarySql.layer, LedgerSql.layer, R
   Layer.provide(PostgresPg.layer)
 )
 
+const journal = JournalRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
+
+/** What workers say to each other. */
+export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
+
 /** What people at the console look at and decide on. */
-export const desk = Layer.mergeAll(client, reviewed, MediaStoreLive.layer, Provider.catalogue).pipe(
-  Layer.provideMerge(MetricsProm.layer)
-)
+export const desk = Layer.mergeAll(
+  client,
+  journal,
+  TaskLivesRedis.layer,
+  fleet,
+  reviewed,
+  MediaStoreLive.layer,
+  Provider.catalogue
+).pipe(Layer.provideMerge(MetricsProm.layer))
 
 /** Those who may sign in there. */
 export const people = Layer.unwrap(
@@ -74,8 +85,6 @@ export const consoleHttp = Layer.unwrap(
 
 /** What they are like that all of it rests on. */
 export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
-
-const journal = JournalRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
 /** Every dependency for real, from the settings. */
 export const dependencies = Layer.mergeAll(
@@ -95,9 +104,6 @@ export const survey = Layer.mergeAll(dependencies, FalLimitsRedis.layer.pipe(Lay
 export const traces = Layer.mergeAll(client, journal, TaskLivesRedis.layer, library, Provider.catalogue).pipe(
   Layer.provide(MetricsProm.layer)
 )
-
-/** What workers say to each other. */
-export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
 /** What they share beside: their talk, and how often fal may be asked. */
 const shared = Layer.mergeAll(fleet, FalLimitsRedis.layer).pipe(Layer.provide(MetricsProm.layer))

@@ -128,7 +128,10 @@ const one = page("/pictures/:id", "viewer", ({ person, query }) =>
               ["Model", paid[0]?.model],
               ["Cost", paid.length === 0 ? costs(row) : paid.map((one, at) => html`${at > 0 && html`, `}${priceOf(one)}`)],
               ["Asked by", paid[0]?.caller],
-              ["Task", paid[0]?.taskId],
+              [
+                "Task",
+                paid[0] === undefined ? null : html`<a href="/tasks/${encodeURIComponent(paid[0].taskId)}">${paid[0].taskId}</a>`
+              ],
               ["fal request", row.falRequestId],
               ["Took", row.processingTimeMs === null ? null : `${(row.processingTimeMs / 1000).toFixed(1)} s`],
               ["Saved", minute(row.createdAt)],

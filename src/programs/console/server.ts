@@ -11,11 +11,13 @@ import type { Reviews } from "../../services/Reviews.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Assets from "./assets.ts"
 import { route as audit } from "./auditPage.ts"
+import type { World as Why } from "../commands/why.ts"
 import { routes as library } from "./library.ts"
 import { routes as matrix } from "./matrix.ts"
 import { route as media } from "./picture.ts"
 import { routes as review } from "./review.ts"
 import { routes as signIn } from "./signIn.ts"
+import { routes as work } from "./work.ts"
 import { goTo, look, notFound } from "./visit.ts"
 
 /** Where rows have their pictures while there is no media store. */
@@ -72,9 +74,9 @@ const guarded = HttpRouter.middleware(
 const home = look("/", "viewer", () => Effect.succeed(goTo("/library")))
 
 /** Everything that the console answers. */
-export const routes = Layer.mergeAll(Assets.routes, signIn, home, library, review, matrix, media, audit, notFound, guarded)
+export const routes = Layer.mergeAll(Assets.routes, signIn, home, library, review, matrix, work, media, audit, notFound, guarded)
 
 /** What the pages are about. */
-export type Needs = Reviews | Audit | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue
+export type Needs = Reviews | Audit | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue | Why
 
 export const serve = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })

@@ -17,6 +17,7 @@ const places: ReadonlyArray<readonly [address: string, name: string, needed: Rol
   ["/library", "Library", "viewer"],
   ["/review", "Review", "curator"],
   ["/matrix", "Matrix", "viewer"],
+  ["/work", "Work", "viewer"],
   ["/audit", "Audit", "operator"]
 ]
 

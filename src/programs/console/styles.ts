@@ -147,10 +147,17 @@ dialog h2 { margin-top: 0; }
 .matrix .open, .matrix .coming { background: var(--note-tag); color: var(--note); }
 .matrix .empty { color: var(--soft); }
 
+.check { flex-direction: row; align-items: center; gap: 6px; padding: 8px 0; }
+.id { font: 13px/1.5 ui-monospace, monospace; color: var(--soft); overflow-wrap: anywhere; }
+.line { margin: 0 0 20px; padding: 0 0 0 18px; border-left: 2px solid var(--line); list-style: none; }
+.line li { position: relative; display: grid; grid-template-columns: 210px minmax(0, 1fr); gap: 14px; padding: 6px 0; overflow-wrap: anywhere; }
+.line li::before { content: ""; position: absolute; left: -24px; top: 13px; width: 10px; height: 10px; border-radius: 50%; background: var(--accent); }
+.line .when { color: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
+
 .scroll { position: relative; overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th { padding: 10px 14px; text-align: left; font-size: 12px; font-weight: 550; color: var(--soft); white-space: nowrap; }
-td { padding: 9px 14px; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+td { padding: 9px 14px; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; }
 
 @media (max-width: 760px) {
   body > header { flex-wrap: wrap; gap: 8px 12px; padding: 10px 14px; }
@@ -164,9 +171,15 @@ td { padding: 9px 14px; border-top: 1px solid var(--line); vertical-align: top; 
   .deck[data-live] { padding-bottom: 90px; }
   .deck[data-live] .verdicts { position: fixed; inset: auto 0 0; z-index: 1; padding: 10px 14px; background: var(--page); border-top: 1px solid var(--line); }
   .filters { margin-bottom: 12px; }
+  .line li { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .facts > div { grid-template-columns: 92px minmax(0, 1fr); }
   .verdicts button { flex: 1 1 30%; padding: 11px 8px; }
   .decide fieldset button { padding: 8px 12px; }
+  table:not(.matrix) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table:not(.matrix) tr { display: block; padding: 8px 0; }
+  table:not(.matrix) tr + tr { border-top: 1px solid var(--line); }
+  table:not(.matrix) td { display: grid; grid-template-columns: 92px minmax(0, 1fr); gap: 12px; padding: 3px 14px; border: 0; overflow-wrap: anywhere; }
+  table:not(.matrix) td::before { content: attr(data-title); color: var(--soft); font-size: 12px; }
   kbd { display: none; }
   dialog kbd { display: inline-block; }
 }

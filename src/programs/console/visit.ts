@@ -13,7 +13,7 @@ export interface Visit {
   readonly path: string
   readonly query: URLSearchParams
 }
-/** What a form says, each field once. */
+/** What a form says; several values of one name have blanks between them. */
 export type Form = Readonly<Record<string, string | undefined>>
 
 /** No form of ours is longer. */
@@ -107,7 +107,7 @@ export const formOf = (request: HttpServerRequest.HttpServerRequest) =>
   request.urlParamsBody.pipe(
     Effect.mapError(() => new Refused({ status: 400, says: "This is no form of ours." })),
     Effect.map((params): Form =>
-      Object.fromEntries(Object.entries(UrlParams.toRecord(params)).map(([key, value]) => [key, [value].flat()[0]]))
+      Object.fromEntries(Object.entries(UrlParams.toRecord(params)).map(([key, value]) => [key, [value].flat().join(" ")]))
     ),
     Effect.provideService(HttpIncomingMessage.MaxBodySize, LARGEST_FORM)
   )

@@ -1,7 +1,7 @@
 /** The console in a browser: what a person sees, and what a key does. */
 import { assert, it } from "@effect/vitest"
 import axe from "axe-core"
-import { Effect, type Layer, type Scope } from "effect"
+import { Effect, type Layer, Option, type Scope } from "effect"
 import { type Browser, chromium, type Page } from "playwright-core"
 import { afterAll, beforeAll } from "vitest"
 import { REASONS } from "../../../src/programs/console/decisions.ts"
@@ -9,9 +9,11 @@ import { combinations, promptOf } from "../../../src/programs/generation/tasks/P
 import { Audit } from "../../../src/services/Audit.ts"
 import { ModelLibrary } from "../../../src/services/ModelLibrary.ts"
 import { QueueInspector } from "../../../src/services/QueueInspector.ts"
+import { Publisher } from "../../../src/services/Publisher.ts"
+import { TaskQueue } from "../../../src/services/TaskQueue.ts"
 import { anything, Reviews } from "../../../src/services/Reviews.ts"
 import { describeWith } from "../../servers/index.ts"
-import { eventually, timed } from "../../support.ts"
+import { eventually, message, timed } from "../../support.ts"
 import { addPicture, address, console_, PASSWORD, unlike } from "./stage.ts"
 
 const [PHONE, DESK] = [
@@ -91,6 +93,11 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             seen: null
           })
           for (let n = 0; n < 3; n++) yield* addPicture({ five: combinations[0]!, like: "00ff00ff00ff00ff" })
+          const { publish } = yield* Publisher
+          const taskQueue = yield* TaskQueue
+          yield* publish([message({ id: "buried" })])
+          yield* taskQueue.bury(Option.getOrThrow(yield* taskQueue.claim), { reason: "unreadable", error: "not JSON" })
+          yield* publish([message({ id: "waiting", kwargs: { prompt: "a red coat" } })])
           const pages = [
             "/library",
             "/library?verdict=approved",
@@ -98,6 +105,9 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             "/review",
             "/review?q=nothing",
             "/matrix",
+            "/work",
+            "/tasks/waiting",
+            "/dead",
             "/audit",
             "/nowhere"
           ]

@@ -13,6 +13,9 @@ import { fromPrompt } from "../../../src/fal-simulator/picture/Figure.ts"
 import { render } from "../../../src/fal-simulator/picture/render.ts"
 import * as MediaStoreDirectory from "../../../src/layers/media/MediaStoreDirectory.ts"
 import { phash, SIDE } from "../../../src/layers/media/phash.ts"
+import * as FleetMemory from "../../../src/layers/memory/FleetMemory.ts"
+import * as JournalMemory from "../../../src/layers/memory/JournalMemory.ts"
+import * as TaskLivesMemory from "../../../src/layers/memory/TaskLivesMemory.ts"
 import * as ModelLibraryMemory from "../../../src/layers/memory/ModelLibraryMemory.ts"
 import * as ResultStoreMemory from "../../../src/layers/memory/ResultStoreMemory.ts"
 import * as ReviewsMemory from "../../../src/layers/memory/ReviewsMemory.ts"
@@ -110,13 +113,14 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
       const set = settings({ CONSOLE_USERS: users, MEDIA_STORE: `file://${folder}`, ...env })
       const people = PeopleFile.layer(users)
       const world = Layer.mergeAll(
-        TaskQueueMemory.layer.pipe(
-          Layer.provideMerge(ResultStoreMemory.layer),
-          Layer.provide(TaskQueueMemory.MemoryBroker.layer),
-          Layer.provideMerge(identity())
-        ),
+        Layer.mergeAll(
+          TaskQueueMemory.layer.pipe(Layer.provideMerge(ResultStoreMemory.layer)),
+          JournalMemory.layer,
+          TaskLivesMemory.layer
+        ).pipe(Layer.provide(TaskQueueMemory.MemoryBroker.layer)),
         ReviewsMemory.layer.pipe(Layer.provideMerge(ModelLibraryMemory.layer)),
         MediaStoreDirectory.layer(folder, Option.none()),
+        FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
         Provider.catalogue,
         people,
         Layer.effectDiscard(
@@ -125,7 +129,7 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
             for (const [name, role] of everybody) yield* put({ name, role }, Redacted.make(PASSWORD))
           })
         ).pipe(Layer.provide(people))
-      )
+      ).pipe(Layer.provideMerge(identity()))
       return serve.pipe(
         Layer.provide(Door.layer),
         Layer.provideMerge(world),
