@@ -115,7 +115,8 @@ export class Watch {
   private seeNext(request: string): Glimpse {
     if (finds(request)) {
       // Each write begins with a look of its own: only the first one says that a task was taken up.
-      if (this.found) return { step: undefined }
+      // Unless the claim's answer came in two pieces, of which only the first was seen.
+      if (this.found && this.task !== undefined) return { step: undefined }
       return {
         step: "claimed",
         carried: () => {

@@ -74,7 +74,12 @@ const shelfOf = (store: Store, folder: string) => {
   return Effect.map(seaweed, Shelf.bucket)
 }
 
-export const makeArena = Effect.fnUntraced(function* (python: string, home: Home, store: Store = "none") {
+export const makeArena = Effect.fnUntraced(function* (
+  python: string,
+  home: Home,
+  store: Store = "none",
+  simulator: ReadonlyArray<string> = []
+) {
   const folder = temporaryFolder("chaos")
   const shelf = yield* shelfOf(store, folder)
   const program = yield* Effect.acquireRelease(Effect.promise(bundle), (file) =>
@@ -85,7 +90,7 @@ export const makeArena = Effect.fnUntraced(function* (python: string, home: Home
   yield* Effect.provide(Migrations.migrate, connected(database.url))
 
   const falPort = yield* Effect.promise(freePort)
-  const options = ["--port", String(falPort), "--picture-seconds", "0.3", "--variation", "0.6"]
+  const options = ["--port", String(falPort), "--picture-seconds", "0.3", "--variation", "0.6", ...simulator]
   yield* Effect.acquireRelease(
     Effect.promise(() =>
       startProcess({

@@ -137,7 +137,7 @@ export const broken = ({ unasked, verdict }: Outcome): ReadonlyArray<string> => 
   ...unasked.map((end) => `nobody killed it: ${end}`)
 ]
 
-export const summary = ({ counts }: Outcome): string =>
+export const summary = ({ counts }: { readonly counts: Readonly<Record<string, number>> }): string =>
   Object.entries(counts)
     .map(([what, count]) => `${what} ${count}`)
     .join(", ")

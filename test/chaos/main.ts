@@ -3,6 +3,7 @@
  * them so often instead. `--keep`: the workers have a media store, a folder, and are killed at its steps too. `--bucket`: a bucket of
  * SeaweedFS instead, which is away for `--away 600` seconds; with `--sign` they sign pictures. Then eight days go by, `library gc` runs, and
  * each file is judged. Exits 1 when a promise was broken.
+ * `--budget`: three workers of eight slots and a cap on money, which is raised twice.
  * Needs redis-server, PostgreSQL, PgBouncer and python3-venv, like the tests.
  */
 import { Effect, type Scope } from "effect"
@@ -14,6 +15,7 @@ import * as Python from "../servers/Python.ts"
 import * as Seaweed from "../servers/Seaweed.ts"
 import { chaos } from "./chaos.ts"
 import * as Failovers from "./failovers.ts"
+import * as Money from "./money.ts"
 import { broken, summary, table } from "./report.ts"
 
 const { values } = parseArgs({
@@ -26,6 +28,8 @@ const { values } = parseArgs({
     bucket: { type: "boolean", default: false },
     away: { type: "string", default: "20" },
     sign: { type: "boolean", default: false },
+    budget: { type: "boolean", default: false },
+    kills: { type: "string", default: "30" },
     promotions: { type: "string" }
   }
 })
@@ -46,7 +50,12 @@ say(`seed ${values.seed}`)
 const stop = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort())
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect), { signal: stop.signal })
-if (values.promotions === undefined) {
+if (values.budget) {
+  const outcome = await run(Money.money({ python, seed: values.seed, tasks: Number(values.tasks), kills: Number(values.kills) }))
+  const problems = Money.broken(outcome)
+  say([...problems, `money: ${Failovers.summary(outcome)}`, `what happened: ${outcome.folder}`].join("\n"))
+  process.exitCode = problems.length > 0 ? 1 : 0
+} else if (values.promotions === undefined) {
   const outcome = await run(
     chaos({
       python,

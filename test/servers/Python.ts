@@ -78,14 +78,14 @@ export const ensure = async (
   return withLock(`${folder}.lock`, async () => {
     if (ready()) return { python }
     try {
-      rmSync(folder, { recursive: true, force: true })
-      await run("python3", ["-m", "venv", folder], { timeout: 60_000 })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 })
+      await run("python3", ["-m", "venv", folder], { timeout: 180_000 })
       const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", ...packages]
       await run(python, install, { timeout: 240_000 })
       writeFileSync(marker, wanted)
       return { python }
     } catch (error) {
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 })
       const text = error instanceof Error ? error.message : String(error)
       return { missing: `python3 with ${wanted} could not be made: ${text.split("\n").slice(0, 3).join(" ").slice(0, 300)}` }
     }

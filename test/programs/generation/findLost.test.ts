@@ -110,4 +110,21 @@ describe("a request whose answer was lost", () => {
       assert.lengthOf(yield* ledger, 1)
     })
   )
+
+  it.effect("twenty at once, half of them taken by fal: all are told apart, nothing is paid twice and none fails", () =>
+    Effect.gen(function* () {
+      const { ledger, metric, script, seconds, send, success } = yield* world({ WORKER_CONCURRENCY: "8", FAL_MAX_RESUBMITS: "9" })
+      const ways = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? ("lost" as const) : ("dropped" as const)))
+      yield* script.submits(...ways)
+      const ids: Array<string> = []
+      for (const seed of ways.keys()) ids.push(yield* send(seeded(seed)))
+      // While each submit fails, the worker tries only now and then.
+      yield* seconds(1800)
+      for (const id of ids) yield* success(id)
+      assert.lengthOf(new Set((yield* ledger).map(({ input }) => input["seed"])), 20)
+      assert.lengthOf(yield* ledger, 20)
+      const ended = (how: string) => metric(`generations_uncertain_ended_total{how="${how}"}`)
+      assert.deepStrictEqual([yield* ended("found"), yield* ended("resubmitted")], [10, 10])
+    })
+  )
 })

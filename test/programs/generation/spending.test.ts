@@ -42,6 +42,38 @@ describe("a task that finds no money", () => {
     })
   )
 
+  it.effect(
+    "finds none for the forty-first of a day, whoever dies: a hundred tasks, three workers of eight slots, twenty deaths",
+    () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(Date.parse("2026-11-01T03:55:30Z"))
+        const world = yield* makeWorldWith({ env: { ...newYork, BUDGET_DAY: "1" } })
+        const begin = (n: number) => world.start({ name: `celery@${n}`, env: { WORKER_CONCURRENCY: "8" } })
+        const workers = [yield* begin(0), yield* begin(1), yield* begin(2)]
+        for (let n = 0; n < 100; n++) yield* world.send()
+        /** The deaths of one night, and then time for all that is owed. */
+        const night = (deaths: number) =>
+          Effect.gen(function* () {
+            for (let n = 0; n < deaths; n++) {
+              yield* world.seconds(0.7)
+              yield* workers[n % 3]!.kill
+              workers[n % 3] = yield* begin(n % 3)
+            }
+          })
+        yield* night(10)
+        yield* world.seconds(200)
+        assert.strictEqual(yield* submits(world), 40)
+        yield* world.seconds(60)
+        yield* night(10)
+        yield* world.seconds(200)
+        assert.strictEqual(yield* submits(world), 80)
+        const { reservations } = yield* world.budget.status
+        assert.strictEqual(reservations, 0)
+        const { scheduled } = yield* world.counts
+        assert.strictEqual(scheduled, 20, "none has failed and none is lost")
+      })
+  )
+
   it.effect("holds up no task that costs nothing", () =>
     Effect.gen(function* () {
       const world = yield* makeWorldWith({ env: { BUDGET_DAY: "0.02" } })
