@@ -71,6 +71,7 @@ const desk = checked(
     ...Live.clientSettings,
     ...Live.databaseSettings,
     ...Live.mediaSettings,
+    ...Live.budgetSettings,
     ...catalogueSettings,
     ...brokerSettings,
     "FAL_BASE_URL",

@@ -63,6 +63,7 @@ export const desk = Layer.mergeAll(
   client,
   journal,
   TaskLivesRedis.layer,
+  BudgetRedis.layer,
   fleet,
   reviewed,
   MediaStoreLive.layer,

@@ -25,6 +25,7 @@ export const route = page("/audit", "operator", ({ query }) =>
           shown.length === 0
             ? notice("note", "There are no more.")
             : table(
+                "What people have done",
                 ["When", "Who", "What", "To what", "More"],
                 shown.map(({ action, at, detail, subject, who }) => [
                   minute(at),

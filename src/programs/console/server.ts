@@ -1,6 +1,7 @@
 import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { Audit } from "../../services/Audit.ts"
+import type { Budget } from "../../services/Budget.ts"
 import type { Ledger } from "../../services/Ledger.ts"
 import type { Catalogue } from "../../services/Catalogue.ts"
 import { MediaStore } from "../../services/MediaStore.ts"
@@ -14,6 +15,7 @@ import { route as audit } from "./auditPage.ts"
 import type { World as Why } from "../commands/why.ts"
 import { routes as library } from "./library.ts"
 import { routes as matrix } from "./matrix.ts"
+import { routes as money } from "./money.ts"
 import { route as media } from "./picture.ts"
 import { routes as review } from "./review.ts"
 import { routes as signIn } from "./signIn.ts"
@@ -74,9 +76,22 @@ const guarded = HttpRouter.middleware(
 const home = look("/", "viewer", () => Effect.succeed(goTo("/library")))
 
 /** Everything that the console answers. */
-export const routes = Layer.mergeAll(Assets.routes, signIn, home, library, review, matrix, work, media, audit, notFound, guarded)
+export const routes = Layer.mergeAll(
+  Assets.routes,
+  signIn,
+  home,
+  library,
+  review,
+  matrix,
+  work,
+  money,
+  media,
+  audit,
+  notFound,
+  guarded
+)
 
 /** What the pages are about. */
-export type Needs = Reviews | Audit | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue | Why
+export type Needs = Reviews | Audit | Budget | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue | Why
 
 export const serve = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })

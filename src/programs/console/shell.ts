@@ -18,6 +18,7 @@ const places: ReadonlyArray<readonly [address: string, name: string, needed: Rol
   ["/review", "Review", "curator"],
   ["/matrix", "Matrix", "viewer"],
   ["/work", "Work", "viewer"],
+  ["/money", "Money", "viewer"],
   ["/audit", "Audit", "operator"]
 ]
 
@@ -82,8 +83,9 @@ export const facts = (rows: ReadonlyArray<readonly [name: string, value: Content
 /** A few figures side by side, each under its name. */
 export const figures = (rows: Parameters<typeof facts>[0]) => html`<div class="figures">${facts(rows)}</div>`
 
-export const table = (titles: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Content>>) =>
-  html`<div class="scroll" tabindex="0" role="region" aria-label="Table">
+/** `name` says to those who hear the page what it is a table of: no other on the page has it. */
+export const table = (name: string, titles: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Content>>) =>
+  html`<div class="scroll" tabindex="0" role="region" aria-label="${name}">
     <table>
       <thead>
         <tr>

@@ -3,7 +3,7 @@ import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse,
 import type { Person, Role } from "../../services/People.ts"
 import { explain } from "../explain.ts"
 import { Door, isOurs, may } from "./Door.ts"
-import { document, fragment, type Html, html, query } from "./html.ts"
+import { type Content, document, fragment, type Html, html, query } from "./html.ts"
 import { notice, type Page, shell } from "./shell.ts"
 
 /** A person at an address. */
@@ -126,6 +126,28 @@ export const act = <E, R>(
         ? Effect.flatMap(formOf(visit.request), (form) => run(visit, form))
         : refuse(403, "This did not come from a page of the console.")
     )
+  )
+
+/** Asks once more, on a page of its own, before anything is done that costs money or cannot be taken back. */
+export const confirm = (
+  { path, person }: Visit,
+  here: string,
+  title: string,
+  says: Content,
+  fields: Readonly<Record<string, string>>
+) =>
+  respond(
+    shell(person, {
+      title,
+      here,
+      body: html`<h1>${title}</h1>
+        <form class="card" method="post" action="${path}">
+          <p>${says}</p>
+          ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
+          <input type="hidden" name="sure" value="1" />
+          <button class="primary">${title}</button> <a class="button" href="${here}">Rather not</a>
+        </form>`
+    })
   )
 
 export const notFound = HttpRouter.add(

@@ -9,9 +9,9 @@ import { read } from "../commands/deadLetter.ts"
 import { ago } from "../commands/diagnosis.ts"
 import { MOST_IDS, search } from "../commands/whyFacts.ts"
 import * as Story from "../commands/whyStory.ts"
-import { type Content, html } from "./html.ts"
-import { facts, minute, notice, shell, table } from "./shell.ts"
-import { act, type Form, goTo, page, parameter, refuse, respond, type Visit } from "./visit.ts"
+import { html } from "./html.ts"
+import { facts, minute, notice, table } from "./shell.ts"
+import { act, confirm, type Form, goTo, page, parameter, refuse, type Visit } from "./visit.ts"
 
 /** So many tasks, and so many dead letters, stand on a page. */
 const MOST = 200
@@ -40,6 +40,7 @@ const placeOf = ({ where }: Found) => {
 
 const queues = (status: QueueStatus) =>
   table(
+    "Queues",
     ["Queue", ...PRIORITIES.map((priority) => `Priority ${priority}`), "Oldest", "Dead letters"],
     status.queues.map(({ dead, oldestSeconds, queue, ready }) => [
       queue,
@@ -60,6 +61,7 @@ const workers = (status: QueueStatus) =>
   status.workers.length === 0
     ? notice("note", "No worker of model-generator has reported. Stock Celery workers do not.")
     : table(
+        "Workers",
         ["Worker", "State", "Doing", "Holds", "Done", "Last beat", "Host", "Version"],
         status.workers.map((worker) => [
           worker.name,
@@ -75,6 +77,7 @@ const workers = (status: QueueStatus) =>
 
 const tasks = (found: ReadonlyArray<Found>) =>
   table(
+    "Tasks",
     ["Task", "Name", "Arguments", "Caller", "Queue", "Where"],
     found.map((one) => {
       const headers = headersOf(one)
@@ -189,28 +192,13 @@ const task = page("/tasks/:id", "viewer", ({ person, query }) =>
   })
 )
 
-/** Asks once more, on a page of its own, before anything is done that cannot be taken back. */
-const confirm = ({ path, person }: Visit, title: string, says: Content, fields: Readonly<Record<string, string>>) =>
-  respond(
-    shell(person, {
-      title,
-      here: "/work",
-      body: html`<h1>${title}</h1>
-        <form class="card" method="post" action="${path}">
-          <p>${says}</p>
-          ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
-          <input type="hidden" name="sure" value="1" />
-          <button class="primary">${title}</button> <a class="button" href="/work">Rather not</a>
-        </form>`
-    })
-  )
-
 const revoke = act("/tasks/:id/revoke", "operator", (visit, { sure }: Form) =>
   Effect.gen(function* () {
     const id = yield* parameter("id")
     if (sure !== "1")
       return confirm(
         visit,
+        "/work",
         "Revoke this task",
         html`The task ${id} ends as REVOKED, wherever it is. A picture that fal is making of it may still be paid.`,
         {}
@@ -268,9 +256,9 @@ const dead = page("/dead", "viewer", ({ person, query }) =>
                   <button name="deed" value="drop" class="reject">Drop the chosen …</button>
                   <label class="check"><input type="checkbox" name="all" value="1" /> all ${letters.length}</label>
                 </div>
-                ${table(titles, rows)}
+                ${table("Dead letters", titles, rows)}
               </form>`
-            : table(titles, rows))
+            : table("Dead letters", titles, rows))
         }
         ${letters.length === MOST && html`<p class="soft below">These are the newest ${MOST}.</p>`}`
     }
@@ -292,11 +280,15 @@ const decideDead = act("/dead", "operator", (visit, form: Form) =>
       return deed === "redrive"
         ? confirm(
             visit,
+            "/work",
             "Redrive",
             `Puts ${many} back on its queue, with its crashes forgotten. What they ask for is made, and paid.`,
             { deed, id: ids }
           )
-        : confirm(visit, "Drop", `Deletes ${many} for good. Their tasks never end for whoever waits for them.`, { deed, id: ids })
+        : confirm(visit, "/work", "Drop", `Deletes ${many} for good. Their tasks never end for whoever waits for them.`, {
+            deed,
+            id: ids
+          })
     const act = (letter: Buried) => (deed === "redrive" ? deadLetters.redrive(letter) : deadLetters.drop(letter))
     for (const letter of letters) {
       const { task_id } = read(letter)

@@ -106,6 +106,7 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             "/review?q=nothing",
             "/matrix",
             "/work",
+            "/money",
             "/tasks/waiting",
             "/dead",
             "/audit",
