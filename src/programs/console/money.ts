@@ -32,7 +32,7 @@ const budgets = (standings: ReadonlyArray<Standing>) =>
 
 /** A limit for the rest of a period. One for longer, or for an hour, is set by `model-generator budget`. */
 const changes = (standings: ReadonlyArray<Standing>) =>
-  html`<form class="row" method="post" action="/money">
+  html`<form class="row below" method="post" action="/money">
     <label
       >Budget
       <select name="budget">
