@@ -46,7 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the request id is not written",
     file: submit,
-    from: `    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted, null)))`,
+    from: `    Effect.tap((submitted) => Effect.tapError(Entry.advance(payer, submitted), givenUp(payer, submitted)))`,
     to: ``
   },
   {
@@ -428,14 +428,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a thumbnail stored under the hash of its picture",
     file: "src/programs/media/keep.ts",
-    from: `    sha256: createHash("sha256").update(examined.thumbnail).digest("hex"),`,
-    to: `    sha256: examined.sha256,`
+    from: `    sha256: sha256Of(examined.thumbnail),`,
+    to: `    sha256,`
   },
   {
     name: "a picture that broke off on its way is given up",
     file: "src/programs/media/keep.ts",
-    from: `        Effect.flatMap(readAgain, (bytes) => pictures.examine(bytes, expected))`,
-    to: `        pictures.examine(bytes, expected)`
+    from: `() => Effect.flatMap(readAgain, examine)))`,
+    to: `() => examine(bytes)))`
   },
   {
     name: "a paid picture fails while the media store is away",
@@ -448,9 +448,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the ledger's row of a request is written before its outcome is known",
     file: submit,
-    from: `givenUp(payer, submitted, null)))`,
-    to: `givenUp(payer, submitted, null))),
-    Effect.tap((submitted) => givenUp(payer, submitted, 1)({ reason: "contended" }))`,
+    from: `givenUp(payer, submitted)))`,
+    to: `givenUp(payer, submitted))),
+    Effect.tap((submitted) => givenUp(payer, submitted)({ reason: "contended" }))`,
     breaks: "ledger"
   },
   {

@@ -42,7 +42,7 @@ export const shell = (person: Person | undefined, { body, here, title, wide }: P
 <title>${title} · model-generator</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${styles.address}">
-<script src="${script.address}" defer></script>
+<script src="${script().address}" defer></script>
 </head>
 <body${person !== undefined && html` data-person="${person.name}"`}>
 <a class="skip" href="#main">To the page</a>

@@ -24,17 +24,18 @@ const form = (to: string, says: Content) =>
     </form>`
   })
 
-const elsewhere = shell(undefined, {
-  title: "Sign in",
-  here: "",
-  body: html`<h1>Sign in</h1>
-    ${notice("bad", "A proxy says here who somebody is, and it has not said so: come through the proxy.")}`
-})
+const elsewhere = () =>
+  shell(undefined, {
+    title: "Sign in",
+    here: "",
+    body: html`<h1>Sign in</h1>
+      ${notice("bad", "A proxy says here who somebody is, and it has not said so: come through the proxy.")}`
+  })
 
 const show = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest
   const { asks } = yield* Door
-  if (!asks) return respond(elsewhere, 401)
+  if (!asks) return respond(elsewhere(), 401)
   return respond(form(ours(new URL(request.url, "http://console").searchParams.get("to")), null))
 })
 
@@ -42,7 +43,7 @@ const attempt = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest
   const door = yield* Door
   const audit = yield* Audit
-  if (!door.asks) return respond(elsewhere, 401)
+  if (!door.asks) return respond(elsewhere(), 401)
   if (!isOurs(request)) return respond(form("/library", notice("bad", "This did not come from a page of the console.")), 403)
   const { name = "", password = "", to } = yield* formOf(request)
   const target = ours(to)
