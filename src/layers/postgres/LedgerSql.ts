@@ -1,8 +1,8 @@
-import { Array as Arr, Duration, Effect, Layer, Schema } from "effect"
+import { Array as Arr, Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Booked, type Grouping, Ledger, type Period, type Row, Total } from "../../services/Ledger.ts"
-import { LibraryError } from "../../services/ModelLibrary.ts"
 import { guard } from "./failure.ts"
+import { reading } from "./reading.ts"
 import { storable } from "./storable.ts"
 
 const RECORD_LIMIT = Duration.seconds(5)
@@ -29,17 +29,8 @@ export const insertion = (sql: SqlClient, rows: ReadonlyArray<Row>) => {
     cost_source, outcome, requested_at) VALUES ${sql.csv(values)} ON CONFLICT DO NOTHING`
 }
 
-const reading = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
-  return (rows: ReadonlyArray<unknown>) =>
-    Effect.mapError(
-      decode(rows),
-      ({ message }) =>
-        new LibraryError({ operation: "read", detail: `a row of model_ledger is not as expected: ${message}`, retryable: false })
-    )
-}
-const toRows = reading(Booked)
-const toTotals = reading(Total)
+const toRows = reading(Booked, "a row of model_ledger")
+const toTotals = reading(Total, "a row of model_ledger")
 
 const KEYS: Readonly<Record<Grouping, string>> = {
   day: "to_char(requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",

@@ -1,10 +1,11 @@
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { LibraryError } from "../../services/LibraryError.ts"
 import { Decision, type Filter, type NewDecision, Overtaken, Reviewed, Reviews, Tally } from "../../services/Reviews.ts"
 import { insertion } from "./AuditSql.ts"
 import { guard } from "./failure.ts"
 import { COLUMNS, CREATED_AT, isUuid, SAVED_AT, selecting } from "./modelRows.ts"
+import { reading } from "./reading.ts"
 import { storable } from "./storable.ts"
 
 const LIMIT = Duration.seconds(10)
@@ -12,18 +13,9 @@ const LIMIT = Duration.seconds(10)
 /** Advisory locks share one space in a database; this number is ours. */
 const LOCK_SPACE = 0x72657669
 
-const reading = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
-  return (rows: ReadonlyArray<unknown>) =>
-    Effect.mapError(
-      decode(rows),
-      ({ message }) =>
-        new LibraryError({ operation: "read", detail: `a row of a review is not as expected: ${message}`, retryable: false })
-    )
-}
-const toDecisions = reading(Decision)
-const toReviewed = reading(Reviewed)
-const toTallies = reading(Tally)
+const toDecisions = reading(Decision, "a row of a review")
+const toReviewed = reading(Reviewed, "a row of a review")
+const toTallies = reading(Tally, "a row of a review")
 
 const DECISION = `id::text AS id, model_id::text AS "modelId", verdict, reason, who,
   (extract(epoch FROM decided_at) * 1000)::float8 AS at`
