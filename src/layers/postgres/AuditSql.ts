@@ -1,8 +1,8 @@
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Audit, type Deed, Entry } from "../../services/Audit.ts"
-import { LibraryError } from "../../services/LibraryError.ts"
 import { guard } from "./failure.ts"
+import { reading } from "./reading.ts"
 import { storable, storableJson } from "./storable.ts"
 
 const LIMIT = Duration.seconds(5)
@@ -12,13 +12,7 @@ export const insertion = (sql: SqlClient, { action, detail, subject, who }: Deed
   sql`INSERT INTO model_audit (who, action, subject, detail)
     VALUES (${storable(who)}, ${action}, ${storable(subject)}, ${JSON.stringify(storableJson(detail))}::text::jsonb)`
 
-const decode = Schema.decodeUnknownEffect(Schema.Array(Entry))
-const toEntries = (rows: ReadonlyArray<unknown>) =>
-  Effect.mapError(
-    decode(rows),
-    ({ message }) =>
-      new LibraryError({ operation: "read", detail: `a row of model_audit is not as expected: ${message}`, retryable: false })
-  )
+const toEntries = reading(Entry, "a row of model_audit")
 
 /** `model_audit` beside `model_library`. It asks for the rights to INSERT and to SELECT, and for no other. */
 export const layer = Layer.effect(

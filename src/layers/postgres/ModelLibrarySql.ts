@@ -15,6 +15,7 @@ import * as Ledger from "../../services/Ledger.ts"
 import { guard, tooLate } from "./failure.ts"
 import { insertion } from "./LedgerSql.ts"
 import { COLUMNS, CREATED_AT, isUuid, SAVED_AT, selecting, VERSION } from "./modelRows.ts"
+import { reading } from "./reading.ts"
 import { storable, storableJson } from "./storable.ts"
 
 const QUERY_LIMIT = Duration.seconds(10)
@@ -37,21 +38,8 @@ class TakenBack extends Schema.TaggedError<TakenBack>()("TakenBack", {}) {}
 
 const orNull = (text: string | null) => (text === null ? null : storable(text))
 
-const readingAs = <S extends Schema.ConstraintDecoder<unknown>>(row: S) => {
-  const decode = Schema.decodeUnknownEffect(Schema.Array(row))
-  return (rows: ReadonlyArray<unknown>) =>
-    Effect.mapError(
-      decode(rows),
-      (error) =>
-        new LibraryError({
-          operation: "read",
-          detail: `a row of model_library is not as expected: ${error.message}`,
-          retryable: false
-        })
-    )
-}
-const toModels = readingAs(Model)
-const toListed = readingAs(Listed)
+const toModels = reading(Model, "a row of model_library")
+const toListed = reading(Listed, "a row of model_library")
 
 /** `model_library` in any PostgreSQL the `SqlClient` reaches, through PgBouncer's transaction mode too. */
 export const layer = Layer.effect(
