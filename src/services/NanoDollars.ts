@@ -30,6 +30,9 @@ export const format = (amount: NanoDollars): string => {
   return `${digits.slice(0, -9)}.${digits.slice(-9).replace(/0{1,7}$/, "")}`
 }
 
+/** The same with its sign, for a person. */
+export const dollars = (amount: NanoDollars): string => `$${format(amount)}`
+
 /** For JSON and metrics, whose readers count in dollars. Nothing is computed from it. */
 export const toUsd = (amount: NanoDollars): number => amount / 1e9
 

@@ -41,6 +41,12 @@ export interface Found {
   readonly outline: Readonly<Record<string, unknown>>
   readonly where: Waiting | Held | Parked
 }
+/** The headers of its message, none where that has none. */
+export const headersOf = ({ outline }: Found): Readonly<Record<string, unknown>> => {
+  const headers = outline["headers"]
+  return typeof headers === "object" && headers !== null ? (headers as Readonly<Record<string, unknown>>) : {} // just tested
+}
+
 /** So many messages are taken before it, of its own priority. */
 export interface Waiting {
   readonly _tag: "Waiting"

@@ -12,7 +12,7 @@ const away = (error: BudgetError) =>
   new Failed({ message: `the budget cannot be asked: is Redis up, and is CELERY_BROKER_URL right? (${explain(error.cause)})` })
 const status = Effect.flatMap(Budget, (budget) => Effect.mapError(budget.status, away))
 
-const dollars = (amount: NanoDollars.NanoDollars | null) => (amount === null ? "" : `$${NanoDollars.format(amount)}`)
+const dollars = (amount: NanoDollars.NanoDollars | null) => (amount === null ? "" : NanoDollars.dollars(amount))
 const usd = (amount: NanoDollars.NanoDollars | null) => (amount === null ? null : NanoDollars.toUsd(amount))
 const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
 

@@ -2,7 +2,7 @@ import { Option, Result } from "effect"
 import { clockFinding } from "../worker/clockSkew.ts"
 import { bad, type Finding, note, ok } from "../../services/Preconditions.ts"
 import type { Standing } from "../../services/Budget.ts"
-import { format } from "../../services/NanoDollars.ts"
+import { dollars } from "../../services/NanoDollars.ts"
 import type { Closed } from "../../services/Endpoints.ts"
 import type { QueueStatus } from "../../services/QueueInspector.ts"
 import { FAL_KEEPS } from "../../services/ModelLibrary.ts"
@@ -119,7 +119,7 @@ const budgetRow = (standing: Standing): ReadonlyArray<Row> => {
   const { ends, limit, span, subject, used } = standing
   if (limit === null || used < TELLS * limit) return []
   const name = subject === "all" ? `budget of the ${span}` : `budget of the ${span}, ${subject}`
-  const says = `$${format(used)} of $${format(limit)} used, until ${new Date(ends * 1000).toISOString().slice(0, 16)} UTC`
+  const says = `${dollars(used)} of ${dollars(limit)} used, until ${new Date(ends * 1000).toISOString().slice(0, 16)} UTC`
   return [
     note(name, says, `what finds no money waits for the next ${span}; to raise it: model-generator budget set ${span} DOLLARS`)
   ]

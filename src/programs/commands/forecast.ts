@@ -49,7 +49,7 @@ const round = (amount: NanoDollars.NanoDollars) => NanoDollars.toUsd(amount).toF
 export const describe = ({ daily, month, soFar, total }: Forecast): string => {
   if (daily === undefined || total === undefined) return `${month}: nothing so far`
   const days = daily.days === 1 ? "the last day" : `the last ${Number(daily.days.toFixed(1))} days`
-  return `${month}: $${NanoDollars.format(soFar)} so far; at the mean of ${days} ($${round(daily.amount)} a day) it will come to about $${round(total)} (an estimate)`
+  return `${month}: ${NanoDollars.dollars(soFar)} so far; at the mean of ${days} ($${round(daily.amount)} a day) it will come to about $${round(total)} (an estimate)`
 }
 
 export const inJson = ({ daily, month, soFar, total }: Forecast) => ({

@@ -145,7 +145,7 @@ export const ledger = Command.make("ledger", input, (input) =>
       )
     )
     yield* Console.log(
-      `\n$${NanoDollars.format(total)} in all: as billed where \`reconcile\` has seen the bill, else at fal's list prices\n${Forecast.describe(forecast)}`
+      `\n${NanoDollars.dollars(total)} in all: as billed where \`reconcile\` has seen the bill, else at fal's list prices\n${Forecast.describe(forecast)}`
     )
   }).pipe(inJson(input.json, print))
 ).pipe(

@@ -13,7 +13,7 @@ export const mayCost = Effect.fn("client.mayCost")(function* (cost: Cost.Estimat
   const stdio = yield* Stdio.Stdio
   if (json || !(yield* stdio.stdinIsTerminal) || !(yield* stdio.stdoutIsTerminal))
     return yield* new WrongUse({
-      message: `${says}: ${cost.total === undefined ? "not known to be less" : "more"} than BATCH_ASK_ABOVE ($${NanoDollars.format(BATCH_ASK_ABOVE)}), and there is no terminal to ask at. Nothing was sent; --yes sends them`
+      message: `${says}: ${cost.total === undefined ? "not known to be less" : "more"} than BATCH_ASK_ABOVE (${NanoDollars.dollars(BATCH_ASK_ABOVE)}), and there is no terminal to ask at. Nothing was sent; --yes sends them`
     })
   yield* Console.log(says)
   if (!(yield* Prompt.run(Prompt.Confirm({ message: "Send them?" })))) return yield* new Failed({ message: "nothing was sent" })

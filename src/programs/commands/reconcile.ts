@@ -161,7 +161,7 @@ export const reconcile = <E, E2>(ledger: Layer.Layer<Ledger, E>, bills: Layer.La
           dryRun ? `${bills.length} bills would be kept beside the ledger` : `${bills.length} bills are kept beside the ledger`
         )
       yield* Console.log(
-        `$${NanoDollars.format(estimated)} in the ledger, $${NanoDollars.format(totalOf(compared))} with what fal has billed in place of estimates`
+        `${NanoDollars.dollars(estimated)} in the ledger, ${NanoDollars.dollars(totalOf(compared))} with what fal has billed in place of estimates`
       )
     }).pipe(inJson(json, print))
   ).pipe(

@@ -32,7 +32,7 @@ export const waitingOf = (
   return {
     pictures: waiting,
     says:
-      `${waiting} of ${pictures} will wait for money: ${nameOf(standing)} has $${NanoDollars.format(left)} left ` +
+      `${waiting} of ${pictures} will wait for money: ${nameOf(standing)} has ${NanoDollars.dollars(left)} left ` +
       `until ${Display.minute(standing.ends)}`
   }
 }

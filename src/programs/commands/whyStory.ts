@@ -1,6 +1,6 @@
 import * as Ledger from "../../services/Ledger.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
-import type { Found } from "../../services/QueueInspector.ts"
+import { type Found, headersOf } from "../../services/QueueInspector.ts"
 import { isFinal } from "../../services/ResultStore.ts"
 import type { LifeEvent, Lived } from "../../services/TaskLives.ts"
 import * as Text from "../../wire/Text.ts"
@@ -156,11 +156,6 @@ const inOrder = (life: ReadonlyArray<Lived>): ReadonlyArray<Line> => {
   return all
 }
 
-const headersOf = ({ outline }: Found) => {
-  const headers = outline["headers"]
-  return typeof headers === "object" && headers !== null ? (headers as Readonly<Record<string, unknown>>) : {} // just tested
-}
-
 const placeOf = ({ queue, where }: Found, time: (at: number) => string) => {
   switch (where._tag) {
     case "Waiting":
@@ -206,7 +201,7 @@ const costOf = ({ cost, result }: Facts): { readonly usd: number; readonly sourc
 const paidOf = (row: Ledger.Booked) => {
   const { caller, outcome, requestId } = row
   const [cost, source] = [Ledger.costOf(row), Ledger.sourceOf(row)]
-  const price = cost === null ? "an unknown price" : `$${NanoDollars.format(cost)}, ${sources[source ?? ""] ?? source}`
+  const price = cost === null ? "an unknown price" : `${NanoDollars.dollars(cost)}, ${sources[source ?? ""] ?? source}`
   return `${price}: ${outcome}, ${requestId ?? "a request whose id is not known"}, for ${caller}`
 }
 
@@ -233,7 +228,7 @@ export const tell = (facts: Facts, time: (at: number) => string): Story => {
     named.push(["", "the request before it was lost, and may be paid as well: look for it in fal's history"])
   // Once its task has ended, no request keeps money reserved.
   if (messages.length > 0 && generation !== undefined && "price" in generation && generation._tag !== "Generated")
-    named.push(["reserved", `$${NanoDollars.format(generation.price)} of its budget, until the outcome is known`])
+    named.push(["reserved", `${NanoDollars.dollars(generation.price)} of its budget, until the outcome is known`])
   for (const row of paid) named.push(["paid", paidOf(row)])
   if (cost !== undefined && paid.length === 0) named.push(["cost", `$${cost.usd}, ${sources[cost.source] ?? cost.source}`])
   const ended = facts.life.findLast(({ event }) => event._tag === "Ended")?.event

@@ -15,8 +15,8 @@ import * as Parameters from "../generation/tasks/Parameters.ts"
 import * as Filter from "./filter.ts"
 import { html } from "./html.ts"
 import { CALLER } from "./makeAgain.ts"
-import { figures, notice, shell } from "./shell.ts"
-import { act, type Form, goTo, page, refuse, respond } from "./visit.ts"
+import { figures, notice } from "./shell.ts"
+import { act, confirm, type Form, goTo, page, refuse } from "./visit.ts"
 
 /** Behind everything else in the queue. */
 const LAST = 9
@@ -104,7 +104,7 @@ const look = Effect.gen(function* () {
 })
 
 const dollars = (amount: NanoDollars.NanoDollars | undefined) =>
-  amount === undefined ? "an unknown price" : `$${NanoDollars.format(amount)}`
+  amount === undefined ? "an unknown price" : NanoDollars.dollars(amount)
 
 const whole = page("/matrix", "viewer", ({ person, query }) =>
   Effect.gen(function* () {
@@ -152,7 +152,7 @@ const affordable = (text: string, each: NanoDollars.NanoDollars | undefined): nu
 }
 
 /** Asks, and once it is confirmed sends a batch for the gaps: the command's own, behind everything else. */
-const fill = act("/matrix", "operator", ({ person }, { most = "", once = "", pictures = "" }: Form) =>
+const fill = act("/matrix", "operator", (visit, { most = "", once = "", pictures = "", sure }: Form) =>
   Effect.gen(function* () {
     const { batches, cells, cost } = yield* look
     const limit = affordable(most.trim(), cost.each)
@@ -162,22 +162,14 @@ const fill = act("/matrix", "operator", ({ person }, { most = "", once = "", pic
     if (batches > 0)
       return yield* refuse(409, "A batch waits in the queue whose pictures are not counted yet: fill once it is sent out.")
     const { total } = yield* estimateOf(chosen.length)
-    if (!/^[\da-f-]{36}$/.test(once) || Number(pictures) !== chosen.length)
-      return respond(
-        shell(person, {
-          title: "Fill the gaps",
-          here: "/matrix",
-          body: html`<h1>Fill the gaps</h1>
-            <form class="card" method="post" action="/matrix">
-              <p>
-                ${chosen.length} ${chosen.length === 1 ? "picture" : "pictures"}, for about ${dollars(total)} by the list price.
-                They wait behind everything else in the queue, and for money where a budget has none left.
-              </p>
-              <input type="hidden" name="most" value="${most}" /><input type="hidden" name="pictures" value="${chosen.length}" />
-              <input type="hidden" name="once" value="${randomUUID()}" />
-              <button class="primary">Have them made</button> <a class="button" href="/matrix">Rather not</a>
-            </form>`
-        })
+    if (sure !== "1" || !/^[\da-f-]{36}$/.test(once) || Number(pictures) !== chosen.length)
+      return confirm(
+        visit,
+        "/matrix",
+        "Fill the gaps",
+        `${chosen.length} ${chosen.length === 1 ? "picture" : "pictures"}, for about ${dollars(total)} by the list price. ` +
+          "They wait behind everything else in the queue, and for money where a budget has none left.",
+        { most, pictures: String(chosen.length), once: randomUUID() }
       )
     const publisher = yield* Publisher
     const audit = yield* Audit
@@ -197,7 +189,7 @@ const fill = act("/matrix", "operator", ({ person }, { most = "", once = "", pic
     }
     yield* publisher.publishOnce({ key: `console ${once}`, digest: "" }, once, [NewMessage.encode(task, CALLER)])
     yield* audit.record({
-      who: person.name,
+      who: visit.person.name,
       action: "had gaps filled",
       subject: once,
       detail: { pictures: chosen.length, about: dollars(total) }

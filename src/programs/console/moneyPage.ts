@@ -9,7 +9,7 @@ import { html } from "./html.ts"
 import { figures, minute, notice, table } from "./shell.ts"
 import { act, confirm, type Form, goTo, page, refuse } from "./visit.ts"
 
-const dollars = (amount: NanoDollars.NanoDollars) => `$${NanoDollars.format(amount)}`
+const { dollars } = NanoDollars
 const keyOf = ({ span, subject }: Standing) => `${span} ${subject}`
 
 const budgets = (standings: ReadonlyArray<Standing>) =>

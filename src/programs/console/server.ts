@@ -19,7 +19,9 @@ import { routes as money } from "./moneyPage.ts"
 import { route as media } from "./picture.ts"
 import { routes as review } from "./review.ts"
 import { routes as signIn } from "./signIn.ts"
-import { routes as work } from "./work.ts"
+import { routes as tasks } from "./taskPage.ts"
+import { routes as dead } from "./deadPage.ts"
+import { route as work } from "./work.ts"
 import { goTo, look, notFound } from "./visit.ts"
 
 /** Where rows have their pictures while there is no media store. */
@@ -84,6 +86,8 @@ export const routes = Layer.mergeAll(
   review,
   matrix,
   work,
+  tasks,
+  dead,
   money,
   media,
   audit,

@@ -1,31 +1,14 @@
-import { Clock, Effect, Layer, Option } from "effect"
-import { Audit } from "../../services/Audit.ts"
-import { type Buried, DeadLetters } from "../../services/DeadLetters.ts"
-import { Fleet, REVOKED_FOR } from "../../services/Fleet.ts"
-import { mayAct } from "../../services/People.ts"
-import { type Found, PRIORITIES, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
+import { Effect, Option } from "effect"
+import { type Found, headersOf, PRIORITIES, QueueInspector, type QueueStatus } from "../../services/QueueInspector.ts"
 import * as Text from "../../wire/Text.ts"
-import { read } from "../commands/deadLetter.ts"
 import { ago } from "../commands/diagnosis.ts"
-import { MOST_IDS, search } from "../commands/whyFacts.ts"
-import * as Story from "../commands/whyStory.ts"
 import { html } from "./html.ts"
-import { facts, minute, notice, table } from "./shell.ts"
-import { act, confirm, type Form, goTo, page, parameter, refuse, type Visit } from "./visit.ts"
+import { minute, notice, table } from "./shell.ts"
+import { linked } from "./taskPage.ts"
+import { page } from "./visit.ts"
 
-/** So many tasks, and so many dead letters, stand on a page. */
+/** So many tasks stand on a page. */
 const MOST = 200
-/** What has not answered by then counts as not reached (milliseconds). */
-const PATIENCE = 10_000
-
-const taskAddress = (id: string) => `/tasks/${encodeURIComponent(id)}`
-/** An address has no place for every id: a dot alone, or two, would be another place. */
-const linked = (id: string) => (/^\.*$/.test(id) ? id : html`<a href="${taskAddress(id)}">${id}</a>`)
-
-const headersOf = ({ outline }: Found): Readonly<Record<string, unknown>> => {
-  const headers = outline["headers"]
-  return typeof headers === "object" && headers !== null ? (headers as Readonly<Record<string, unknown>>) : {} // just tested
-}
 
 const placeOf = ({ where }: Found) => {
   switch (where._tag) {
@@ -100,7 +83,7 @@ const isMeant = (one: Found, words: string) =>
   )
 
 /** The queue, who works on it, and the tasks in it. */
-const overview = page("/work", "viewer", ({ query }) =>
+export const route = page("/work", "viewer", ({ query }) =>
   Effect.gen(function* () {
     const inspector = yield* QueueInspector
     const words = (query.get("q") ?? "").trim().slice(0, 200)
@@ -131,173 +114,3 @@ const overview = page("/work", "viewer", ({ query }) =>
     }
   })
 )
-
-const bodyOf = (person: Visit["person"], taskId: string, facts_: Parameters<typeof Story.tell>[0]) => {
-  const iso = (at: number) => `${new Date(at).toISOString().replace("T", " ").slice(0, 19)} UTC`
-  const story = Story.tell(facts_, iso)
-  const runs = facts_.messages.length > 0
-  return html`<h1>${story.task ?? "Task"} <small>${story.state}</small></h1>
-    <p class="id">${taskId}</p>
-    ${facts_.notReached.map(({ where, why }) => notice("note", `Not reached: ${where}: ${why}`))}
-    ${
-      runs &&
-      mayAct(person.role, "operator") &&
-      html`<form class="row" method="post" action="${taskAddress(taskId)}/revoke">
-        <button class="reject" name="how" value="revoke">Revoke …</button>
-        <span class="soft">It ends as REVOKED; a request that fal works on is cancelled.</span>
-      </form>`
-    }
-    ${
-      story.lines.length === 0
-        ? notice("note", "No steps are kept: a task that pays nothing and goes well leaves none, and others are kept for a week.")
-        : html`<ol class="line">
-            ${story.lines.map(
-              ({ at, says, worker }, n) =>
-                html`<li>
-                  <span class="when"
-                    >${minute(at)}${n > 0 && html` <small>+${Story.duration(Math.max(0, at - (story.lines[n - 1]?.at ?? at)))}</small>`}</span
-                  >
-                  <span>${says}${worker !== "" && html` <small>${worker}</small>`}</span>
-                </li>`
-            )}
-          </ol>`
-    }
-    ${facts(story.facts.filter(([name]) => name !== "").map(([name, says]) => [name, says]))}
-    ${facts_.row !== undefined && html`<p><a href="/pictures/${facts_.row.id}">Its picture</a></p>`}`
-}
-
-/** One task's life, as `why` tells it. */
-const task = page("/tasks/:id", "viewer", ({ person, query }) =>
-  Effect.gen(function* () {
-    const id = yield* parameter("id")
-    const until = { at: (yield* Clock.currentTimeMillis) + PATIENCE, patience: PATIENCE }
-    const found = yield* search(id, until)
-    if (found._tag === "None")
-      return yield* refuse(
-        404,
-        "No such task is known. One that paid nothing and went well is known only for as long as its result is kept."
-      )
-    const said = query.get("revoked") !== null && notice("good", "The workers were told.")
-    if (found._tag === "Several")
-      return {
-        title: "Tasks",
-        here: "/work",
-        body: html`<h1>Several tasks begin so</h1>
-          <ul>
-            ${found.ids.map((one) => html`<li>${linked(one)}</li>`)}
-          </ul>
-          ${found.more && html`<p>And more than these ${MOST_IDS}.</p>`}`
-      }
-    return { title: "Task", here: "/work", body: html`${said}${bodyOf(person, found.facts.taskId, found.facts)}` }
-  })
-)
-
-const revoke = act("/tasks/:id/revoke", "operator", (visit, { sure }: Form) =>
-  Effect.gen(function* () {
-    const id = yield* parameter("id")
-    if (sure !== "1")
-      return confirm(
-        visit,
-        "/work",
-        "Revoke this task",
-        html`The task ${id} ends as REVOKED, wherever it is. A picture that fal is making of it may still be paid.`,
-        {}
-      )
-    const fleet = yield* Fleet
-    const audit = yield* Audit
-    const now = yield* Clock.currentTimeMillis
-    yield* audit.record({ who: visit.person.name, action: "revoked a task", subject: id, detail: {} })
-    // For workers that start later; the others hear it now.
-    yield* fleet.remember("ids", new Map([[id, now + REVOKED_FOR]]))
-    yield* fleet.ask({
-      method: "revoke",
-      arguments: { task_id: id, terminate: true, signal: "SIGTERM" },
-      destination: null,
-      clock: 1,
-      patience: 1000
-    })
-    return goTo(`${taskAddress(id)}?revoked=`)
-  })
-)
-
-const DONE = { redrive: "They are on their queue again.", drop: "They are gone for good." } as const
-type Deed = keyof typeof DONE
-const isDeed = (text: string | undefined): text is Deed => text === "redrive" || text === "drop"
-
-/** Messages that no worker runs again until a person has decided. */
-const dead = page("/dead", "viewer", ({ person, query }) =>
-  Effect.gen(function* () {
-    const deadLetters = yield* DeadLetters
-    const letters = (yield* deadLetters.list(MOST)).map(read)
-    const mayDecide = mayAct(person.role, "operator")
-    const done = query.get("done") ?? undefined
-    const rows = letters.map(({ deliveries, error, id, reason, task, task_id, time, worker }) => [
-      ...(mayDecide ? [html`<input type="checkbox" name="id" value="${id}" aria-label="Choose ${task_id ?? id}" />`] : []),
-      time,
-      task,
-      task_id === null ? null : linked(task_id),
-      Text.shorten([reason, error].filter((words) => words !== "").join(": "), 300),
-      worker,
-      deliveries
-    ])
-    const titles = [...(mayDecide ? ["Choose"] : []), "When", "Task", "Id", "Why", "Worker", "Deliveries"]
-    return {
-      title: "Dead letters",
-      here: "/work",
-      wide: true,
-      body: html`<h1>Dead letters</h1>
-        ${isDeed(done) && notice("good", DONE[done])} ${letters.length === 0 && notice("good", "There is none.")}
-        ${
-          letters.length > 0 &&
-          (mayDecide
-            ? html`<form method="post" action="/dead">
-                <div class="row">
-                  <button name="deed" value="redrive">Redrive the chosen …</button>
-                  <button name="deed" value="drop" class="reject">Drop the chosen …</button>
-                  <label class="check"><input type="checkbox" name="all" value="1" /> all ${letters.length}</label>
-                </div>
-                ${table("Dead letters", titles, rows)}
-              </form>`
-            : table("Dead letters", titles, rows))
-        }
-        ${letters.length === MOST && html`<p class="soft below">These are the newest ${MOST}.</p>`}`
-    }
-  })
-)
-
-const decideDead = act("/dead", "operator", (visit, form: Form) =>
-  Effect.gen(function* () {
-    const { all, deed, id = "", sure } = form
-    if (!isDeed(deed)) return yield* refuse(400, "This is nothing that can be done.")
-    const deadLetters = yield* DeadLetters
-    const audit = yield* Audit
-    const chosen = new Set(id.split(" "))
-    const letters = (yield* deadLetters.list(MOST)).filter(({ id }) => all === "1" || chosen.has(id))
-    if (letters.length === 0) return yield* refuse(400, "No dead letter is chosen that is still there.")
-    const ids = letters.map(({ id }) => id).join(" ")
-    const many = letters.length === 1 ? "one message" : `${letters.length} messages`
-    if (sure !== "1")
-      return deed === "redrive"
-        ? confirm(
-            visit,
-            "/work",
-            "Redrive",
-            `Puts ${many} back on its queue, with its crashes forgotten. What they ask for is made, and paid.`,
-            { deed, id: ids }
-          )
-        : confirm(visit, "/work", "Drop", `Deletes ${many} for good. Their tasks never end for whoever waits for them.`, {
-            deed,
-            id: ids
-          })
-    const act = (letter: Buried) => (deed === "redrive" ? deadLetters.redrive(letter) : deadLetters.drop(letter))
-    for (const letter of letters) {
-      const { task_id } = read(letter)
-      const action = deed === "redrive" ? "redrove a dead letter" : "dropped a dead letter"
-      yield* audit.record({ who: visit.person.name, action, subject: task_id ?? "", detail: { letter: letter.id } })
-      yield* act(letter)
-    }
-    return goTo(`/dead?done=${deed}`)
-  })
-)
-
-export const routes = Layer.mergeAll(overview, task, revoke, dead, decideDead)

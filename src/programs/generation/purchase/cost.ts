@@ -21,7 +21,7 @@ export const estimate = (catalogue: Catalogue["Service"], request: PictureReques
 export const describe = ({ each, model, total }: Estimate, pictures: number) =>
   each === undefined || total === undefined
     ? `cost unknown: no list price for ${model} is known here`
-    : `about $${NanoDollars.format(total)}: ${pictures} x $${NanoDollars.format(each)} on ${model} (an estimate from the list price)`
+    : `about ${NanoDollars.dollars(total)}: ${pictures} x ${NanoDollars.dollars(each)} on ${model} (an estimate from the list price)`
 
 /** For a script. */
 export const inJson = ({ each, model, total }: Estimate) => ({

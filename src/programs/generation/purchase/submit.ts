@@ -58,11 +58,10 @@ const ASK_AGAIN = 30
 const outOfMoney = Effect.fnUntraced(function* (price: NanoDollars.NanoDollars, over: OverBudget) {
   const { ends, first, limit, span, subject, used } = over
   const now = yield* Clock.currentTimeMillis
-  const usd = (amount: NanoDollars.NanoDollars) => `$${NanoDollars.format(amount)}`
   const why =
     price > limit
-      ? `a picture may cost ${usd(price)}, which is more than all of its ${usd(limit)}: none is made until it is raised`
-      : `${usd(used)} of ${usd(limit)} are spent or reserved`
+      ? `a picture may cost ${NanoDollars.dollars(price)}, which is more than all of its ${NanoDollars.dollars(limit)}: none is made until it is raised`
+      : `${NanoDollars.dollars(used)} of ${NanoDollars.dollars(limit)} are spent or reserved`
   if (first)
     yield* Effect.logError("a budget is used up: its tasks are parked until its next period, or until it is raised", {
       event: "budget",

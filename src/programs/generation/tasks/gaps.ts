@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import { type Found, QueueInspector } from "../../../services/QueueInspector.ts"
+import { type Found, headersOf, QueueInspector } from "../../../services/QueueInspector.ts"
 import { Reviews } from "../../../services/Reviews.ts"
 import * as Parameters from "./Parameters.ts"
 import { plan } from "./plan.ts"
@@ -21,10 +21,6 @@ export interface Cell {
 const MOST_TASKS = 10_000
 
 const isFive = Schema.is(Parameters.Five)
-const headersOf = ({ outline }: Found): Readonly<Record<string, unknown>> => {
-  const headers = outline["headers"]
-  return typeof headers === "object" && headers !== null ? (headers as Readonly<Record<string, unknown>>) : {} // just tested
-}
 const named = (found: Found, task: string) =>
   [task, `tasks.${task}`, `app.tasks.${task}`].includes(String(headersOf(found)["task"]))
 
