@@ -59,6 +59,7 @@ if needs promtool 'Prometheus files'; then
   check 'promtool check rules: rules.yml' promtool check rules deploy/prometheus/rules.yml
   check 'promtool test rules: rules.test.yml' promtool test rules deploy/prometheus/rules.test.yml
   check 'promtool check config: scrape.yml' promtool check config --syntax-only deploy/prometheus/scrape.yml
+  check 'promtool check config: kubernetes/scrape.yml' promtool check config --syntax-only deploy/kubernetes/scrape.yml
   check 'promtool check config: trial/prometheus.yml' trial_prometheus
   dashboard() { node test/deploy/expressions.ts >"$work/dashboard.yml" && promtool check rules "$work/dashboard.yml"; }
   check 'promtool check rules: every expression of the dashboard' dashboard

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { TestModule } from "vitest/node"
 
-const INSTALL = "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv libimage-exiftool-perl chromium"
+const INSTALL =
+  "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv libimage-exiftool-perl chromium prometheus"
 
 const fast = process.argv.includes("--fast")
 if (fast) process.env["TESTS"] = "fast" // vitest.config.ts and globalSetup.ts read it

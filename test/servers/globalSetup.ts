@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { TestProject } from "vitest/node"
 import type { Missing } from "./index.ts"
+import * as Kubernetes from "./Kubernetes.ts"
 import * as Postgres from "./Postgres.ts"
 import * as Python from "./Python.ts"
 import * as Redis from "./Redis.ts"
@@ -25,6 +26,8 @@ export default async function setup(project: TestProject) {
       flower: missing,
       c2pa: missing,
       seaweed: missing,
+      kubernetes: missing,
+      promtool: missing,
       chromium: missing
     })
     project.provide("builds", "")
@@ -49,8 +52,11 @@ export default async function setup(project: TestProject) {
 
   /** Each test has a database to itself. */
   const startRedis = () => Redis.start({ databases: 4096 })
-  const program = which("chromium")
-  const chromium = program === undefined ? { missing: "chromium is not installed" } : { program }
+  const installed = (name: string) => {
+    const program = which(name)
+    return program === undefined ? { missing: `${name} is not installed` } : { program }
+  }
+  const [chromium, promtool] = [installed("chromium"), installed("promtool")]
   const starting = [
     serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), startRedis, ({ host, port }) => ({ host, port })),
     serve<Postgres.PostgresAddress, Postgres.PostgresServer>(
@@ -64,11 +70,13 @@ export default async function setup(project: TestProject) {
     Python.ensure("client", cache, Python.environments.client),
     Python.ensure("flower", cache, Python.environments.flower),
     Python.ensure("c2pa", cache, Python.environments.c2pa),
+    Kubernetes.ensure(cache),
     Seaweed.ensure(cache) // started by the suites that need it: no other waits for it
   ] as const // a tuple, so that each result keeps its type
   try {
-    const [redis, postgres, celery53, celery56, celery57, client, flower, c2pa, seaweed] = await Promise.all(starting)
-    project.provide("servers", { redis, postgres, celery53, celery56, celery57, client, flower, c2pa, seaweed, chromium })
+    const [redis, postgres, celery53, celery56, celery57, client, flower, c2pa, kubernetes, seaweed] = await Promise.all(starting)
+    const pythons = { celery53, celery56, celery57, client, flower, c2pa }
+    project.provide("servers", { redis, postgres, ...pythons, kubernetes, seaweed, chromium, promtool })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

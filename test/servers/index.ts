@@ -39,6 +39,10 @@ export interface Resources {
   readonly c2pa: { readonly python: string }
   /** A browser, driven by playwright-core. */
   readonly chromium: { readonly program: string }
+  /** Helm, and a Python with the schemas of Kubernetes and KEDA. */
+  readonly kubernetes: { readonly helm: string; readonly python: string }
+  /** Tries the expressions of Prometheus on recorded metrics. */
+  readonly promtool: { readonly program: string }
   /** Speaks S3; `Seaweed.start` starts one. */
   readonly seaweed: { readonly program: string }
 }
