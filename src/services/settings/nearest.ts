@@ -38,11 +38,13 @@ export const nearest = (given: string, known: ReadonlyArray<string>): string | u
   // Celery's older names have another beginning, or none: CELERYD_CONCURRENCY, BROKER_URL.
   const ending = bare !== plain || ours ? known.find((name) => name.endsWith(`_${bare}`)) : undefined
   if (ending !== undefined) return ending
+  if (!ours && plain.length <= 5) return undefined
+  const isCut = (name: string) => name.startsWith(`${plain}_`)
+  const most = (name: string) => Math.max(1, Math.floor(name.length / 6))
+  // A start looks at every variable that it is given, so those of other programs are mostly decided by their length.
+  const candidates = ours ? known : known.filter((name) => isCut(name) || Math.abs(name.length - plain.length) <= most(name))
   // A name that was cut short is nearer than any other.
-  const off = (name: string) => (name.startsWith(`${plain}_`) ? 0 : distance(plain, name))
-  const scored = known.map((name) => ({ name, off: off(name) })).toSorted((one, other) => one.off - other.off)
-  const best = scored[0]
-  if (best === undefined) return undefined
-  const close = best.off <= Math.max(1, Math.floor(best.name.length / 6)) && plain.length > 5
-  return close || ours ? best.name : undefined
+  const scored = candidates.map((name) => ({ name, off: isCut(name) ? 0 : distance(plain, name) }))
+  const best = scored.toSorted((one, other) => one.off - other.off)[0]
+  return best !== undefined && (ours || best.off <= most(best.name)) ? best.name : undefined
 }
