@@ -103,6 +103,8 @@ export class Ledger extends Context.Service<
     readonly ofTask: (taskId: string) => Effect.Effect<ReadonlyArray<Booked>, LibraryError>
     /** The rows of one request at the provider: at most a hundred. */
     readonly ofRequest: (requestId: string) => Effect.Effect<ReadonlyArray<Booked>, LibraryError>
+    /** Those of these requests at the provider that have a row. */
+    readonly claimed: (requestIds: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, LibraryError>
     /** Ordered by their keys. */
     readonly totals: (by: Grouping, period: Period) => Effect.Effect<ReadonlyArray<Total>, LibraryError>
     /** The rows of a period, the oldest first: at most `limit`, from behind the row given. */

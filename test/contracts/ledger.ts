@@ -73,6 +73,21 @@ export const ledgerContract = <E>(name: string, both: Layer.Layer<Ledger | Model
       })
     )
 
+    it.effect("of some requests those are told that have a row", () =>
+      Effect.gen(function* () {
+        const { claimed, record } = yield* Ledger
+        const day = aDay()
+        const [one, other] = [aRow({ at: day.since }), aRow({ at: day.since })]
+        yield* record([one, { ...one, attempt: "0.5" }, other, aRow({ at: day.since, requestId: null })])
+        const unknown = Array.from({ length: 2000 }, () => randomUUID())
+        assert.deepStrictEqual(
+          yield* claimed([...unknown, one.requestId!, "' OR 1=1 --", `${other.requestId}\u0000`, other.requestId!]),
+          new Set([one.requestId!, other.requestId!])
+        )
+        assert.deepStrictEqual(yield* claimed([]), new Set())
+      })
+    )
+
     it.effect("a long list is read in parts, also where many were made at once", () =>
       Effect.gen(function* () {
         const { list, record } = yield* Ledger

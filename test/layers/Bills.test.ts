@@ -37,7 +37,7 @@ const make = Effect.fnUntraced(function* (adminKey: string | undefined = ADMIN) 
 describe("fal's bills", () => {
   it.live("have each request with its time, units and cost, and its result tells what it was asked for", () =>
     Effect.gen(function* () {
-      const { bills, buy, charged } = yield* make()
+      const { bills, buy, charged, simulator } = yield* make()
       const tickets = [yield* buy(7, "a red coat"), yield* buy(8, "a blue coat")]
       const charges = yield* charged(2)
       assert.sameMembers(
@@ -48,7 +48,11 @@ describe("fal's bills", () => {
         assert.deepStrictEqual([endpoint, units, cost], ["fal-ai/flux/dev", 1, usd("0.025")])
         assert.closeTo(at, Date.now(), 60_000)
       }
-      assert.deepStrictEqual(yield* bills.made("fal-ai/flux/dev", tickets[1]!.requestId), { seed: 8, prompt: "a blue coat" })
+      const made = bills.made("fal-ai/flux/dev", tickets[1]!.requestId)
+      assert.deepStrictEqual(yield* made, { seed: 8, prompt: "a blue coat" })
+      const asked = (yield* simulator.calls).result
+      assert.deepStrictEqual(yield* made, { seed: 8, prompt: "a blue coat" }, "remembered")
+      assert.strictEqual((yield* simulator.calls).result, asked)
     })
   )
 
@@ -71,7 +75,11 @@ describe("fal's bills", () => {
       const { bills, simulator, today } = yield* make()
       yield* simulator.setFaults({ kind: "error", status: 500, route: "platform" })
       assert.match((yield* Effect.flip(today)).detail, /billing-events: fal answered 500/)
-      assert.match((yield* Effect.flip(bills.made("fal-ai/flux/dev", "nobody"))).detail, /fal answered 404/)
+      const unknown = Effect.flip(bills.made("fal-ai/flux/dev", "nobody"))
+      const before = (yield* simulator.calls).result
+      assert.match((yield* unknown).detail, /fal answered 404/)
+      assert.match((yield* unknown).detail, /fal answered 404/)
+      assert.strictEqual((yield* simulator.calls).result, before + 2, "a failure is not remembered")
       const { today: refused } = yield* make(KEY)
       const { detail } = yield* Effect.flip(refused)
       assert.include(detail, "fal answered 401")

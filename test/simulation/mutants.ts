@@ -108,8 +108,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "submits with lost answers are made again for ever",
     file: submit,
-    from: `lost.resubmits >= FAL_MAX_RESUBMITS`,
-    to: `lost.resubmits >= FAL_MAX_RESUBMITS + 99`
+    from: `(lost?.length ?? resubmits) >= most`,
+    to: `(lost?.length ?? resubmits) >= most + 99`
   },
   {
     name: "a resubmit that failed is forgotten",

@@ -1,5 +1,5 @@
-import { Effect, Layer, Option, type Redacted, Schema } from "effect"
-import { Bills, BillsError, type Charge, MOST } from "../../services/Bills.ts"
+import { Cache, Duration, Effect, Exit, Layer, Option, type Redacted, Schema } from "effect"
+import { Bills, BillsError, type Charge, type Made, MOST } from "../../services/Bills.ts"
 import { NanoDollars } from "../../services/NanoDollars.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Text from "../../wire/Text.ts"
@@ -11,6 +11,13 @@ import { outputOf } from "./output.ts"
 const QUEUE = "https://queue.fal.run"
 /** Charges in one answer: it has some 300 bytes for each, and no answer is read beyond two megabytes. */
 const PAGE = 2000
+
+/** Requests of which it is remembered what they were asked for, at most some kilobytes each. */
+const REMEMBERED = 1000
+interface Asked {
+  readonly endpoint: string
+  readonly requestId: string
+}
 
 const amountOf = Schema.decodeUnknownOption(NanoDollars)
 /** Older answers have one figure, newer ones three, of which the total is the same. */
@@ -62,6 +69,21 @@ export const layer = Layer.effect(
         : Option.none()
     }
 
+    const madeBy = Effect.fn("Bills.made")(function* ({ endpoint, requestId }: Asked) {
+      const url = new URL(`${baseOf(QUEUE)}/${appOf(endpoint)}/requests/${encodeURIComponent(requestId)}`)
+      const body = fieldsOf(yield* get(url, FAL_KEY))
+      const prompt = body?.["prompt"]
+      return {
+        seed: outputOf(body)?.seed ?? null,
+        prompt: typeof prompt === "string" ? Text.cut(prompt, 100_000) : null
+      } satisfies Made
+    })
+    // Many requests lost at once are each compared with the same ones, and what one was asked for never changes.
+    const known = yield* Cache.makeWith(madeBy, {
+      capacity: REMEMBERED,
+      timeToLive: Exit.match({ onSuccess: () => Duration.infinity, onFailure: () => Duration.zero })
+    })
+
     return Bills.of({
       isReadable: true,
       between: Effect.fn("Bills.between")(function* (from, to) {
@@ -80,16 +102,7 @@ export const layer = Layer.effect(
         } while (cursor !== null && charges.length < MOST)
         return charges.toSorted((one, other) => one.at - other.at).slice(0, MOST)
       }),
-      made: Effect.fn("Bills.made")(function* (endpoint, requestId) {
-        const url = new URL(`${baseOf(QUEUE)}/${appOf(endpoint)}/requests/${encodeURIComponent(requestId)}`)
-        const answer = yield* get(url, FAL_KEY)
-        const body = fieldsOf(answer)
-        const prompt = body?.["prompt"]
-        return {
-          seed: outputOf(body)?.seed ?? null,
-          prompt: typeof prompt === "string" ? Text.cut(prompt, 100_000) : null
-        }
-      })
+      made: (endpoint, requestId) => Cache.get(known, { endpoint, requestId })
     })
   })
 )

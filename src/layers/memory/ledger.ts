@@ -54,6 +54,11 @@ export const make = () => {
       }),
     ofTask: (taskId) => some((row) => row.taskId === taskId),
     ofRequest: (requestId) => some((row) => row.requestId === requestId),
+    claimed: (requestIds) =>
+      Effect.sync(() => {
+        const booked = new Set([...rows.values()].map(({ requestId }) => requestId))
+        return new Set(requestIds.filter((id) => booked.has(id)))
+      }),
     totals: (by, period) =>
       Effect.sync(() => {
         const groups = new Map<string, Array<Booked>>()

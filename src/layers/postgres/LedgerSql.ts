@@ -1,4 +1,4 @@
-import { Array as Arr, Duration, Effect, Layer } from "effect"
+import { Array as Arr, Duration, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Booked, type Grouping, Ledger, type Period, type Row, Total } from "../../services/Ledger.ts"
 import { guard } from "./failure.ts"
@@ -30,6 +30,7 @@ export const insertion = (sql: SqlClient, rows: ReadonlyArray<Row>) => {
 }
 
 const toRows = reading(Booked, "a row of model_ledger")
+const toIds = reading(Schema.Struct({ requestId: Schema.String }), "a row of model_ledger")
 const toTotals = reading(Total, "a row of model_ledger")
 
 const KEYS: Readonly<Record<Grouping, string>> = {
@@ -81,6 +82,14 @@ export const layer = Layer.effect(
         sql`SELECT ${sql.literal(COLUMNS)} FROM ${sql.literal(FROM)} WHERE fal_request_id = ${storable(requestId)}
           ORDER BY requested_at, task_id COLLATE "C", attempt COLLATE "C" LIMIT 100`.pipe(
           Effect.flatMap(toRows),
+          guard("list", QUERY_LIMIT)
+        )
+      ),
+      claimed: Effect.fn("Ledger.claimed")((requestIds) =>
+        sql`SELECT DISTINCT fal_request_id AS "requestId" FROM model_ledger
+          WHERE fal_request_id = ANY(${requestIds.map(storable)}::text[])`.pipe(
+          Effect.flatMap(toIds),
+          Effect.map((rows) => new Set(rows.map(({ requestId }) => requestId))),
           guard("list", QUERY_LIMIT)
         )
       ),

@@ -3,6 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { five, makeWorldWith } from "../world.ts"
 
+/** An even number. Three hundred take some minutes. */
+const LOST = Number(process.env["LOST_ANSWERS"] ?? 20)
+
 const world = (env: Readonly<Record<string, string>> = {}) =>
   Effect.tap(makeWorldWith({ env }), ({ script, start }) =>
     Effect.gen(function* () {
@@ -99,6 +102,43 @@ describe("a request whose answer was lost", () => {
     })
   )
 
+  it.effect("is made again more often than FAL_MAX_RESUBMITS says where the bills show that fal took none", () =>
+    Effect.gen(function* () {
+      const { ledger, metric, script, seconds, send, success } = yield* world()
+      yield* script.submits("dropped", "dropped", "dropped")
+      const id = yield* send()
+      yield* seconds(1500)
+      yield* success(id)
+      assert.lengthOf(yield* ledger, 1)
+      assert.strictEqual(yield* metric('generations_uncertain_ended_total{how="resubmitted"}'), 3)
+    })
+  )
+
+  it.effect("that fal never takes is given up in the end, and has cost nothing", () =>
+    Effect.gen(function* () {
+      const { failure, ledger, script, seconds, send } = yield* world()
+      yield* script.submits(...Array.from({ length: 40 }, () => "dropped" as const))
+      const id = yield* send()
+      yield* seconds(12_000)
+      assert.include((yield* failure(id)).message, "was lost 22 times: not asked again")
+      assert.lengthOf(yield* ledger, 0)
+    })
+  )
+
+  it.effect("is not taken for one like it that another task has got", () =>
+    Effect.gen(function* () {
+      const { ledger, script, seconds, send, success } = yield* world()
+      const id = yield* send(seeded(7))
+      yield* seconds(5)
+      const got = yield* success(id)
+      yield* script.submits("dropped")
+      const alike = yield* send(seeded(7))
+      yield* seconds(400)
+      assert.notStrictEqual((yield* success(alike))["fal_request_id"], got["fal_request_id"])
+      assert.lengthOf(yield* ledger, 2)
+    })
+  )
+
   it.effect("is found, too, where none may be made again", () =>
     Effect.gen(function* () {
       const { failure, ledger, script, seconds, send, success } = yield* world({ FAL_MAX_RESUBMITS: "0" })
@@ -111,20 +151,23 @@ describe("a request whose answer was lost", () => {
     })
   )
 
-  it.effect("twenty at once, half of them taken by fal: all are told apart, nothing is paid twice and none fails", () =>
-    Effect.gen(function* () {
-      const { ledger, metric, script, seconds, send, success } = yield* world({ WORKER_CONCURRENCY: "8", FAL_MAX_RESUBMITS: "9" })
-      const ways = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? ("lost" as const) : ("dropped" as const)))
-      yield* script.submits(...ways)
-      const ids: Array<string> = []
-      for (const seed of ways.keys()) ids.push(yield* send(seeded(seed)))
-      // While each submit fails, the worker tries only now and then.
-      yield* seconds(1800)
-      for (const id of ids) yield* success(id)
-      assert.lengthOf(new Set((yield* ledger).map(({ input }) => input["seed"])), 20)
-      assert.lengthOf(yield* ledger, 20)
-      const ended = (how: string) => metric(`generations_uncertain_ended_total{how="${how}"}`)
-      assert.deepStrictEqual([yield* ended("found"), yield* ended("resubmitted")], [10, 10])
-    })
+  it.effect(
+    `${LOST} at once, half of them taken by fal: all are told apart, nothing is paid twice and none fails`,
+    () =>
+      Effect.gen(function* () {
+        const { ledger, metric, script, seconds, send, success } = yield* world({ WORKER_CONCURRENCY: "8" })
+        const ways = Array.from({ length: LOST }, (_, n) => (n % 2 === 0 ? ("lost" as const) : ("dropped" as const)))
+        yield* script.submits(...ways)
+        const ids: Array<string> = []
+        for (const seed of ways.keys()) ids.push(yield* send(seeded(seed)))
+        // While each submit fails, the worker tries only now and then.
+        yield* seconds(LOST * 60 + 1200)
+        for (const id of ids) yield* success(id)
+        assert.lengthOf(new Set((yield* ledger).map(({ input }) => input["seed"])), LOST)
+        assert.lengthOf(yield* ledger, LOST)
+        const ended = (how: string) => metric(`generations_uncertain_ended_total{how="${how}"}`)
+        assert.deepStrictEqual([yield* ended("found"), yield* ended("resubmitted")], [LOST / 2, LOST / 2])
+      }),
+    { timeout: 30_000 + LOST * 2000 }
   )
 })

@@ -237,6 +237,14 @@ const adopt = Effect.fnUntraced(function* (payer: Entry.Payer, lost: Entry.Inten
 /** A request that may be paid and has no request id. */
 export type Lost = Entry.Intended | Entry.Submitted
 
+/**
+ * A request that fal never took costs nothing, so making it again does not count against `FAL_MAX_RESUBMITS`. A task whose request
+ * fal so often does not take is given up all the same.
+ */
+const MOST_UNPAID = 20
+const isGivenUp = ({ lost, resubmits }: Lost, isUnpaid: boolean, most: number) =>
+  isUnpaid && most > 0 ? resubmits >= most + MOST_UNPAID : (lost?.length ?? resubmits) >= most
+
 /** The task's failure when its lost request is not made again. */
 const wordsOf = (lost: Lost) =>
   lost._tag === "Submitted"
@@ -270,7 +278,7 @@ export const resubmit = Effect.fnUntraced(function* <E, R>(payer: Entry.Payer, l
   }
   const seed = seedOf(lost)
   const { FAL_MAX_RESUBMITS, FAL_UNCERTAIN } = yield* Settings.of("FAL_UNCERTAIN", "FAL_MAX_RESUBMITS").pipe(Effect.orDie)
-  if (FAL_UNCERTAIN === "fail" || lost.resubmits >= FAL_MAX_RESUBMITS) {
+  if (FAL_UNCERTAIN === "fail" || isGivenUp(lost, isUnpaid, FAL_MAX_RESUBMITS)) {
     const metrics = yield* Metrics
     yield* metrics.count("generations_uncertain_ended_total", { how: "failed" })
     yield* Effect.logError("a request that was lost is given up: look for it in fal's history", {
