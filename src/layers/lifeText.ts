@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import type { DeadLetter } from "../services/TaskQueue.ts"
-import { LifeEvent, type Lived, LONGEST, type Told } from "../services/TaskLives.ts"
+import { type Latest, LifeEvent, type Lived, LONGEST, type Told } from "../services/TaskLives.ts"
 import * as kombu from "../wire/kombu.ts"
 import * as Text from "../wire/Text.ts"
 
@@ -77,3 +77,10 @@ export const read = (texts: ReadonlyArray<string>): ReadonlyArray<Lived> => {
     return [{ event, times, missing, from: from * 1000, to: to * 1000 }]
   })
 }
+
+/** The last elements of lives. A life that has just been removed, or that only a newer version can read, is left out. */
+export const latest = (ids: ReadonlyArray<string>, lasts: ReadonlyArray<string | null>): ReadonlyArray<Latest> =>
+  ids.flatMap((taskId, at) => {
+    const [last] = read(lasts[at] === null || lasts[at] === undefined ? [] : [lasts[at]])
+    return last === undefined ? [] : [{ taskId, last }]
+  })

@@ -61,6 +61,8 @@ export class Reviews extends Context.Service<
     readonly ofModel: (modelId: string) => Effect.Effect<ReadonlyArray<Decision>, LibraryError>
     /** The rows that fit, the newest first: at most `limit`, from behind the row whose `cursor` is given. */
     readonly list: (which: Filter, after: string | null, limit: number) => Effect.Effect<ReadonlyArray<Reviewed>, LibraryError>
+    /** A text that is another one once a picture has been added or decided on. */
+    readonly state: Effect.Effect<string, LibraryError>
     /** Templates without a row are left out. */
     readonly tally: (templateIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Tally>, LibraryError>
   }

@@ -76,6 +76,12 @@ export interface Lived {
   readonly missing: number
 }
 
+/** A task, and what has happened to it last. */
+export interface Latest {
+  readonly taskId: string
+  readonly last: Lived
+}
+
 /** Of one life the first events and the last are kept; the others in between are left out. */
 export const FIRST = 20
 export const LAST = 40
@@ -96,6 +102,8 @@ export class TaskLives extends Context.Service<
   {
     /** The events of a task, the oldest first. Those that only a newer version can read count as missing. */
     readonly of: (taskId: string) => Effect.Effect<ReadonlyArray<Lived>, QueueError>
+    /** The tasks to which something has happened last, the newest first, each with its last event: at most `limit`. */
+    readonly recent: (limit: number) => Effect.Effect<ReadonlyArray<Latest>, QueueError>
     /** Task ids that begin so and have a life or an entry in the journal, at most `limit`. */
     readonly beginning: (prefix: string, limit: number) => Effect.Effect<ReadonlyArray<string>, QueueError>
   }

@@ -63,6 +63,19 @@ export const reviewsContract = <E>(name: string, all: Layer.Layer<Reviews | Audi
       })
     )
 
+    it.effect("whoever follows the library sees by one text that a picture was added or decided on", () =>
+      Effect.gen(function* () {
+        const { decide, state } = yield* Reviews
+        const texts = [yield* state, yield* state]
+        const { ids } = yield* pictures(1)
+        texts.push(yield* state)
+        yield* decide(decision(ids[0]!, "approved"))
+        texts.push(yield* state)
+        assert.strictEqual(texts[0], texts[1])
+        assert.lengthOf(new Set(texts), 3)
+      })
+    )
+
     it.effect("of two who decide on what they both saw, one is told what the other has decided", () =>
       Effect.gen(function* () {
         const { decide, ofModel } = yield* Reviews

@@ -64,6 +64,24 @@ export const taskLivesContract = (name: string, fleet: Effect.Effect<Worker, nev
       })
     )
 
+    it.live("the tasks to which something has happened last are found, the newest first, with what that was", () =>
+      Effect.gen(function* () {
+        const { journal, lives } = yield* alone
+        assert.deepStrictEqual(yield* lives.recent(10), [])
+        for (const id of ["a", "b", "c"]) yield* journal.intend(id, intended, Option.none())
+        yield* journal.advance("a", submitted)
+        const recent = yield* lives.recent(2)
+        assert.deepStrictEqual(
+          recent.map(({ last, taskId }) => [taskId, last.event._tag]),
+          [
+            ["a", "Submitted"],
+            ["c", "Intended"]
+          ]
+        )
+        assert.closeTo(recent[0]!.last.to, Date.now(), 60_000)
+      })
+    )
+
     it.live("a step that is not made tells nothing", () =>
       Effect.gen(function* () {
         const { journal, lives, queue } = yield* alone

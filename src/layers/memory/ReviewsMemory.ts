@@ -59,6 +59,7 @@ const make = Effect.gen(function* () {
       const from = after === null ? 0 : rows.findIndex(({ cursor }) => cursor === after) + 1
       return after !== null && from === 0 ? [] : rows.slice(from, from + limit)
     }),
+    state: Effect.map(library.list(everything, null, 1), ([newest]) => `${decisions.length} ${newest?.createdAt} ${newest?.id}`),
     tally: Effect.fnUntraced(function* (templateIds) {
       const rows = (yield* library.list(everything, null, 1_000_000)).filter((row) => templateIds.includes(row.templateId))
       return [...Map.groupBy(rows, (row) => row.templateId)].map(([templateId, same]) => {

@@ -109,6 +109,13 @@ export const layer = Layer.effect(
           guard("list", LIMIT)
         )
       }),
+      state: sql<{ readonly state: string }>`
+        SELECT concat_ws(' ', (SELECT max(seq) FROM model_review),
+          (SELECT ${sql.literal(CURSOR)} FROM model_library ORDER BY ${sql.literal(SAVED_AT)} DESC, id DESC LIMIT 1)) AS state`.pipe(
+        Effect.map(([row]) => row?.state ?? ""),
+        guard("list", LIMIT),
+        Effect.withSpan("Reviews.state")
+      ),
       tally: Effect.fn("Reviews.tally")((templateIds) =>
         templateIds.length === 0
           ? Effect.succeed([])

@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { TaskLives } from "../../services/TaskLives.ts"
 import * as kombu from "../../wire/kombu.ts"
-import { read } from "../lifeText.ts"
+import { latest, read } from "../lifeText.ts"
 import * as Connections from "./Connections.ts"
 import { attempt } from "./shared.ts"
 import { broker } from "./where.ts"
@@ -27,6 +27,12 @@ export const layer = Layer.effect(
           attempt("read a life", () => redis.lrange(kombu.life(taskId), 0, -1)),
           read
         ),
+      recent: (limit) =>
+        attempt("look for lives", async () => {
+          const ids = await redis.zrevrange(kombu.lives, "0", String(limit - 1))
+          const lasts = await Promise.all(ids.map((id) => redis.lindex(kombu.life(id), -1)))
+          return latest(ids, lasts)
+        }),
       beginning: (prefix, limit) =>
         attempt("look for lives", async () => {
           const found = new Set<string>()

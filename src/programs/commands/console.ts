@@ -3,6 +3,7 @@ import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { HttpServer, HttpServerError } from "effect/http"
 import { NAME, People, ROLES } from "../../services/People.ts"
 import * as Settings from "../../services/Settings.ts"
+import * as Changes from "../console/Changes.ts"
 import * as Door from "../console/Door.ts"
 import { type Needs, serve } from "../console/server.ts"
 import { explain } from "../explain.ts"
@@ -124,6 +125,7 @@ export const console = <E1, E2, E3, E4>(
       Layer.launch(
         announced.pipe(
           Layer.provideMerge(serve),
+          Layer.provide(Changes.layer),
           Layer.provide([http, world, Door.layer.pipe(Layer.provide(people))]),
           Layer.provideMerge(Layer.mergeAll(log, untilStopped))
         )

@@ -253,6 +253,108 @@ const listen = (picture, more) =>
     run()
   })
 
+// --- What follows what happens ---------------------------------------------------------------------------------------
+// The console says that a page is out of date, and the page is fetched from its own address. What the person has typed, chosen,
+// opened or scrolled to stays.
+
+/** Makes one piece of the page like another. Children with a key stay what they are, wherever they stand now. */
+const morph = (from, to) => {
+  if (from.isEqualNode(to)) return
+  if (from.nodeName !== to.nodeName) return from.replaceWith(to)
+  if (from.nodeType !== Node.ELEMENT_NODE) return void (from.nodeValue = to.nodeValue)
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value)
+  for (const { name } of Array.from(from.attributes)) if (name !== "open" && !to.hasAttribute(name)) from.removeAttribute(name)
+  const keyed = new Map(Array.from(from.children, (child) => [child.dataset.key, child]))
+  let next = from.firstChild
+  for (const child of Array.from(to.childNodes)) {
+    const key = child.dataset?.key
+    const own = key === undefined ? (next?.dataset?.key === undefined ? next : null) : (keyed.get(key) ?? null)
+    keyed.delete(key)
+    if (own === null) from.insertBefore(child, next)
+    else {
+      if (own === next) next = own.nextSibling
+      else from.insertBefore(own, next)
+      morph(own, child)
+    }
+  }
+  while (next !== null) {
+    const rest = next
+    next = rest.nextSibling
+    rest.remove()
+  }
+}
+
+/** The console says something every 15 seconds. */
+const SILENCE = 40_000
+
+const follow = (main) => {
+  const status = document.querySelector(".live")
+  const every = Number(main.dataset.every)
+  let source = null
+  let busy = false
+  let again = false
+  const say = (words) => {
+    if (status.textContent !== words) status.textContent = words
+  }
+  const stop = () => {
+    clearTimeout(silence)
+    source?.close()
+    source = null
+  }
+  const fetched = async () => {
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(LIMIT) })
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main[data-live]")
+    if (page !== null) return page
+    // It leads to the sign-in, or says what does not answer.
+    if (answer.ok) stop()
+    throw new Error(answer.ok ? "Your session has ended: sign in again" : String(answer.status))
+  }
+  const refresh = async () => {
+    again = true
+    if (busy) return
+    busy = true
+    while (again && source !== null) {
+      again = false
+      try {
+        morph(main, await fetched())
+        say("Live ·")
+      } catch (error) {
+        say(source === null ? `${error.message} ·` : `Not up to date since ${new Date().toLocaleTimeString()} ·`)
+      }
+      await wait(every)
+    }
+    busy = false
+  }
+  /** A connection that is cut comes again by itself, one that nobody has cut and that carries nothing does not. */
+  let silence
+  const hear = () => {
+    clearTimeout(silence)
+    silence = setTimeout(() => {
+      stop()
+      listen()
+    }, SILENCE)
+  }
+  /** Nobody asks for a page that nobody sees. */
+  const listen = () => {
+    if (document.hidden) return stop()
+    if (source !== null) return
+    source = new EventSource(main.dataset.live)
+    hear()
+    source.addEventListener("alive", hear)
+    source.addEventListener("message", () => {
+      hear()
+      void refresh()
+    })
+    source.addEventListener("error", () => say("Not up to date: the console cannot be reached ·"))
+  }
+  document.addEventListener("visibilitychange", listen)
+  addEventListener("pagehide", stop)
+  addEventListener("pageshow", listen)
+  listen()
+}
+
+const live = document.querySelector("main[data-live]")
+if (live !== null) follow(live)
 if (deck !== null) review()
 else if (document.querySelector(".decide") !== null) listen(() => document.querySelector("main"), {})
 void send()

@@ -16,7 +16,7 @@ const PAGE = 60
 const MOST_VERSIONS = 60
 
 const card = (address: Addresses, row: Reviewed, at: number) =>
-  html`<li>
+  html`<li data-key="${row.id}">
     <a href="/pictures/${row.id}">
       ${image(row, address(row.thumbnailUrl ?? row.imageUrl), { lazy: at >= 12 })} ${badge(row.decision)}
       <span class="title">${titleOf(row)}</span>
@@ -38,6 +38,7 @@ const grid = page("/library", "viewer", ({ query }) =>
       title: "Library",
       here: "/library",
       wide: true,
+      live: { about: ["library"], every: 1000 },
       body: html`<h1>Library</h1>
         ${Filter.form("/library", query, true)}
         ${

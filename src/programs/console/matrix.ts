@@ -114,6 +114,7 @@ const whole = page("/matrix", "viewer", ({ person, query }) =>
       title: "Matrix",
       here: "/matrix",
       wide: true,
+      live: { about: ["library", "work"], every: 3000 },
       body: html`<h1>Matrix</h1>
         ${query.get("sent") !== null && notice("good", "The tasks are on their way, behind everything else in the queue.")}
         ${!all && notice("note", "The queue is too long to look at all of its tasks: more may be in flight than is shown.")}

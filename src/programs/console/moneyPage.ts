@@ -79,6 +79,7 @@ const overview = page("/money", "viewer", ({ person, query }) =>
       title: "Money",
       here: "/money",
       wide: true,
+      live: { about: ["money"], every: 2000 },
       body: html`<h1>Money</h1>
         ${query.get("done") !== null && notice("good", "The workers keep to it now. Tasks that wait for money go on within half a minute.")}
         ${figures([

@@ -13,6 +13,7 @@ import * as Settings from "../../services/Settings.ts"
 import * as Assets from "./assets.ts"
 import { route as audit } from "./auditPage.ts"
 import type { World as Why } from "../commands/why.ts"
+import { route as events } from "./events.ts"
 import { routes as library } from "./library.ts"
 import { routes as matrix } from "./matrix.ts"
 import { routes as money } from "./moneyPage.ts"
@@ -91,6 +92,7 @@ export const routes = Layer.mergeAll(
   money,
   media,
   audit,
+  events,
   notFound,
   guarded
 )

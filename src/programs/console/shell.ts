@@ -1,7 +1,8 @@
 import { mayAct, type Person, type Role } from "../../services/People.ts"
 import { VERSION } from "../version.ts"
 import { script, styles } from "./assets.ts"
-import { type Content, type Html, html } from "./html.ts"
+import type { Topic } from "./Changes.ts"
+import { type Content, type Html, html, query } from "./html.ts"
 
 /** What stands on a page, within what stands on every page. */
 export interface Page {
@@ -11,6 +12,8 @@ export interface Page {
   readonly body: Content
   /** Uses the whole width of the window. */
   readonly wide?: boolean
+  /** It follows what happens to these, and is made anew at most this often (milliseconds). */
+  readonly live?: { readonly about: ReadonlyArray<Topic>; readonly every: number }
 }
 
 const places: ReadonlyArray<readonly [address: string, name: string, needed: Role]> = [
@@ -33,7 +36,7 @@ const navigation = (person: Person, here: string) =>
       <button class="quiet">Sign out</button>
     </form>`
 
-export const shell = (person: Person | undefined, { body, here, title, wide }: Page): Html =>
+export const shell = (person: Person | undefined, { body, here, live, title, wide }: Page): Html =>
   html`<html lang="en">
 <head>
 <meta charset="utf-8">
@@ -50,10 +53,10 @@ export const shell = (person: Person | undefined, { body, here, title, wide }: P
 <a class="brand" href="/library" aria-label="model-generator"><svg viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="2" width="18" height="20" rx="4"/><circle cx="12" cy="9" r="3"/><path d="M6 19c0-4 2.5-6 6-6s6 2 6 6"/></svg><span>model-generator</span></a>
 ${person !== undefined && navigation(person, here)}
 </header>
-<main id="main"${wide === true && html` class="wide"`}>
+<main id="main"${wide === true && html` class="wide"`}${live !== undefined && html` data-live="/events${query({ about: live.about })}" data-every="${live.every}"`}>
 ${body}
 </main>
-<footer>model-generator ${VERSION}</footer>
+<footer>${live !== undefined && html`<span class="live" role="status"></span> `}model-generator ${VERSION}</footer>
 </body>
 </html>`
 
@@ -83,8 +86,16 @@ export const facts = (rows: ReadonlyArray<readonly [name: string, value: Content
 /** A few figures side by side, each under its name. */
 export const figures = (rows: Parameters<typeof facts>[0]) => html`<div class="figures">${facts(rows)}</div>`
 
-/** `name` says to those who hear the page what it is a table of: no other on the page has it. */
-export const table = (name: string, titles: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Content>>) =>
+/**
+ * `name` says to those who hear the page what it is a table of: no other on the page has it. `keys` name what the rows are about, so
+ * that a row stays itself where others come and go.
+ */
+export const table = (
+  name: string,
+  titles: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<Content>>,
+  keys: ReadonlyArray<string> = []
+) =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="${name}">
     <table>
       <thead>
@@ -94,8 +105,8 @@ export const table = (name: string, titles: ReadonlyArray<string>, rows: Readonl
       </thead>
       <tbody>
         ${rows.map(
-          (row) =>
-            html`<tr>
+          (row, n) =>
+            html`<tr${keys[n] !== undefined && html` data-key="${keys[n]}"`}>
               ${row.map((cell, at) => html`<td data-title="${titles[at]}">${cell}</td>`)}
             </tr>`
         )}

@@ -72,7 +72,8 @@ const tasks = (found: ReadonlyArray<Found>) =>
         one.queue,
         placeOf(one)
       ]
-    })
+    }),
+    found.map(({ taskId }) => taskId)
   )
 
 /** Whether a task is meant: by the beginning of its id, or by words of its name, its arguments or its caller. */
@@ -96,6 +97,7 @@ export const route = page("/work", "viewer", ({ query }) =>
       title: "Work",
       here: "/work",
       wide: true,
+      live: { about: ["work"], every: 400 },
       body: html`<h1>Work</h1>
         ${queues(status)}
         <p class="soft below">${status.scheduled} scheduled for later, ${status.unacknowledged} unacknowledged in all.</p>

@@ -13,6 +13,7 @@ import { Publisher } from "../../../src/services/Publisher.ts"
 import { TaskQueue } from "../../../src/services/TaskQueue.ts"
 import { anything, Reviews } from "../../../src/services/Reviews.ts"
 import { describeWith } from "../../servers/index.ts"
+import { proxy } from "../../servers/Proxy.ts"
 import { eventually, message, timed } from "../../support.ts"
 import { addPicture, address, console_, PASSWORD, unlike } from "./stage.ts"
 
@@ -35,10 +36,12 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
     readonly dark?: boolean
     readonly phone?: boolean
     readonly script?: boolean
+    /** Where the console is reached, if not at its own address. */
+    readonly base?: string
   }
   /** A window of somebody who has signed in, and all that its pages complain about. */
-  const signedIn = Effect.fnUntraced(function* (name: string, { dark, phone, script }: Options = {}) {
-    const base = yield* address
+  const signedIn = Effect.fnUntraced(function* (name: string, { base: given, dark, phone, script }: Options = {}) {
+    const base = given ?? (yield* address)
     const complaints: Array<string> = []
     const page = yield* Effect.promise(async () => {
       const context = await browser.newContext({
@@ -434,6 +437,40 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
         })
       ),
     60_000
+  )
+
+  it.live(
+    "a page follows what happens within a second, leaves alone what a person has chosen, and catches up after a cut",
+    () =>
+      served(
+        Effect.gen(function* () {
+          const { publish } = yield* Publisher
+          const taskQueue = yield* TaskQueue
+          const link = yield* proxy(Number(new URL(yield* address).port))
+          yield* publish([message({ id: "first" }), message({ id: "second" })])
+          const { page } = yield* signedIn("olga", { base: `http://127.0.0.1:${link.port}` })
+          const tasks = doing(() => page.locator("tr[data-key]").evaluateAll((rows) => rows.map((row) => row.dataset["key"])))
+          const within = (expected: ReadonlyArray<string>, seconds: number) =>
+            eventually("shown", tasks, (found) => JSON.stringify(found) === JSON.stringify(expected), seconds)
+          yield* doing(async () => {
+            await page.goto("/work")
+            await page.waitForSelector("text=Live ·")
+            await page.fill("[name=q]", "half a wo")
+          })
+          yield* publish([message({ id: "third" })])
+          yield* within(["first", "second", "third"], 1)
+          const claimed = Option.getOrThrow(yield* taskQueue.claim)
+          yield* taskQueue.acknowledge(claimed)
+          yield* within(["second", "third"], 1)
+          assert.strictEqual(yield* doing(() => page.inputValue("[name=q]")), "half a wo")
+          // Whoever comes through the silent path is cut off when it heals, and the page has then missed something.
+          yield* link.silence
+          yield* publish([message({ id: "meanwhile" })])
+          yield* link.heal
+          yield* within(["second", "third", "meanwhile"], 10)
+        })
+      ),
+    timed(60_000)
   )
 
   it.live(
