@@ -74,9 +74,7 @@ const desk = checked(
     ...Live.budgetSettings,
     ...catalogueSettings,
     ...brokerSettings,
-    "FAL_BASE_URL",
-    "FAL_MAX_CONCURRENT",
-    "TASK_TIME_LIMIT"
+    ...falSettings
   ],
   Live.desk
 )
@@ -88,11 +86,13 @@ const traces = checked(
   Live.traces
 ).pipe(Layer.provideMerge(quiet))
 
+const pending = Effect.provide(Migrations.pending, PostgresPg.layer)
+
 /** Every command but `worker`, which loads none of them. `untilStopped`: a signal is the way to end it. */
 export const commands = (untilStopped: Layer.Layer<never>) =>
   [
-    demo(Embedded.worker),
-    health(world, client, check(selfSettings), Effect.provide(Migrations.pending, PostgresPg.layer)),
+    demo(Embedded.worker, Embedded.consoleHttp, untilStopped),
+    health(world, client, check(selfSettings), pending),
     generate.pipe(Command.provide(client)),
     edit.pipe(Command.provide(client)),
     batch(client, reviewed, catalogue, budgets),
@@ -110,7 +110,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     ledger.pipe(Command.provide(library)),
     reconcile(library, checked(["FAL_KEY", "FAL_ADMIN_KEY", "FAL_BASE_URL"], Provider.bills)),
     inspect.pipe(Command.provide(checked(brokerSettings, Live.fleet).pipe(Layer.provideMerge(quiet)))),
-    consoleCommand(desk, consoleHttp, people, Logging.layer, untilStopped),
+    consoleCommand(desk, consoleHttp, people, Logging.layer, untilStopped, pending),
     migrate(Migrations.migrate).pipe(
       Command.provide(checked(Live.databaseSettings, PostgresPg.layer).pipe(Layer.provideMerge(quiet)))
     ),

@@ -58,6 +58,9 @@ const journal = JournalRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 /** What workers say to each other. */
 export const fleet = FleetRedis.layer.pipe(Layer.provide(WorkerIdentityNode.layer))
 
+/** What they are like that all of it rests on. */
+export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
+
 /** What people at the console look at and decide on. */
 export const desk = Layer.mergeAll(
   client,
@@ -67,7 +70,10 @@ export const desk = Layer.mergeAll(
   fleet,
   reviewed,
   MediaStoreLive.layer,
-  Provider.catalogue
+  Provider.catalogue,
+  Provider.generator,
+  preconditions,
+  FalLimitsRedis.layer
 ).pipe(Layer.provideMerge(MetricsProm.layer))
 
 /** Those who may sign in there. */
@@ -83,9 +89,6 @@ export const consoleHttp = Layer.unwrap(
     NodeHttpServer.layer(createServer, { host: CONSOLE_HOST, port: CONSOLE_PORT, gracefulShutdownTimeout: "2 seconds" })
   )
 )
-
-/** What they are like that all of it rests on. */
-export const preconditions = PreconditionsLive.layer.pipe(Layer.provide(PostgresPg.layer))
 
 /** Every dependency for real, from the settings. */
 export const dependencies = Layer.mergeAll(

@@ -5,6 +5,7 @@ import { NAME, People, ROLES } from "../../services/People.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Changes from "../console/Changes.ts"
 import * as Door from "../console/Door.ts"
+import type { Pending } from "../console/healthPage.ts"
 import { type Needs, serve } from "../console/server.ts"
 import { explain } from "../explain.ts"
 import { print } from "./client.ts"
@@ -117,14 +118,15 @@ export const console = <E1, E2, E3, E4>(
   http: Layer.Layer<HttpServer.HttpServer, E2>,
   people: Layer.Layer<People, E3>,
   log: Layer.Layer<never, E4>,
-  untilStopped: Layer.Layer<never>
+  untilStopped: Layer.Layer<never>,
+  pending: Pending
 ) =>
   Command.make("console", {}, () =>
     Effect.andThen(
       Effect.provide(mustBeConfigured, people),
       Layer.launch(
         announced.pipe(
-          Layer.provideMerge(serve),
+          Layer.provideMerge(serve(pending)),
           Layer.provide(Changes.layer),
           Layer.provide([http, world, Door.layer.pipe(Layer.provide(people))]),
           Layer.provideMerge(Layer.mergeAll(log, untilStopped))

@@ -1,6 +1,10 @@
-import { Clock, Console, Effect, Layer, Logger, Predicate, References, Schema } from "effect"
+import { Clock, Console, type Context, Effect, Fiber, Layer, Logger, Predicate, References, Schema, Scope } from "effect"
 import { Command, Flag } from "effect/cli"
+import { HttpServer } from "effect/http"
 import { simulate } from "../../fal-simulator/simulate.ts"
+import * as Changes from "../console/Changes.ts"
+import * as Door from "../console/Door.ts"
+import { type Needs as ConsoleNeeds, serve } from "../console/server.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
 import { worker } from "../worker/worker.ts"
 import { print } from "./client.ts"
@@ -9,7 +13,7 @@ import { story, titleOf, type Told } from "./demoStory.ts"
 import * as Display from "./Display.ts"
 import * as flags from "./flags.ts"
 import { loadable } from "./loadable.ts"
-import { Failed, inJson } from "./outcome.ts"
+import { Failed, inJson, WrongUse } from "./outcome.ts"
 
 const PICTURE_SECONDS = 1
 /** The text of fal's 429 answer. */
@@ -46,7 +50,7 @@ const warnings = (display: Display.Display, paint: Display.Paint) =>
 /** Whether the demo has shown what it is there to show. */
 const isKept = (money: ReturnType<typeof account>) => money.failed === 0 && money.paid_twice === 0
 
-type Needs = Effect.Services<typeof worker>
+type Needs = Effect.Services<typeof worker> | ConsoleNeeds
 
 interface Options {
   readonly count: number
@@ -57,12 +61,23 @@ interface Options {
   readonly json: boolean
 }
 
-const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (settings: Settings) => Layer.Layer<Needs, E>) {
+/** What is shown has an end; the world that it happens in stays for as long as the scope does. */
+const show = Effect.fn("demo.show")(function* <E>(
+  options: Options,
+  world: (settings: Settings) => Layer.Layer<Needs, E>,
+  stay: Scope.Scope
+) {
   const paint = yield* Display.paint
   const began = yield* Clock.currentTimeMillis
-  const state = { doing: "starting PostgreSQL inside this process, which takes some seconds", expected: 0, ended: 0 }
+  const state = {
+    doing: "starting PostgreSQL inside this process, which takes some seconds",
+    expected: 0,
+    ended: 0,
+    isOver: false
+  }
   const display = yield* Display.make((millis) => {
     const seconds = `${(millis / 1000).toFixed(0).padStart(3)} s`
+    if (state.isOver) return []
     const tasks = `${String(state.ended).padStart(String(state.expected).length)}/${state.expected} tasks`
     return [
       state.expected === 0
@@ -93,7 +108,7 @@ const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (sett
     }
   }
 
-  const simulator = yield* simulate({ pictureSeconds: PICTURE_SECONDS, variation: 0.3 })
+  const simulator = yield* Scope.provide(simulate({ pictureSeconds: PICTURE_SECONDS, variation: 0.3 }), stay)
   yield* simulator.setFaults({ route: "submit", kind: "busy", skip: 3 })
   yield* display.line(`fal simulator on ${simulator.url}`)
   yield* display.line("starting in this process: queue, results, PostgreSQL (takes some seconds), a worker of 2 slots")
@@ -101,10 +116,16 @@ const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (sett
     state.doing = "asking for a batch, an edit, and a picture that must be refused"
     return story(options.count, options.seed, told)
   })
-  const working = Effect.andThen(Effect.scoped(worker), Effect.fail(new Failed({ message: "the worker has stopped by itself" })))
-  const ended = yield* Effect.raceFirst(asking, working).pipe(
-    Effect.provide([world(settingsFor(simulator.url, options.store)), warnings(display, paint)])
+  const telling = warnings(display, paint)
+  const context = yield* Layer.buildWithScope(world(settingsFor(simulator.url, options.store)), stay).pipe(
+    Effect.provide(telling)
   )
+  const working = yield* Effect.andThen(
+    Effect.scoped(worker),
+    Effect.fail(new Failed({ message: "the worker has stopped by itself" }))
+  ).pipe(Effect.provideContext(context), Effect.provide(telling), Effect.forkIn(stay))
+  const ended = yield* Effect.raceFirst(asking, Fiber.join(working)).pipe(Effect.provideContext(context), Effect.provide(telling))
+  state.isOver = true
 
   const money = account(yield* simulator.ledger, ended)
   const promise =
@@ -113,11 +134,33 @@ const show = Effect.fn("demo.show")(function* <E>(options: Options, world: (sett
     (money.failed > 0 ? `; ${money.failed} tasks failed` : "")
   const saved = yield* keep(ended, options.output, promise)
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-  return { ended, money, promise, saved, seconds }
+  return { ended, money, promise, saved, seconds, context, working }
 })
 
+/** The console on the demo's pictures, while its worker goes on. */
+const open = <E>(context: Context.Context<Needs>, http: Layer.Layer<HttpServer.HttpServer, E>) => {
+  const announced = Layer.effectDiscard(
+    Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
+      Console.log(
+        `\nThe console is open on ${HttpServer.formatAddress(address)} until you press Ctrl+C: review the pictures with A and X`
+      )
+    )
+  )
+  return Layer.launch(
+    announced.pipe(
+      Layer.provideMerge(serve(Effect.succeed([]))),
+      Layer.provide([Changes.layer, Door.layerOpen, http]),
+      Layer.provide(Layer.succeedContext(context))
+    )
+  )
+}
+
 /** The main job with nothing installed: every part but fal is the real one or its in-process twin. */
-export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
+export const demo = <E, E2>(
+  world: (settings: Settings) => Layer.Layer<Needs, E>,
+  http: Layer.Layer<HttpServer.HttpServer, E2>,
+  untilStopped: Layer.Layer<never>
+) =>
   Command.make(
     "demo",
     {
@@ -136,13 +179,21 @@ export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
         Flag.withSchema(Schema.NonEmptyString),
         Flag.withDefault("demo-output")
       ),
+      console: Flag.Boolean("console").pipe(
+        Flag.withDescription("Then leave the console open on the pictures, for whoever is at this machine, until stopped"),
+        Flag.withoutNegation,
+        Flag.withDefault(false)
+      ),
       json: flags.json
     },
     (options) =>
       Effect.gen(function* () {
+        if (options.console && options.json)
+          return yield* new WrongUse({ message: "--console is for people: leave --json out, or --console" })
         yield* loadable("the demo", "@electric-sql/pglite", "sharp")
         const store = yield* prepare(options.output)
-        const { ended, money, promise, saved, seconds } = yield* Effect.scoped(show({ ...options, store }, world))
+        const shown = yield* Effect.scoped(show({ ...options, store }, world, yield* Effect.scope))
+        const { ended, money, promise, saved, seconds } = shown
         if (options.json) {
           yield* print({
             status: isKept(money) ? "SUCCESS" : "FAILURE",
@@ -164,10 +215,13 @@ export const demo = <E>(world: (settings: Settings) => Layer.Layer<Needs, E>) =>
         }
         if (!isKept(money))
           return yield* new Failed({ message: options.json ? "" : "the demo did not go as it should: see above" })
-      }).pipe(inJson(options.json, print))
+        if (options.console)
+          return yield* Effect.raceFirst(open(shown.context, http), Fiber.join(shown.working)).pipe(Effect.provide(untilStopped))
+      }).pipe(Effect.scoped, inJson(options.json, print))
   ).pipe(
     Command.withDescription("See the main job done with nothing installed: queue, database, fal and worker in one process"),
     Command.withExamples([
-      { command: "model-generator demo", description: "Ten models, an edit, and what goes wrong on the way" }
+      { command: "model-generator demo", description: "Ten models, an edit, and what goes wrong on the way" },
+      { command: "model-generator demo --console", description: "Then look at the pictures in the browser, and decide on them" }
     ])
   )

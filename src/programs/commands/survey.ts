@@ -1,4 +1,4 @@
-import { Effect, type Layer } from "effect"
+import { Clock, Effect, type Layer } from "effect"
 import { Budget, type Standing } from "../../services/Budget.ts"
 import { type Closed, Endpoints } from "../../services/Endpoints.ts"
 import { Generator } from "../../services/Generator.ts"
@@ -65,6 +65,10 @@ const survey = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | 
       { concurrency: "unbounded" }
     )
   })
+
+/** The survey by what is connected already. */
+export const surveyHere = <E>(pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E>) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => survey(pending, { at: now + PATIENCE, patience: PATIENCE }))
 
 /** The survey on connections of its own, which it does not wait for at the end. */
 export const surveyOf = <E, E2>(world: Layer.Layer<World, E>, pending: Effect.Effect<ReadonlyArray<string>, LibraryError | E2>) =>

@@ -52,6 +52,22 @@ export class Door extends Context.Service<
   }
 >()("model-generator/programs/console/Door") {}
 
+const HERE = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
+/**
+ * For a demo on this machine: whoever is at it may do everything, without an account. Another site can have its own name lead here,
+ * and would then be let in by that name: so it must be this machine's.
+ */
+export const layerOpen = Layer.succeed(
+  Door,
+  Door.of({
+    asks: false,
+    personOf: ({ headers }) =>
+      Effect.succeed(HERE.test(headers["host"] ?? "") ? Option.some({ name: "you", role: "operator" }) : Option.none()),
+    signIn: () => Effect.succeed({ _tag: "Wrong" }),
+    signOut: () => Effect.void
+  })
+)
+
 /** Sessions are kept in memory: a restart signs everybody out. */
 export const layer = Layer.effect(
   Door,

@@ -293,6 +293,7 @@ const follow = (main) => {
   let source = null
   let busy = false
   let again = false
+  const isFollowing = () => source !== null
   const say = (words) => {
     if (status.textContent !== words) status.textContent = words
   }
@@ -313,7 +314,7 @@ const follow = (main) => {
     again = true
     if (busy) return
     busy = true
-    while (again && source !== null) {
+    do {
       again = false
       try {
         morph(main, await fetched())
@@ -322,7 +323,7 @@ const follow = (main) => {
         say(source === null ? `${error.message} ·` : `Not up to date since ${new Date().toLocaleTimeString()} ·`)
       }
       await wait(every)
-    }
+    } while (again && isFollowing())
     busy = false
   }
   /** A connection that is cut comes again by itself, one that nobody has cut and that carries nothing does not. */

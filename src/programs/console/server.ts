@@ -12,8 +12,10 @@ import type { Reviews } from "../../services/Reviews.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as Assets from "./assets.ts"
 import { route as audit } from "./auditPage.ts"
+import type { World as Survey } from "../commands/survey.ts"
 import type { World as Why } from "../commands/why.ts"
 import { route as events } from "./events.ts"
+import * as Health from "./healthPage.ts"
 import { routes as library } from "./library.ts"
 import { routes as matrix } from "./matrix.ts"
 import { routes as money } from "./moneyPage.ts"
@@ -79,25 +81,39 @@ const guarded = HttpRouter.middleware(
 const home = look("/", "viewer", () => Effect.succeed(goTo("/library")))
 
 /** Everything that the console answers. */
-export const routes = Layer.mergeAll(
-  Assets.routes,
-  signIn,
-  home,
-  library,
-  review,
-  matrix,
-  work,
-  tasks,
-  dead,
-  money,
-  media,
-  audit,
-  events,
-  notFound,
-  guarded
-)
+const routes = (pending: Health.Pending) =>
+  Layer.mergeAll(
+    Assets.routes,
+    signIn,
+    home,
+    library,
+    review,
+    matrix,
+    work,
+    tasks,
+    dead,
+    money,
+    media,
+    audit,
+    Health.route(pending),
+    events,
+    notFound,
+    guarded
+  )
 
 /** What the pages are about. */
-export type Needs = Reviews | Audit | Budget | ModelLibrary | Ledger | MediaStore | Publisher | QueueInspector | Catalogue | Why
+export type Needs =
+  | Reviews
+  | Audit
+  | Budget
+  | ModelLibrary
+  | Ledger
+  | MediaStore
+  | Publisher
+  | QueueInspector
+  | Catalogue
+  | Why
+  | Survey
 
-export const serve = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+export const serve = (pending: Health.Pending) =>
+  HttpRouter.serve(routes(pending), { disableLogger: true, disableListenLog: true })

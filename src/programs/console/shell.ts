@@ -22,6 +22,7 @@ const places: ReadonlyArray<readonly [address: string, name: string, needed: Rol
   ["/matrix", "Matrix", "viewer"],
   ["/work", "Work", "viewer"],
   ["/money", "Money", "viewer"],
+  ["/health", "Health", "viewer"],
   ["/audit", "Audit", "operator"]
 ]
 

@@ -91,6 +91,7 @@ legend { padding: 0; margin-bottom: 6px; font-size: 13px; color: var(--soft); }
 .picture .missing { display: grid; place-items: center; height: 100%; min-height: 80px; padding: 12px; color: var(--soft); font-size: 13px; text-align: center; }
 .badge { display: inline-block; padding: 1px 9px; border-radius: 99px; background: var(--tag); color: var(--ink); font-size: 12px; font-weight: 600; line-height: 1.7; }
 .badge.approved { background: var(--good-tag); color: var(--good); }
+.badge.note { background: var(--note-tag); color: var(--note); }
 .badge.rejected { background: var(--bad-tag); color: var(--bad); }
 .pages { display: flex; justify-content: flex-end; gap: 12px; margin-top: 24px; }
 .pages a { padding: 8px 16px; border: 1px solid var(--edge); border-radius: 9px; background: var(--card); color: var(--ink); text-decoration: none; }

@@ -2,15 +2,17 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { type IncomingMessage, request } from "node:http"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import * as Display from "../../../src/programs/commands/Display.ts"
 import { gallery } from "../../../src/programs/commands/gallery.ts"
 import { bundle } from "../../servers/bundle.ts"
 import { which } from "../../servers/Process.ts"
+import { eventually } from "../../support.ts"
 import { program } from "./program.ts"
 
-const { folder, run } = program()
+const { folder, run, start } = program()
 
 it.live(
   "the demo makes, edits, refuses and keeps, whatever the environment says of production",
@@ -111,6 +113,44 @@ it("a part that cannot be loaded is named before anything is made", async () => 
   assert.include(refusal("demo"), message)
   assert.include(refusal("fal-simulator", "--port", "0"), message)
 })
+
+it.live(
+  "the demo leaves the console open on its pictures, for whoever is at this machine, until it is stopped",
+  () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { child, ended, out } = yield* start(["demo", "--count", "1", "--console", "--output", "open"])
+        const said = yield* eventually(
+          "open",
+          Effect.sync(() => out.stdout + out.stderr),
+          (text) => text.includes("console is open on"),
+          50
+        )
+        const [, address = ""] = /console is open on (http:\S+)/.exec(said) ?? []
+        const get = (path: string, host?: string) =>
+          Effect.promise(async () => {
+            // `fetch` does not let a page say another host than the one it asks.
+            const answer = await new Promise<IncomingMessage>((resolve, reject) =>
+              request(`${address}${path}`, { headers: host === undefined ? {} : { host } }, resolve)
+                .on("error", reject)
+                .end()
+            )
+            return { status: answer.statusCode, body: Buffer.concat(await answer.toArray()) }
+          })
+        const { body } = yield* get("/library")
+        const [, picture, ...others] = /(?:src="(\/media\/[\w.]+)")/.exec(body.toString()) ?? []
+        assert.isEmpty(others)
+        assert.lengthOf([...body.toString().matchAll(/data-key="/g)], 3)
+        assert.isAbove((yield* get(picture!)).body.length, 1000)
+        assert.include((yield* get("/review")).body.toString(), "Approve")
+        assert.include((yield* get("/work")).body.toString(), "demo")
+        assert.strictEqual((yield* get("/library", "elsewhere.example")).status, 303)
+        child.kill("SIGINT")
+        assert.strictEqual((yield* Effect.promise(() => ended)).code, 0)
+      })
+    ),
+  60_000
+)
 
 const hasTerminals = process.platform === "linux" && which("script") !== undefined
 const visible = (text: string) => stripVTControlCharacters(text).replaceAll("\r", "")

@@ -110,6 +110,7 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             "/matrix",
             "/work",
             "/money",
+            "/health",
             "/tasks/waiting",
             "/dead",
             "/audit",

@@ -13,7 +13,9 @@ import { fromPrompt } from "../../../src/fal-simulator/picture/Figure.ts"
 import { render } from "../../../src/fal-simulator/picture/render.ts"
 import * as MediaStoreDirectory from "../../../src/layers/media/MediaStoreDirectory.ts"
 import { phash, SIDE } from "../../../src/layers/media/phash.ts"
+import * as FalLimitsMemory from "../../../src/layers/memory/FalLimitsMemory.ts"
 import * as FleetMemory from "../../../src/layers/memory/FleetMemory.ts"
+import * as GeneratorMemory from "../../../src/layers/memory/GeneratorMemory.ts"
 import * as JournalMemory from "../../../src/layers/memory/JournalMemory.ts"
 import * as TaskLivesMemory from "../../../src/layers/memory/TaskLivesMemory.ts"
 import * as ModelLibraryMemory from "../../../src/layers/memory/ModelLibraryMemory.ts"
@@ -123,6 +125,8 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
         MediaStoreDirectory.layer(folder, Option.none()),
         FleetMemory.layer.pipe(Layer.provide(FleetMemory.MemoryAir.layer)),
         Provider.catalogue,
+        GeneratorMemory.layer,
+        FalLimitsMemory.layer,
         people,
         Layer.effectDiscard(
           Effect.gen(function* () {
@@ -131,7 +135,7 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
           })
         ).pipe(Layer.provide(people))
       ).pipe(Layer.provideMerge(identity()))
-      return serve.pipe(
+      return serve(Effect.succeed([])).pipe(
         Layer.provide([Door.layer, Changes.layer]),
         Layer.provideMerge(world),
         Layer.provideMerge(
