@@ -3,6 +3,7 @@
  * crash a decoder crashes this process. It knows no secret (its environment is empty) and ends with the worker's channel.
  */
 import { rgbaToThumbHash } from "thumbhash"
+import { answering } from "./answering.ts"
 import type { Answer, Order } from "./Examination.ts"
 import { phash, SIDE } from "./phash.ts"
 
@@ -54,22 +55,7 @@ const begin = async () => {
       phash: phash(grey)
     }
   }
-
-  process.on("message", (order: Order) => {
-    examine(order)
-      .catch((cause: unknown): Answer => {
-        const detail = cause instanceof Error ? cause.message : String(cause)
-        return { order: order.order, flaw: "cannot be decoded", detail }
-      })
-      .then((answer) => process.send?.(answer))
-      .then(() => globalThis.gc?.()) // the file and its answer would stay until the heap is full
-      .catch(() => process.exit(1))
-  })
-  process.on("disconnect", () => process.exit(0))
-  process.send?.("ready")
+  return examine
 }
 
-begin().catch((cause: unknown) => {
-  process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`)
-  process.exit(1)
-})
+answering(begin, (order: Order, detail): Answer => ({ order: order.order, flaw: "cannot be decoded", detail }))

@@ -3,6 +3,7 @@
  * decoder is never near the key. It ends with the worker's channel.
  */
 import { createHash, constants, sign } from "node:crypto"
+import { answering } from "./answering.ts"
 import { type Algorithm, load, outsideValidity } from "./Certificate.ts"
 import type { SigningAnswer, SigningOrder } from "./Signing.ts"
 import { WebpAsset } from "./marks/WebpAsset.ts"
@@ -90,26 +91,11 @@ const begin = async () => {
     return asset.getDataRange()
   }
 
-  const answer = async (order: SigningOrder): Promise<SigningAnswer> => {
+  return async (order: SigningOrder): Promise<SigningAnswer> => {
     const over = outsideValidity(certificate, Date.now())
     if (over !== undefined) return { order: order.order, problem: `the certificate of C2PA_CERT ${over}` }
     return { order: order.order, problem: null, bytes: await signed(order) }
   }
-  process.on("message", (order: SigningOrder) => {
-    answer(order)
-      .catch((cause: unknown): SigningAnswer => ({
-        order: order.order,
-        problem: cause instanceof Error ? cause.message : String(cause)
-      }))
-      .then((found) => process.send?.(found))
-      .then(() => globalThis.gc?.()) // the two files would stay until the heap is full
-      .catch(() => process.exit(1))
-  })
-  process.on("disconnect", () => process.exit(0))
-  process.send?.("ready")
 }
 
-begin().catch((cause: unknown) => {
-  process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`)
-  process.exit(1)
-})
+answering(begin, (order: SigningOrder, problem): SigningAnswer => ({ order: order.order, problem }))
