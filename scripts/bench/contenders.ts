@@ -1,7 +1,7 @@
 /** Who is measured: our worker, stock Celery that acknowledges early and late, BullMQ, and the floor under all of them. */
 import { type ChildProcess, execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { freePort } from "../../test/servers/Process.ts"
 import * as Python from "../../test/servers/Python.ts"
 import { type Env, start } from "./processes.ts"
@@ -61,8 +61,11 @@ export const ours = (stage: Stage, bundle: string, id: string, name: string): Co
   const env: Env = {
     ...stage.env,
     LOG_LEVEL: "error",
-    MALLOC_ARENA_MAX: "1" // as in the image
+    // As in the image.
+    MALLOC_ARENA_MAX: "1",
+    NODE_COMPILE_CACHE: join(dirname(stage.node), `cache-${id}`)
   }
+  execFileSync(stage.node, [bundle, "--version"], { env: { ...process.env, ...env }, stdio: "ignore" }) // fills the cache
   const databases = new Map<number, string>()
   const databaseOf = (rows: number) => {
     const known = databases.get(rows)
