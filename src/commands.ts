@@ -38,7 +38,8 @@ const catalogueSettings = [
   "FAL_EDIT_MODEL",
   "FAL_UNPRICED_MODELS",
   "BATCH_ASK_ABOVE",
-  "LIBRARY_TARGET"
+  "LIBRARY_TARGET",
+  "LIBRARY_TARGETS"
 ] as const satisfies ReadonlyArray<Settings.Name>
 const catalogue = checked(catalogueSettings, Provider.catalogue)
 const budgets = checked(Live.budgetSettings, BudgetRedis.layer).pipe(Layer.provideMerge(quiet))
@@ -95,7 +96,7 @@ export const commands = (untilStopped: Layer.Layer<never>) =>
     health(world, client, check(selfSettings), pending),
     generate.pipe(Command.provide(client)),
     edit.pipe(Command.provide(client)),
-    batch(client, reviewed, catalogue, budgets),
+    batch(client, reviewed, catalogue, budgets, untilStopped),
     dead.pipe(Command.provide(client)),
     budget.pipe(Command.provide(budgets)),
     libraryCommand.pipe(

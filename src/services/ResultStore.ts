@@ -9,7 +9,8 @@ export class ResultStoreError extends Schema.TaggedError<ResultStoreError>()("Re
 const Value = Schema.declare((value): value is Schema.Json => value !== undefined)
 
 /**
- * A task's result document as Celery's backend keeps it. The fields that `result_extended` adds are written and never read here.
+ * A task's result document as Celery's backend keeps it. `result_extended` adds what was asked for, and more that is written and
+ * never read here.
  */
 export const TaskResult = Schema.Struct({
   task_id: Schema.String,
@@ -19,7 +20,10 @@ export const TaskResult = Schema.Struct({
   children: Schema.NullOr(Schema.Json),
   date_done: Schema.NullOr(Schema.String),
   group_id: Schema.optionalKey(Schema.String),
-  parent_id: Schema.optionalKey(Schema.String)
+  parent_id: Schema.optionalKey(Schema.String),
+  name: Schema.optionalKey(Schema.Unknown),
+  args: Schema.optionalKey(Schema.Unknown),
+  kwargs: Schema.optionalKey(Schema.Unknown)
 })
 export interface TaskResult extends Schema.Schema.Type<typeof TaskResult> {}
 

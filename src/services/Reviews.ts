@@ -1,4 +1,5 @@
 import { Context, type Effect, Schema } from "effect"
+import type { Period } from "./Ledger.ts"
 import type { LibraryError } from "./LibraryError.ts"
 import { everything, Listed, type Selection } from "./ModelLibrary.ts"
 
@@ -61,6 +62,8 @@ export class Reviews extends Context.Service<
     readonly ofModel: (modelId: string) => Effect.Effect<ReadonlyArray<Decision>, LibraryError>
     /** The rows that fit, the newest first: at most `limit`, from behind the row whose `cursor` is given. */
     readonly list: (which: Filter, after: string | null, limit: number) => Effect.Effect<ReadonlyArray<Reviewed>, LibraryError>
+    /** How many pictures were paid for in this period and are approved now. */
+    readonly approved: (paid: Period) => Effect.Effect<number, LibraryError>
     /** A text that is another one once a picture has been added or decided on. */
     readonly state: Effect.Effect<string, LibraryError>
     /** Templates without a row are left out. */

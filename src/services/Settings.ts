@@ -88,6 +88,8 @@ const all = {
   BATCH_ASK_ABOVE: setting(Form.dollars, NanoDollars.usd("5")),
   /** How many approved pictures of each of the 288 combinations are wanted. */
   LIBRARY_TARGET: natural(1, 0, 1000),
+  /** A file with other numbers for some of them. */
+  LIBRARY_TARGETS: optional(forms.absolutePath),
   /** The most that the fleet may spend in a day and in a month of BUDGET_TIMEZONE (US dollars). Unset: any amount. */
   BUDGET_DAY: optional(Form.dollars),
   BUDGET_MONTH: optional(Form.dollars),

@@ -63,6 +63,30 @@ export const reviewsContract = <E>(name: string, all: Layer.Layer<Reviews | Audi
       })
     )
 
+    it.effect("what was paid for in a period can be divided by the pictures of it that are approved now", () =>
+      Effect.gen(function* () {
+        const { approved, decide } = yield* Reviews
+        const { save } = yield* ModelLibrary
+        // A time that no other test has.
+        const at = 1_000_000_000_000 + process.pid * 1000
+        const paidAt = (at: number) => {
+          const requestId = `approved-${randomUUID()}`
+          return save(aModel({ templateId: `approved-${requestId}`, version: null, falRequestId: requestId }), [
+            aRow({ requestId, taskId: requestId, at })
+          ])
+        }
+        const [one, two, before] = [yield* paidAt(at), yield* paidAt(at), yield* paidAt(at - 1)]
+        const period = { since: at, until: at + 1 }
+        assert.strictEqual(yield* approved(period), 0)
+        const first = yield* decide(decision(one.id, "approved"))
+        yield* decide(decision(two.id, "rejected"))
+        yield* decide(decision(before.id, "approved"))
+        assert.strictEqual(yield* approved(period), 1)
+        yield* decide(decision(one.id, "undecided", { seen: first.id }))
+        assert.strictEqual(yield* approved(period), 0)
+      })
+    )
+
     it.effect("whoever follows the library sees by one text that a picture was added or decided on", () =>
       Effect.gen(function* () {
         const { decide, state } = yield* Reviews

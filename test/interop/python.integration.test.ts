@@ -64,7 +64,7 @@ for (const client of ["celery53", "celery56"] as const) {
           assert.deepInclude(row, {
             id: byKeywords!["id"],
             version: 1,
-            metadata: { note: "летняя коллекция", tags: ["a", 1, null], cost_usd: 0.025, cost_source: "units" },
+            metadata: { note: "летняя коллекция", tags: ["a", 1, null], seed: 7, cost_usd: 0.025, cost_source: "units" },
             ...five
           })
           assert.strictEqual(row["fal_request_id"], byKeywords!["fal_request_id"])

@@ -33,7 +33,9 @@ describeWith(["postgres"], "ReviewsSql on PostgreSQL through PgBouncer", ({ post
       const may = (statement: string) =>
         Effect.flatMap(SqlClient, (sql) => sql.unsafe(statement)).pipe(Effect.provide(Layer.fresh(connected(directUrl))))
       yield* may("REVOKE ALL ON model_library, model_ledger, model_review, model_audit FROM worker")
+      yield* may("REVOKE ALL ON model_verdict FROM worker")
       yield* may("GRANT SELECT, INSERT ON model_library, model_ledger, model_review, model_audit TO worker")
+      yield* may("GRANT SELECT ON model_verdict TO worker")
       yield* Effect.gen(function* () {
         const { decide, list } = yield* Reviews
         const { save } = yield* ModelLibrary

@@ -59,6 +59,11 @@ const make = Effect.gen(function* () {
       const from = after === null ? 0 : rows.findIndex(({ cursor }) => cursor === after) + 1
       return after !== null && from === 0 ? [] : rows.slice(from, from + limit)
     }),
+    approved: Effect.fnUntraced(function* (period) {
+      const paid = new Set((yield* ledger.list(period, null, 1_000_000)).map(({ requestId }) => requestId))
+      const rows = yield* library.list(everything, null, 1_000_000)
+      return rows.filter((row) => paid.has(row.falRequestId) && verdictOf(row.id) === "approved").length
+    }),
     state: Effect.map(library.list(everything, null, 1), ([newest]) => `${decisions.length} ${newest?.createdAt} ${newest?.id}`),
     tally: Effect.fnUntraced(function* (templateIds) {
       const rows = (yield* library.list(everything, null, 1_000_000)).filter((row) => templateIds.includes(row.templateId))

@@ -41,6 +41,18 @@ const KEYS: Readonly<Record<Grouping, string>> = {
   outcome: "outcome"
 }
 
+const momentOf = (sql: SqlClient) => (milliseconds: number) => sql`to_timestamp(${milliseconds / 1000}::float8)`
+/** The condition that a period is. */
+export const withinPeriod = (sql: SqlClient) => {
+  const moment = momentOf(sql)
+  return ({ since, until }: Period) =>
+    sql.and([
+      sql`TRUE`,
+      ...(since === null ? [] : [sql`requested_at >= ${moment(since)}`]),
+      ...(until === null ? [] : [sql`requested_at < ${moment(until)}`])
+    ])
+}
+
 /** How many bills one statement writes. */
 const BILLS = 500
 
@@ -49,13 +61,8 @@ export const layer = Layer.effect(
   Ledger,
   Effect.gen(function* () {
     const sql = yield* SqlClient
-    const moment = (milliseconds: number) => sql`to_timestamp(${milliseconds / 1000}::float8)`
-    const within = ({ since, until }: Period) =>
-      sql.and([
-        sql`TRUE`,
-        ...(since === null ? [] : [sql`requested_at >= ${moment(since)}`]),
-        ...(until === null ? [] : [sql`requested_at < ${moment(until)}`])
-      ])
+    const moment = momentOf(sql)
+    const within = withinPeriod(sql)
     return Ledger.of({
       record: Effect.fn("Ledger.record")((rows) =>
         rows.length === 0 ? Effect.void : insertion(sql, rows).pipe(Effect.asVoid, guard("record", RECORD_LIMIT))

@@ -99,13 +99,60 @@ const bills = Effect.gen(function* () {
       billed_at TIMESTAMPTZ NOT NULL, recorded_at TIMESTAMPTZ NOT NULL DEFAULT now())`
 })
 
+/**
+ * The decision that holds of each picture, so that a listing, the matrix and the view need not look for the last of its decisions.
+ * The database keeps it by itself: whoever may add a decision needs no other right. A picture without a row is undecided. `saved_at`
+ * is the picture's own time, by which listings are in order. The index of the library's listing has the column that its expression is
+ * made of, without which PostgreSQL reads every row that it passes.
+ */
+const verdicts = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* waitBriefly
+  yield* sql`
+    CREATE TABLE IF NOT EXISTS model_verdict (
+      model_id UUID PRIMARY KEY, verdict TEXT NOT NULL CHECK (verdict IN ('approved', 'rejected')), saved_at TIMESTAMPTZ NOT NULL)`
+  yield* sql`
+    CREATE OR REPLACE FUNCTION model_verdict_holds() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    BEGIN
+      IF NEW.verdict = 'undecided' THEN DELETE FROM model_verdict WHERE model_id = NEW.model_id;
+      ELSE
+        INSERT INTO model_verdict (model_id, verdict, saved_at)
+        VALUES (NEW.model_id, NEW.verdict,
+          coalesce((SELECT created_at FROM model_library WHERE id = NEW.model_id), 'epoch'::timestamptz))
+        ON CONFLICT (model_id) DO UPDATE SET verdict = excluded.verdict;
+      END IF;
+      RETURN NULL;
+    END $$`
+  yield* sql`LOCK TABLE model_review IN SHARE ROW EXCLUSIVE MODE` // no decision comes between the trigger and those before it
+  yield* sql`DROP TRIGGER IF EXISTS model_verdict_holds ON model_review`
+  yield* sql`
+    CREATE TRIGGER model_verdict_holds AFTER INSERT ON model_review FOR EACH ROW EXECUTE FUNCTION model_verdict_holds()`
+  yield* sql`
+    INSERT INTO model_verdict (model_id, verdict, saved_at)
+    SELECT model_id, verdict, coalesce(created_at, 'epoch'::timestamptz)
+    FROM (SELECT DISTINCT ON (model_id) model_id, verdict FROM model_review ORDER BY model_id, seq DESC) last
+    LEFT JOIN model_library ON id = model_id WHERE verdict <> 'undecided'
+    ON CONFLICT DO NOTHING`
+  yield* sql`
+    CREATE INDEX IF NOT EXISTS idx_model_verdict_newest ON model_verdict(verdict, saved_at DESC, model_id DESC)`
+  yield* sql`
+    CREATE OR REPLACE VIEW model_library_approved AS
+      SELECT model.* FROM model_library model
+      WHERE EXISTS (SELECT 1 FROM model_verdict WHERE model_id = model.id AND verdict = 'approved')`
+  yield* sql`
+    CREATE INDEX IF NOT EXISTS idx_model_library_listing
+    ON model_library((coalesce(created_at, 'epoch'::timestamptz)) DESC, id DESC) INCLUDE (created_at)`
+  yield* sql`DROP INDEX IF EXISTS idx_model_library_newest`
+})
+
 // Names are for ever: a database remembers which it has had.
 const loader = Migrator.fromRecord({
   "0001_model_library": modelLibrary,
   "0002_one_row_per_request": oneRowPerRequest,
   "0003_ledger": ledger,
   "0004_reviews": reviews,
-  "0005_bills": bills
+  "0005_bills": bills,
+  "0006_verdicts": verdicts
 })
 
 const run = Migrator.make({})({ loader, table: TABLE })

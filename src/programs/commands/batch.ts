@@ -1,20 +1,18 @@
 import { Console, Effect, type Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Budget } from "../../services/Budget.ts"
-import { Catalogue, PORTRAIT } from "../../services/Catalogue.ts"
+import type { Catalogue } from "../../services/Catalogue.ts"
 import { ModelLibrary } from "../../services/ModelLibrary.ts"
-import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { Publisher } from "../../services/Publisher.ts"
 import type { QueueInspector } from "../../services/QueueInspector.ts"
 import type { ResultStore } from "../../services/ResultStore.ts"
 import type { Reviews } from "../../services/Reviews.ts"
-import * as Settings from "../../services/Settings.ts"
 import type { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import { explain } from "../explain.ts"
-import { cells, filling } from "../generation/tasks/gaps.ts"
 import { planned } from "../generation/tasks/batchGenerate.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
 import * as Cost from "../generation/purchase/cost.ts"
+import { gapsOf, keepFull } from "./fill.ts"
 import { mayCost } from "./mayCost.ts"
 import { waitForMoney } from "./waitForMoney.ts"
 import { print } from "./client.ts"
@@ -31,7 +29,16 @@ const input = {
     )
   ),
   fill: Flag.Boolean("fill").pipe(
-    Flag.withDescription("Make what the library lacks of LIBRARY_TARGET approved pictures of each combination"),
+    Flag.withDescription(
+      "Make what the library lacks of the approved pictures that are wanted (LIBRARY_TARGET, LIBRARY_TARGETS)"
+    ),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  keepFull: Flag.Boolean("keep-full").pipe(
+    Flag.withDescription(
+      "With --fill and --budget: go on filling, as after rejections, behind everything else, until it is spent"
+    ),
     Flag.withoutNegation,
     Flag.withDefault(false)
   ),
@@ -82,37 +89,16 @@ const argumentsOf = (
   style
 })
 
-/** What so many models cost: they differ in their words only. */
-export const estimateOf = (count: number) =>
-  Effect.map(Catalogue, (catalogue) => Cost.estimate(catalogue, { _tag: "Generate", prompt: "", seed: 0, size: PORTRAIT }, count))
-
 const allows = (input: Input, five: Parameters.Five) =>
   (["gender", "age_range", "body_type", "pose", "style"] as const).every((key) => {
     const values: ReadonlyArray<string> | null = input[key]
     return values === null || values.includes(five[key])
   })
 
-/** What the library lacks of what is wanted, within the count, the values and the budget that are given. */
-const gapsOf = Effect.fn("batch.gapsOf")(function* (input: Input) {
-  if (input.all)
-    return yield* new WrongUse({ message: "--fill makes what is missing, and --all also what is not: say one of them" })
-  const budget = input.budget === null ? null : NanoDollars.parse(input.budget)
-  if (budget === undefined)
-    return yield* new WrongUse({ message: `--budget expects US dollars such as 3 or 0.50, not ${JSON.stringify(input.budget)}` })
-  const { each } = yield* estimateOf(1)
-  if (budget !== null && each === undefined)
-    return yield* new WrongUse({ message: "--budget needs a model whose list price is known" })
-  const { LIBRARY_TARGET } = yield* Settings.of("LIBRARY_TARGET")
-  const { batches, cells: all } = yield* cells(LIBRARY_TARGET)
-  if (batches > 0)
-    return yield* new Failed({
-      message: "a batch waits in the queue, whose pictures are not counted yet: fill once it is sent out"
-    })
-  const affordable = budget === null || each === undefined || each === 0 ? Number.POSITIVE_INFINITY : Math.floor(budget / each)
-  return filling(
-    all.filter(({ five }) => allows(input, five)),
-    Math.min(input.count ?? Parameters.MOST_AT_ONCE, affordable)
-  )
+const fillingOf = (input: Input) => ({
+  count: input.count,
+  budget: input.budget,
+  isMeant: (five: Parameters.Five) => allows(input, five)
 })
 
 const PATIENCE = "3 seconds"
@@ -154,7 +140,7 @@ const dryRun = Effect.fn("batch.dryRun")(function* <E, E2>(
     seed: model.seed,
     prompt: Parameters.promptOf(model)
   }))
-  const cost = yield* estimateOf(rows.length)
+  const cost = yield* Cost.estimateOf(rows.length)
   const waiting = yield* waitForMoney(budget, cost, rows.length)
   if (input.json) {
     return yield* print({
@@ -192,21 +178,32 @@ export const batch = <E1, E2, E3, E4>(
   client: Layer.Layer<Publisher | QueueInspector | ResultStore | WorkerIdentity, E1>,
   library: Layer.Layer<ModelLibrary | Reviews, E2>,
   catalogue: Layer.Layer<Catalogue, E3>,
-  budget: Layer.Layer<Budget, E4>
+  budget: Layer.Layer<Budget, E4>,
+  untilStopped: Layer.Layer<never>
 ) =>
   Command.make("batch", input, (input) =>
     Effect.gen(function* () {
       if (!input.fill && input.count === null)
         return yield* new WrongUse({ message: "say how many with --count, or fill the gaps with --fill" })
       if (!input.fill && input.budget !== null) return yield* new WrongUse({ message: "--budget goes with --fill" })
-      const gaps = input.fill ? yield* Effect.provide(gapsOf(input), [library, client, catalogue]) : null
+      if (input.fill && input.all)
+        return yield* new WrongUse({ message: "--fill makes what is missing, and --all also what is not: say one of them" })
+      if (input.keepFull) {
+        if (!input.fill || input.budget === null)
+          return yield* new WrongUse({ message: "--keep-full goes with --fill and a --budget, at which it ends" })
+        if (input.json || input.dryRun)
+          return yield* new WrongUse({ message: "--keep-full runs until its budget is spent: leave --json and --dry-run out" })
+        const wish = { ...fillingOf(input), budget: input.budget }
+        return yield* keepFull(wish, { save: input.save }).pipe(Effect.provide([library, client, catalogue, untilStopped]))
+      }
+      const gaps = input.fill ? yield* Effect.provide(gapsOf(fillingOf(input)), [library, client, catalogue]) : null
       if (input.dryRun) return yield* Effect.provide(dryRun(input, gaps, library, budget), catalogue)
       const pictures = gaps?.length ?? input.count ?? 0
       if (pictures === 0) {
         if (input.json) return yield* print({ status: "NOTHING", done: 0, failed: 0, pending: 0, models: [] })
         return yield* Console.log("nothing to fill")
       }
-      const cost = yield* Effect.provide(estimateOf(pictures), catalogue)
+      const cost = yield* Effect.provide(Cost.estimateOf(pictures), catalogue)
       const waiting = yield* waitForMoney(budget, cost, pictures)
       if (waiting !== undefined) yield* Console.error(waiting.says)
       if (!input.yes) yield* mayCost(cost, pictures, input.json)
@@ -222,6 +219,7 @@ export const batch = <E1, E2, E3, E4>(
         description: "Make twenty that are missing"
       },
       { command: "model-generator batch --fill --budget 3.00", description: "Make what is missing, for three dollars at most" },
+      { command: "model-generator batch --fill --keep-full --budget 20", description: "And what is rejected from now on" },
       { command: "model-generator batch --count 3 --all --no-save --json", description: "For a script, without saving" }
     ])
   )

@@ -28,13 +28,14 @@ export const mustReachBoth = Effect.gen(function* () {
 export const send = Effect.fn("client.send")(function* (
   task: string,
   kwargs: Readonly<Record<string, unknown>>,
-  embed: Body.Embed = {}
+  embed: Body.Embed = {},
+  priority = 0
 ) {
   const publisher = yield* Publisher
   const me = yield* WorkerIdentity
   const [id, tag, replyTo] = yield* Effect.sync(() => [randomUUID(), randomUUID(), randomUUID()] as const)
   const given = Object.fromEntries(Object.entries(kwargs).filter(([, value]) => value !== null))
-  const message = { id, task, args: [], kwargs: given, queue: yield* queueName, tag, replyTo, embed }
+  const message = { id, task, args: [], kwargs: given, queue: yield* queueName, tag, replyTo, embed, priority }
   yield* publisher.publish([NewMessage.encode(message, me.name)])
   return id
 })

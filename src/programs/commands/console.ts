@@ -3,6 +3,7 @@ import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { HttpServer, HttpServerError } from "effect/http"
 import { NAME, People, ROLES } from "../../services/People.ts"
 import * as Settings from "../../services/Settings.ts"
+import * as AtFal from "../console/AtFal.ts"
 import * as Changes from "../console/Changes.ts"
 import * as Door from "../console/Door.ts"
 import type { Pending } from "../console/healthPage.ts"
@@ -127,8 +128,9 @@ export const console = <E1, E2, E3, E4>(
       Layer.launch(
         announced.pipe(
           Layer.provideMerge(serve(pending)),
-          Layer.provide(Changes.layer),
-          Layer.provide([http, world, Door.layer.pipe(Layer.provide(people))]),
+          // The port opens last: what is asked before there is anybody to answer would never be answered.
+          Layer.provide(http.pipe(Layer.provideMerge(Layer.merge(Changes.layer, AtFal.layer).pipe(Layer.provideMerge(world))))),
+          Layer.provide(Door.layer.pipe(Layer.provide(people))),
           Layer.provideMerge(Layer.mergeAll(log, untilStopped))
         )
       )

@@ -2,6 +2,7 @@ import { Clock, Console, type Context, Effect, Fiber, Layer, Logger, Predicate, 
 import { Command, Flag } from "effect/cli"
 import { HttpServer } from "effect/http"
 import { simulate } from "../../fal-simulator/simulate.ts"
+import * as AtFal from "../console/AtFal.ts"
 import * as Changes from "../console/Changes.ts"
 import * as Door from "../console/Door.ts"
 import { type Needs as ConsoleNeeds, serve } from "../console/server.ts"
@@ -149,7 +150,8 @@ const open = <E>(context: Context.Context<Needs>, http: Layer.Layer<HttpServer.H
   return Layer.launch(
     announced.pipe(
       Layer.provideMerge(serve(Effect.succeed([]))),
-      Layer.provide([Changes.layer, Door.layerOpen, http]),
+      Layer.provide(http.pipe(Layer.provideMerge(Layer.merge(Changes.layer, AtFal.layer)))),
+      Layer.provide(Door.layerOpen),
       Layer.provide(Layer.succeedContext(context))
     )
   )

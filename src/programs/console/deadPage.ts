@@ -6,7 +6,7 @@ import * as Text from "../../wire/Text.ts"
 import { read } from "../commands/deadLetter.ts"
 import { html } from "./html.ts"
 import { notice, table } from "./shell.ts"
-import { linked } from "./taskPage.ts"
+import { linked } from "./links.ts"
 import { act, confirm, type Form, goTo, page, refuse } from "./visit.ts"
 
 /** So many dead letters stand on a page. */

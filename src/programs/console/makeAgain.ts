@@ -1,7 +1,8 @@
 import { Effect, Schema } from "effect"
-import { createHash, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import type { Model } from "../../services/ModelLibrary.ts"
 import { Publisher } from "../../services/Publisher.ts"
+import { derivedId } from "../../wire/derivedId.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
 import { queueName } from "../commands/client.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
@@ -24,12 +25,6 @@ export const taskOf = ({ ageRange, bodyType, gender, metadata, pose, prompt, sty
     : undefined
 }
 
-/** The id of the task that a decision asks for. */
-const taskIdOf = (decisionId: string) => {
-  const hex = createHash("sha256").update(`made again ${decisionId}`).digest("hex")
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-")
-}
-
 /** Has a picture like this one made, with another seed: once for each decision, however often it is sent. */
 export const makeAgain = Effect.fn("console.makeAgain")(function* (
   { kwargs, task }: NonNullable<ReturnType<typeof taskOf>>,
@@ -37,7 +32,7 @@ export const makeAgain = Effect.fn("console.makeAgain")(function* (
 ) {
   const publisher = yield* Publisher
   const queue = yield* queueName
-  const id = taskIdOf(decisionId)
+  const id = derivedId(decisionId, "made again")
   const [tag, replyTo] = yield* Effect.sync(() => [randomUUID(), randomUUID()] as const)
   const headers = { "x-caller": CALLER }
   const message = NewMessage.encode({ id, task, args: [], kwargs, queue, tag, replyTo, headers }, CALLER)

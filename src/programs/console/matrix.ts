@@ -7,37 +7,32 @@ import { Publisher } from "../../services/Publisher.ts"
 import { anything, Reviews } from "../../services/Reviews.ts"
 import * as Settings from "../../services/Settings.ts"
 import * as NewMessage from "../celery/NewMessage.ts"
-import { estimateOf } from "../commands/batch.ts"
 import { queueName } from "../commands/client.ts"
+import { LAST } from "../commands/fill.ts"
 import * as Story from "../commands/whyStory.ts"
 import { type Cell, cells, filling } from "../generation/tasks/gaps.ts"
+import * as Cost from "../generation/purchase/cost.ts"
 import * as Parameters from "../generation/tasks/Parameters.ts"
+import { targets } from "../generation/tasks/targets.ts"
 import * as Filter from "./filter.ts"
 import { html } from "./html.ts"
 import { CALLER } from "./makeAgain.ts"
 import { figures, notice } from "./shell.ts"
 import { act, confirm, type Form, goTo, page, refuse } from "./visit.ts"
 
-/** Behind everything else in the queue. */
-const LAST = 9
-
-const wantedOf = Effect.map(Settings.of("LIBRARY_TARGET"), ({ LIBRARY_TARGET }) => LIBRARY_TARGET).pipe(
-  Effect.orDie // a command checks its settings before it starts
-)
-
 const sum = (all: ReadonlyArray<Cell>, of: (cell: Cell) => number) => all.reduce((total, cell) => total + of(cell), 0)
 
 const link = ({ five }: Cell) => Filter.addressOf("/library", new URLSearchParams({ ...five }))
 
-const state = ({ approved, inFlight, missing, undecided }: Cell, wanted: number) =>
+const state = ({ approved, inFlight, missing, undecided, wanted }: Cell) =>
   approved >= wanted ? "full" : missing > 0 ? "empty" : undecided > 0 ? "open" : inFlight > 0 ? "coming" : ""
 
 /** For eyes in signs, for ears in words. */
 const signs = (sign: string, words: string) => html`<span aria-hidden="true">${sign}</span><span class="unseen">${words} </span>`
 
-const cellOf = (cell: Cell, wanted: number) => {
-  const { approved, inFlight, templateId, undecided } = cell
-  return html`<td class="${state(cell, wanted)}">
+const cellOf = (cell: Cell) => {
+  const { approved, inFlight, templateId, undecided, wanted } = cell
+  return html`<td class="${state(cell)}">
     <a href="${link(cell)}" title="${templateId}"
       >${signs(`${approved}/${wanted}`, `${approved} of ${wanted} approved`)}${
         undecided > 0 && signs(` ${undecided}?`, `${undecided} wait for review`)
@@ -46,7 +41,7 @@ const cellOf = (cell: Cell, wanted: number) => {
   </td>`
 }
 
-const grid = (all: ReadonlyArray<Cell>, wanted: number) => {
+const grid = (all: ReadonlyArray<Cell>) => {
   const byTemplate = new Map(all.map((cell) => [cell.templateId, cell]))
   const rows = Parameters.genders.flatMap((gender) =>
     Parameters.ageRanges.flatMap((age_range) => Parameters.bodyTypes.map((body_type) => ({ gender, age_range, body_type })))
@@ -73,9 +68,7 @@ const grid = (all: ReadonlyArray<Cell>, wanted: number) => {
               <th scope="row">${row.gender}, ${row.age_range}, ${row.body_type}</th>
               ${Parameters.poses.map(
                 (pose) =>
-                  Parameters.styles.map((style) =>
-                    cellOf(byTemplate.get(Parameters.templateIdOf({ ...row, pose, style }))!, wanted)
-                  ) // all 288 are there
+                  Parameters.styles.map((style) => cellOf(byTemplate.get(Parameters.templateIdOf({ ...row, pose, style }))!)) // all 288 are there
               )}
             </tr>`
         )}
@@ -97,10 +90,9 @@ const duration = Effect.fnUntraced(function* (pictures: number) {
 })
 
 const look = Effect.gen(function* () {
-  const wanted = yield* wantedOf
-  const standing = yield* cells(wanted)
+  const standing = yield* cells(yield* targets)
   const missing = sum(standing.cells, (cell) => cell.missing)
-  return { ...standing, wanted, missing, cost: yield* estimateOf(missing) }
+  return { ...standing, missing, cost: yield* Cost.estimateOf(missing) }
 })
 
 const dollars = (amount: NanoDollars.NanoDollars | undefined) =>
@@ -108,7 +100,7 @@ const dollars = (amount: NanoDollars.NanoDollars | undefined) =>
 
 const whole = page("/matrix", "viewer", ({ person, query }) =>
   Effect.gen(function* () {
-    const { all, batches, cells, cost, missing, wanted } = yield* look
+    const { all, batches, cells, cost, missing } = yield* look
     const pictures = Math.min(missing, Parameters.MOST_AT_ONCE)
     return {
       title: "Matrix",
@@ -120,8 +112,8 @@ const whole = page("/matrix", "viewer", ({ person, query }) =>
         ${!all && notice("note", "The queue is too long to look at all of its tasks: more may be in flight than is shown.")}
         ${batches > 0 && notice("note", `${batches === 1 ? "A batch waits" : `${batches} batches wait`} in the queue, whose pictures are not counted here yet.`)}
         ${figures([
-          ["wanted of each", wanted],
-          ["approved", sum(cells, (cell) => Math.min(cell.approved, wanted))],
+          ["wanted", sum(cells, (cell) => cell.wanted)],
+          ["approved", sum(cells, (cell) => Math.min(cell.approved, cell.wanted))],
           ["to review", sum(cells, (cell) => cell.undecided)],
           ["in flight", sum(cells, (cell) => cell.inFlight)],
           ["missing", missing],
@@ -139,7 +131,7 @@ const whole = page("/matrix", "viewer", ({ person, query }) =>
             <button class="primary">Fill ${pictures} ${pictures === 1 ? "gap" : "gaps"} …</button>
           </form>`
         }
-        ${grid(cells, wanted)}`
+        ${grid(cells)}`
     }
   })
 )
@@ -162,7 +154,7 @@ const fill = act("/matrix", "operator", (visit, { most = "", once = "", pictures
     if (chosen.length === 0) return yield* refuse(409, "There is nothing to fill for this amount.")
     if (batches > 0)
       return yield* refuse(409, "A batch waits in the queue whose pictures are not counted yet: fill once it is sent out.")
-    const { total } = yield* estimateOf(chosen.length)
+    const { total } = yield* Cost.estimateOf(chosen.length)
     if (sure !== "1" || !/^[\da-f-]{36}$/.test(once) || Number(pictures) !== chosen.length)
       return confirm(
         visit,

@@ -5,6 +5,7 @@ import { type Grouping, Ledger } from "../../services/Ledger.ts"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import { mayAct } from "../../services/People.ts"
 import * as Forecast from "../commands/forecast.ts"
+import { Reviews } from "../../services/Reviews.ts"
 import { html } from "./html.ts"
 import { figures, minute, notice, table } from "./shell.ts"
 import { act, confirm, type Form, goTo, page, refuse } from "./visit.ts"
@@ -75,15 +76,20 @@ const overview = page("/money", "viewer", ({ person, query }) =>
     const { reservations, reserved, standings } = yield* budget.status
     const { daily, month, soFar, total } = yield* Forecast.forecast
     const since = Date.parse(`${month}-01T00:00:00Z`)
+    const approved = yield* (yield* Reviews).approved({ since, until: null })
     return {
       title: "Money",
       here: "/money",
       wide: true,
-      live: { about: ["money"], every: 2000 },
+      live: { about: ["money"], every: 5000 },
       body: html`<h1>Money</h1>
         ${query.get("done") !== null && notice("good", "The workers keep to it now. Tasks that wait for money go on within half a minute.")}
         ${figures([
           [`paid in ${month}`, dollars(soFar)],
+          [
+            approved === 1 ? "for its approved picture" : `for each of its ${approved} approved pictures`,
+            approved === 0 ? null : `$${(NanoDollars.toUsd(soFar) / approved).toFixed(4)}`
+          ],
           ["it will come to about", total === undefined ? null : `$${NanoDollars.toUsd(total).toFixed(2)}`],
           ["a day, lately", daily === undefined ? null : `$${NanoDollars.toUsd(daily.amount).toFixed(2)}`],
           ["reserved", dollars(reserved)],

@@ -24,7 +24,7 @@ import { routes as review } from "./review.ts"
 import { routes as signIn } from "./signIn.ts"
 import { routes as tasks } from "./taskPage.ts"
 import { routes as dead } from "./deadPage.ts"
-import { route as work } from "./work.ts"
+import { routes as work } from "./work.ts"
 import { goTo, look, notFound } from "./visit.ts"
 
 /** Where rows have their pictures while there is no media store. */

@@ -1,19 +1,17 @@
 import { Clock, Effect, Layer } from "effect"
 import { Audit } from "../../services/Audit.ts"
-import { Fleet, REVOKED_FOR } from "../../services/Fleet.ts"
 import { mayAct } from "../../services/People.ts"
 import { MOST_IDS, search } from "../commands/whyFacts.ts"
 import * as Story from "../commands/whyStory.ts"
 import { html } from "./html.ts"
+import { linked, taskAddress } from "./links.ts"
+import * as AskAgain from "./askAgain.ts"
+import * as Revoking from "./revoking.ts"
 import { facts, minute, notice } from "./shell.ts"
 import { act, confirm, type Form, goTo, page, parameter, refuse, type Visit } from "./visit.ts"
 
 /** What has not answered by then counts as not reached (milliseconds). */
 const PATIENCE = 10_000
-
-const taskAddress = (id: string) => `/tasks/${encodeURIComponent(id)}`
-/** An address has no place for every id: a dot alone, or two, would be another place. */
-export const linked = (id: string) => (/^\.*$/.test(id) ? id : html`<a href="${taskAddress(id)}">${id}</a>`)
 
 const bodyOf = (person: Visit["person"], taskId: string, facts_: Parameters<typeof Story.tell>[0]) => {
   const iso = (at: number) => `${new Date(at).toISOString().replace("T", " ").slice(0, 19)} UTC`
@@ -28,6 +26,13 @@ const bodyOf = (person: Visit["person"], taskId: string, facts_: Parameters<type
       html`<form class="row" method="post" action="${taskAddress(taskId)}/revoke">
         <button class="reject" name="how" value="revoke">Revoke …</button>
         <span class="soft">It ends as REVOKED; a request that fal works on is cancelled.</span>
+      </form>`
+    }
+    ${
+      AskAgain.askedFor(facts_) !== undefined &&
+      mayAct(person.role, "operator") &&
+      html`<form class="row" method="post" action="${taskAddress(taskId)}/retry">
+        <button>Ask for it once more …</button>
       </form>`
     }
     ${
@@ -60,7 +65,9 @@ const task = page("/tasks/:id", "viewer", ({ person, query }) =>
         404,
         "No such task is known. One that paid nothing and went well is known only for as long as its result is kept."
       )
-    const said = query.get("revoked") !== null && notice("good", "The workers were told.")
+    const said =
+      (query.get("revoked") !== null && notice("good", "The workers were told.")) ||
+      (query.get("retried") !== null && notice("good", "It is on its queue."))
     if (found._tag === "Several")
       return {
         title: "Tasks",
@@ -86,21 +93,32 @@ const revoke = act("/tasks/:id/revoke", "operator", (visit, { sure }: Form) =>
         html`The task ${id} ends as REVOKED, wherever it is. A picture that fal is making of it may still be paid.`,
         {}
       )
-    const fleet = yield* Fleet
-    const audit = yield* Audit
-    const now = yield* Clock.currentTimeMillis
-    yield* audit.record({ who: visit.person.name, action: "revoked a task", subject: id, detail: {} })
-    // For workers that start later; the others hear it now.
-    yield* fleet.remember("ids", new Map([[id, now + REVOKED_FOR]]))
-    yield* fleet.ask({
-      method: "revoke",
-      arguments: { task_id: id, terminate: true, signal: "SIGTERM" },
-      destination: null,
-      clock: 1,
-      patience: 1000
-    })
+    yield* Revoking.revoke(visit.person.name, [id])
     return goTo(`${taskAddress(id)}?revoked=`)
   })
 )
 
-export const routes = Layer.mergeAll(task, revoke)
+const retry = act("/tasks/:id/retry", "operator", (visit, { sure }: Form) =>
+  Effect.gen(function* () {
+    const id = yield* parameter("id")
+    const audit = yield* Audit
+    const found = yield* search(id, { at: (yield* Clock.currentTimeMillis) + PATIENCE, patience: PATIENCE })
+    const asked = found._tag === "One" && found.facts.taskId === id ? AskAgain.askedFor(found.facts) : undefined
+    if (found._tag !== "One" || asked === undefined)
+      return yield* refuse(409, "It cannot be asked for again: it has not failed, or its result does not say what it asked for.")
+    if (sure !== "1")
+      return confirm(
+        visit,
+        taskAddress(id),
+        "Ask for it once more",
+        html`${asked.name} is sent with the same arguments, as a task of its own for the account of the console.
+        ${yield* AskAgain.costOf(asked)}`,
+        {}
+      )
+    const again = yield* AskAgain.askAgain(found.facts, asked)
+    yield* audit.record({ who: visit.person.name, action: "asked for a task again", subject: id, detail: { task_id: again } })
+    return goTo(`${taskAddress(again)}?retried=`)
+  })
+)
+
+export const routes = Layer.mergeAll(task, revoke, retry)

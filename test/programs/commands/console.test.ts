@@ -77,6 +77,7 @@ describeWith(["redis", "postgres"], "console with its servers", ({ postgres, red
         const port = yield* Effect.promise(freePort)
         const env = {
           CELERY_BROKER_URL: broker.url,
+          FAL_KEY: "id:secret",
           CELERY_RESULT_BACKEND: broker.url,
           DATABASE_URL: database.url,
           CONSOLE_USERS: aFile(),

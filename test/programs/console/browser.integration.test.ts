@@ -347,6 +347,12 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
           yield* decide({ id: row.id, modelId: row.id, verdict: "rejected", reason: evil, who: evil, seen: null })
           const { record } = yield* Audit
           yield* record({ who: evil, action: evil, subject: evil, detail: { [evil]: evil } })
+          const { publish } = yield* Publisher
+          const taskQueue = yield* TaskQueue
+          const task = { task: evil, args: [evil], kwargs: { [evil]: evil }, headers: { "x-caller": evil } }
+          yield* publish(["buried", "held", "waiting"].map((id) => message({ ...task, id: `${id} ${evil}` })))
+          yield* taskQueue.bury(Option.getOrThrow(yield* taskQueue.claim), { reason: evil, error: evil })
+          yield* taskQueue.claim
           const { complaints, page } = yield* signedIn("olga")
           const query = encodeURIComponent(evil)
           const pages = [
@@ -360,6 +366,13 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             "/review?verdict=rejected",
             "/review",
             "/audit",
+            "/work",
+            `/work?q=${query}`,
+            "/dead",
+            "/money",
+            "/health",
+            "/matrix",
+            ...["buried", "held", "waiting"].map((id) => `/tasks/${encodeURIComponent(`${id} ${evil}`)}`),
             `/nowhere/${query}`,
             `/sign-in?to=/${query}`
           ]) {
@@ -475,17 +488,19 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
   )
 
   it.live(
-    "nobody waits in a review: of two hundred pictures 95 % are there 80 ms after the key",
+    "nobody waits in a review: 95 % of the pictures are there 80 ms after the key, and a minute is enough for far more than sixty",
     () =>
       served(
         Effect.gen(function* () {
-          const COUNT = 200
+          // More of them for docs/proof.md, which then says what was measured.
+          const COUNT = Number(process.env["REVIEW_PICTURES"] ?? 200)
           const { save } = yield* ModelLibrary
           const like = yield* addPicture()
           for (let n = 1; n < COUNT; n++)
             yield* save({ ...like, templateId: `many${n}`, version: null, falRequestId: `many${n}`, metadata: null })
           const { page } = yield* signedIn("anna")
           yield* doing(() => page.goto("/review"))
+          const began = performance.now()
           const waits = yield* doing((): Promise<Array<number>> =>
             page.evaluate(`(async () => {
               const waits = []
@@ -504,7 +519,12 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
             })()`)
           )
           const sorted = waits.toSorted((one, other) => one - other)
-          assert.isBelow(sorted[Math.floor(sorted.length * 0.95)]!, 80)
+          const p95 = sorted[Math.floor(sorted.length * 0.95)]!
+          const perMinute = (sorted.length / (performance.now() - began)) * 60_000
+          if (process.env["REVIEW_PICTURES"] !== undefined)
+            process.stdout.write(`${COUNT} pictures: key to picture p95 ${p95.toFixed(0)} ms, ${perMinute.toFixed(0)} a minute\n`)
+          assert.isBelow(p95, 80)
+          assert.isAbove(perMinute, 60)
           yield* eventually(
             "saved",
             Effect.map(verdicts, (all) => all.filter((one) => one === "").length),
@@ -513,6 +533,6 @@ describeWith(["chromium"], "the console in a browser", ({ chromium: { program } 
           )
         })
       ),
-    timed(30_000)
+    timed(Number(process.env["REVIEW_PICTURES"] ?? 0) * 200 + 30_000)
   )
 })

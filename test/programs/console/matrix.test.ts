@@ -17,6 +17,7 @@ describe("what fills the gaps", () => {
   const cell = (at: number, missing: number) => ({
     five: combinations[at]!,
     templateId: templateIdOf(combinations[at]!),
+    wanted: missing,
     approved: 0,
     undecided: 0,
     rejected: 0,

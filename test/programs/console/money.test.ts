@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { randomUUID } from "node:crypto"
 import { Audit } from "../../../src/services/Audit.ts"
 import { Budget } from "../../../src/services/Budget.ts"
 import { Ledger } from "../../../src/services/Ledger.ts"
 import { usd } from "../../../src/services/NanoDollars.ts"
+import { Reviews } from "../../../src/services/Reviews.ts"
 import { aRow } from "../../contracts/ledger.ts"
-import { console_ } from "./stage.ts"
+import { addPicture, console_ } from "./stage.ts"
 import { visitor } from "./visiting.ts"
 
 const EVIL = `"><script>window.hit=1</script>`
@@ -31,6 +33,24 @@ describe("the page of money", () => {
         const billed = (yield* ask("/money")).text
         assert.match(billed, /data-title="Cost">\$0\.025</)
         assert.notMatch(billed, /data-title="Of it estimated">\$/)
+      }).pipe(Effect.provide(console_(budgets)))
+    )
+  )
+
+  it.live("says what each approved picture of this month has cost, with what was paid for the others in it", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { record } = yield* Ledger
+        const { decide } = yield* Reviews
+        const kept = yield* addPicture()
+        yield* addPicture()
+        yield* record([aRow({ at: Date.now() - 1, taskId: "wasted", requestId: "wasted", cost: usd("0.05"), outcome: "wasted" })])
+        const { ask, signIn } = yield* visitor
+        yield* signIn("vera")
+        assert.notInclude((yield* ask("/money")).text, "approved picture")
+        yield* decide({ id: randomUUID(), modelId: kept.id, verdict: "approved", reason: null, who: "anna", seen: null })
+        const text = (yield* ask("/money")).text.replaceAll(/\s+/g, " ")
+        assert.match(text, /<dt>for its approved picture<\/dt> <dd>\$0\.1000<\/dd>/) // twice 0.025, and 0.05
       }).pipe(Effect.provide(console_(budgets)))
     )
   )

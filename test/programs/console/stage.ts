@@ -24,6 +24,7 @@ import * as ReviewsMemory from "../../../src/layers/memory/ReviewsMemory.ts"
 import * as TaskQueueMemory from "../../../src/layers/memory/TaskQueueMemory.ts"
 import * as PeopleFile from "../../../src/layers/process/PeopleFile.ts"
 import * as Provider from "../../../src/layers/Provider.ts"
+import * as AtFal from "../../../src/programs/console/AtFal.ts"
 import * as Changes from "../../../src/programs/console/Changes.ts"
 import * as Door from "../../../src/programs/console/Door.ts"
 import { serve } from "../../../src/programs/console/server.ts"
@@ -136,7 +137,7 @@ export const console_ = (env: Readonly<Record<string, string>> = {}) =>
         ).pipe(Layer.provide(people))
       ).pipe(Layer.provideMerge(identity()))
       return serve(Effect.succeed([])).pipe(
-        Layer.provide([Door.layer, Changes.layer]),
+        Layer.provide([Door.layer, Changes.layer, AtFal.layer]),
         Layer.provideMerge(world),
         Layer.provideMerge(
           NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "100 millis" })

@@ -78,7 +78,7 @@ describe("generate_model", () => {
       const seed = Number(paid!.input["seed"])
       assert.isTrue(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31)
       assert.deepInclude(yield* success(id), { template_id: "моя-модель", seed })
-      assert.deepStrictEqual((yield* rows("моя-модель"))[0]!.metadata, { a: ["я"], ...cost })
+      assert.deepStrictEqual((yield* rows("моя-модель"))[0]!.metadata, { a: ["я"], seed, ...cost })
     })
   )
 })
@@ -123,11 +123,18 @@ describe("edit_model", () => {
       for (const [task] of asked) ids.push(yield* send(task))
       yield* seconds(60)
       for (const [at, [, image, from]] of asked.entries()) {
-        assert.deepInclude(yield* success(ids[at]!), { template_id: template, version: at + 3, saved: true })
+        const value = yield* success(ids[at]!)
+        assert.deepInclude(value, { template_id: template, version: at + 3, saved: true })
         const paid = (yield* ledger)[at]!
         assert.deepInclude(paid, { endpoint: "fal-ai/flux/dev/image-to-image" })
         assert.deepInclude(paid.input, { image_url: image, prompt: "abcd"[at] })
-        assert.deepStrictEqual((yield* rows())[at + 2]!.metadata, { edited_from: from, cost_usd: 0.03, cost_source: "units" })
+        const seed = Number(value["seed"])
+        assert.deepStrictEqual((yield* rows())[at + 2]!.metadata, {
+          edited_from: from,
+          seed,
+          cost_usd: 0.03,
+          cost_source: "units"
+        })
       }
       // Without a version: the newest, which is the last edit.
       const newest = yield* send(edit({ prompt: "e", template_id: template, strength: 0.4, seed: 5 }))
@@ -291,7 +298,7 @@ describe("batch_generate", () => {
       assert.deepStrictEqual(value.templates, [template, "mine"])
       assert.deepInclude(yield* success(value.task_ids[1]!), { template_id: "mine", saved: true, seed: 9 })
       assert.strictEqual((yield* success(value.task_ids[0]!))["saved"], false)
-      assert.deepStrictEqual((yield* rows("mine"))[0]!.metadata, { a: 1, ...cost })
+      assert.deepStrictEqual((yield* rows("mine"))[0]!.metadata, { a: 1, seed: 9, ...cost })
     })
   )
 

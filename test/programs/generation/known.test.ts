@@ -432,6 +432,7 @@ describe("an edit that is paid", () => {
       assert.strictEqual(edited["version"], 3)
       const row = Option.getOrThrow(yield* library.find({ templateId: String(source["template_id"]), version: 3 }))
       assert.deepStrictEqual(row.metadata, {
+        seed: Number(edited["seed"]),
         cost_usd: 0.03,
         cost_source: "units",
         edited_from: { id: String(source["id"]), template_id: String(source["template_id"]), version: 1 }

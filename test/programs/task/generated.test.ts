@@ -39,7 +39,7 @@ describe("a picture made and saved", () => {
         cost_usd: 0.025,
         cost_source: "units"
       })
-      assert.deepStrictEqual(row!.metadata, { cost_usd: 0.025, cost_source: "units" })
+      assert.deepStrictEqual(row!.metadata, { seed: 7, cost_usd: 0.025, cost_source: "units" })
       assert.strictEqual(paid!.input["prompt"], prompt)
       assert.strictEqual((yield* rows()).length, 1)
       assert.strictEqual((yield* ledger).length, 1)

@@ -25,6 +25,7 @@ describe("a chain", () => {
       assert.deepInclude(edited, { template_id: template, version: 2, prompt: "в красном пальто" })
       const [, second] = yield* rows()
       assert.deepStrictEqual(second!.metadata, {
+        seed: Number(edited["seed"]),
         cost_usd: 0.03,
         cost_source: "units",
         edited_from: { id: String((yield* success(id))["id"]), template_id: template, version: 1 }

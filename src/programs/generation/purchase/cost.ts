@@ -1,5 +1,5 @@
-import { Option } from "effect"
-import { type Catalogue, costOf, type PictureRequest } from "../../../services/Catalogue.ts"
+import { Effect, Option } from "effect"
+import { Catalogue, costOf, type PictureRequest, PORTRAIT } from "../../../services/Catalogue.ts"
 import * as NanoDollars from "../../../services/NanoDollars.ts"
 
 /** An estimate from the list price, never a bill. */
@@ -17,6 +17,10 @@ export const estimate = (catalogue: Catalogue["Service"], request: PictureReques
   const each = price === undefined ? undefined : costOf(price, catalogue.inputOf(request, model), null).amount
   return { model, each, total: each === undefined ? undefined : NanoDollars.times(each, pictures) }
 }
+
+/** What so many models cost: they differ in their words only. */
+export const estimateOf = (count: number) =>
+  Effect.map(Catalogue, (catalogue) => estimate(catalogue, { _tag: "Generate", prompt: "", seed: 0, size: PORTRAIT }, count))
 
 export const describe = ({ each, model, total }: Estimate, pictures: number) =>
   each === undefined || total === undefined

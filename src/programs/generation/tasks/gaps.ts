@@ -3,11 +3,14 @@ import { type Found, headersOf, QueueInspector } from "../../../services/QueueIn
 import { Reviews } from "../../../services/Reviews.ts"
 import * as Parameters from "./Parameters.ts"
 import { plan } from "./plan.ts"
+import type { Targets } from "./targets.ts"
 
 /** How one of the 288 combinations stands. */
 export interface Cell {
   readonly five: Parameters.Five
   readonly templateId: string
+  /** So many are to be approved. */
+  readonly wanted: number
   readonly approved: number
   readonly undecided: number
   readonly rejected: number
@@ -34,10 +37,10 @@ const fiveOf = (found: Found): Parameters.Five | undefined => {
 }
 
 /**
- * All combinations, where each is to have `wanted` approved pictures. Pictures that nobody has decided on and tasks on their way
+ * All combinations, where each is to have as many approved pictures as `targets` says. Pictures that nobody has decided on and tasks on their way
  * count as if they were approved. `batches`: batches that wait, whose pictures nobody can count yet; `all`: all tasks were looked at.
  */
-export const cells = Effect.fn("generation.cells")(function* (wanted: number) {
+export const cells = Effect.fn("generation.cells")(function* (targets: Targets) {
   const reviews = yield* Reviews
   const inspector = yield* QueueInspector
   const ids = Parameters.combinations.map(Parameters.templateIdOf)
@@ -57,9 +60,11 @@ export const cells = Effect.fn("generation.cells")(function* (wanted: number) {
       const templateId = Parameters.templateIdOf(five)
       const { approved, rejected, undecided } = tally.get(templateId) ?? { approved: 0, rejected: 0, undecided: 0 }
       const inFlight = coming.get(templateId) ?? 0
+      const wanted = targets(five)
       return {
         five,
         templateId,
+        wanted,
         approved,
         undecided,
         rejected,

@@ -53,6 +53,9 @@ type About = Pick<
 /** The largest INTEGER of PostgreSQL: a clock that jumped must not keep a picture out of the table. */
 const LONGEST_MS = 2_147_483_647
 
+/** By which its request is found in fal's history, and a picture like it can be made again. */
+const seedFields = ({ seed }: Bought) => (seed === null ? {} : { seed })
+
 /** What the picture cost, and where the figure comes from. Nothing for a model whose price is not known. */
 const costFields = ({ cost }: Bought) =>
   cost === undefined ? {} : { cost_usd: NanoDollars.toUsd(cost.amount), cost_source: cost.source }
@@ -63,8 +66,7 @@ const costFields = ({ cost }: Bought) =>
  */
 const newModel = (bought: Bought, kept: Kept | undefined, of: About): NewModel => ({
   ...of,
-  metadata:
-    bought.cost === undefined && kept === undefined ? of.metadata : { ...of.metadata, ...costFields(bought), ...kept?.metadata },
+  metadata: { ...of.metadata, ...seedFields(bought), ...costFields(bought), ...kept?.metadata },
   imageUrl: kept?.imageUrl ?? bought.picture.url,
   thumbnailUrl: kept?.thumbnailUrl ?? bought.picture.url,
   falRequestId: bought.requestId,
