@@ -354,6 +354,8 @@ const follow = (main) => {
   listen()
 }
 
+// On a phone not every place fits.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })
 const live = document.querySelector("main[data-live]")
 if (live !== null) follow(live)
 if (deck !== null) review()

@@ -46,17 +46,20 @@ const stateOf = ({ alive, consuming }: QueueStatus["workers"][number]) =>
       ? html`<span class="badge approved">takes tasks</span>`
       : html`<span class="badge rejected">takes nothing</span>`
 
+/** A worker names its tasks with every beat; how many it holds is known at once. */
+const doing = ({ consuming, doing, holds }: QueueStatus["workers"][number]) =>
+  !consuming && doing !== "" ? doing : holds === 0 ? "waiting for a task" : holds === 1 ? "one task" : `${holds} tasks`
+
 const workers = (status: QueueStatus) =>
   status.workers.length === 0
     ? notice("note", "No worker of model-generator has reported. Stock Celery workers do not.")
     : table(
         "Workers",
-        ["Worker", "State", "Doing", "Holds", "Done", "Last beat", "Host", "Version"],
+        ["Worker", "State", "Doing", "Done", "Last beat", "Host", "Version"],
         status.workers.map((worker) => [
           worker.name,
           stateOf(worker),
-          worker.doing === "" ? "waiting for a task" : worker.doing,
-          worker.holds,
+          doing(worker),
           worker.processed,
           `${ago(worker.beatSecondsAgo)} ago`,
           worker.host,
