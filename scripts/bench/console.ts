@@ -169,10 +169,11 @@ const follow = async (about: string, path: string | undefined) => {
 type Followed = Awaited<ReturnType<typeof follow>>
 
 const broker = new Redis(env.CELERY_BROKER_URL)
-const messages = (task: string, count: number) =>
+const FIVE = { gender: "female", age_range: "25-35", body_type: "average", pose: "front standing", style: "professional" }
+const messages = (task: string, count: number, kwargs: Readonly<Record<string, string>> = {}) =>
   Array.from({ length: count }, () => {
     const id = randomUUID()
-    return encode({ id, task, args: [], kwargs: {}, queue: "generator_queue", tag: randomUUID(), replyTo: "" }, "bench").raw
+    return encode({ id, task, args: [], kwargs, queue: "generator_queue", tag: randomUUID(), replyTo: "" }, "bench").raw
   })
 const until = async (done: () => Promise<boolean>) => {
   while (!(await done())) await sleep(20)
@@ -187,6 +188,7 @@ const soon = async (workers: number, samples: number) => {
   )
   await until(async () => (await broker.hlen("model-generator.workers")) === workers)
   await sleep(6000)
+  await simulator.pictureTakes(1)
   const followed = await follow("work", undefined)
   await followed.next()
   const took: Array<number> = []
@@ -194,8 +196,8 @@ const soon = async (workers: number, samples: number) => {
     await sleep(500 + Math.random() * 800)
     const heard = followed.next()
     const before = performance.now()
-    // One that takes a while: a task that has ended between two looks leaves the queue as it was.
-    await broker.lpush("generator_queue", messages("health_check", 3)[0]!)
+    // One that takes a while: of a task that costs nothing and has ended between two looks, the next beat of its worker tells.
+    await broker.lpush("generator_queue", ...messages("generate_model", 1, FIVE))
     await heard
     took.push(performance.now() - before)
   }
