@@ -2,6 +2,7 @@ import { assert, describe, it, layer as withLayer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
@@ -22,7 +23,8 @@ const all: ReadonlyArray<readonly [number, string]> = [
   [2, "one_row_per_request"],
   [3, "ledger"],
   [4, "reviews"],
-  [5, "bills"]
+  [5, "bills"],
+  [6, "verdicts"]
 ]
 
 /** The whole of the schema in words: columns with type, nullability and default, then every index. */
@@ -47,7 +49,7 @@ const insert = (request: string | null, version: number) =>
 const empty = Effect.flatMap(
   SqlClient,
   (sql) =>
-    sql`DROP TABLE IF EXISTS model_library, model_ledger, model_ledger_bills, model_review, model_audit, model_generator_migrations CASCADE`
+    sql`DROP TABLE IF EXISTS model_library, model_ledger, model_ledger_bills, model_review, model_audit, model_verdict, model_generator_migrations CASCADE`
 )
 
 const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
@@ -107,6 +109,33 @@ const promises = <E>(name: string, database: Layer.Layer<SqlClient, E>) =>
         assert.strictEqual(error.reason._tag, "UniqueViolation")
         yield* insert(null, 3)
         yield* insert(null, 4)
+      })
+    )
+
+    it.effect("decisions that were made before hold afterwards, and later ones too", () =>
+      Effect.gen(function* () {
+        yield* empty
+        yield* Migrations.migrate
+        const sql = yield* SqlClient
+        const [one, two] = [randomUUID(), randomUUID()]
+        for (const id of [one, two])
+          yield* sql`INSERT INTO model_library (id, template_id, image_url) VALUES (${id}::uuid, ${id}, 'x')`
+        const decide = (id: string, verdict: string) =>
+          sql`INSERT INTO model_review (id, model_id, verdict, who) VALUES (gen_random_uuid(), ${id}::uuid, ${verdict}, 'a')`
+        yield* sql`DROP TRIGGER model_verdict_holds ON model_review`
+        yield* decide(one, "approved")
+        yield* decide(one, "rejected")
+        yield* decide(two, "approved")
+        yield* sql`DELETE FROM model_generator_migrations WHERE migration_id = 6`
+        yield* Migrations.migrate
+        const verdicts = sql`SELECT model_id::text AS id, verdict FROM model_verdict ORDER BY verdict`
+        assert.deepStrictEqual(yield* verdicts, [
+          { id: two, verdict: "approved" },
+          { id: one, verdict: "rejected" }
+        ])
+        assert.deepStrictEqual(yield* sql`SELECT id::text AS id FROM model_library_approved`, [{ id: two }])
+        yield* decide(two, "undecided")
+        assert.deepStrictEqual(yield* verdicts, [{ id: one, verdict: "rejected" }])
       })
     )
 

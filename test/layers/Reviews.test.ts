@@ -33,9 +33,8 @@ describeWith(["postgres"], "ReviewsSql on PostgreSQL through PgBouncer", ({ post
       const may = (statement: string) =>
         Effect.flatMap(SqlClient, (sql) => sql.unsafe(statement)).pipe(Effect.provide(Layer.fresh(connected(directUrl))))
       yield* may("REVOKE ALL ON model_library, model_ledger, model_review, model_audit FROM worker")
-      yield* may("REVOKE ALL ON model_verdict FROM worker")
+      // Not on `model_verdict`: its owner, who is the same role here, writes it for whoever adds a decision.
       yield* may("GRANT SELECT, INSERT ON model_library, model_ledger, model_review, model_audit TO worker")
-      yield* may("GRANT SELECT ON model_verdict TO worker")
       yield* Effect.gen(function* () {
         const { decide, list } = yield* Reviews
         const { save } = yield* ModelLibrary
