@@ -3,6 +3,7 @@
  *
  *     node scripts/bench/console.ts rows 1000000     # how long pages take over so many rows
  *     node scripts/bench/console.ts live             # how soon ten workers are seen, and what a worker does meanwhile
+ *     node scripts/bench/console.ts throughput 3     # what it does while three people look
  *
  * It starts servers of its own on this machine, prints what it has measured, and leaves nothing behind.
  */
@@ -154,7 +155,7 @@ const follow = async (about: string, path: string | undefined) => {
       busy = true
       void fetch(base + path, { headers: { cookie } })
         .then((page) => page.text())
-        .finally(() => setTimeout(() => (busy = false), 400))
+        .finally(() => setTimeout(() => (busy = false), 900))
     }
   })().catch(() => undefined)
   return {
@@ -203,6 +204,7 @@ const soon = async (workers: number, samples: number) => {
   }
   await followed.stop()
   for (const one of all) await end(one)
+  await broker.flushdb()
   took.sort((one, other) => one - other)
   say(
     `from the queue to the page's event, ${workers} workers, ${samples} samples`,
@@ -218,7 +220,7 @@ const throughput = async (count: number) => {
   return count / ((performance.now() - before) / 1000)
 }
 const unhindered = async (viewers: number, rounds: number, count: number) => {
-  const one = await worker("bench@here", { METRICS_PORT: String(await freePort()), WORKER_MAX_TASKS_PER_CHILD: "0" })
+  const one = await worker("bench@here", { METRICS_PORT: String(await freePort()), WORKER_MAX_TASKS_PER_CHILD: "1000000" })
   await throughput(count)
   const rates: Record<"closed" | "open", Array<number>> = { closed: [], open: [] }
   let events = 0
@@ -239,12 +241,12 @@ const unhindered = async (viewers: number, rounds: number, count: number) => {
   say(`  ${viewers} people look at the page of work (${events} events)`, median(rates.open).toFixed(0))
 }
 const live = async () => {
-  await soon(10, 60)
-  await unhindered(3, 9, 4000)
+  if (what === "live") await soon(10, 60)
+  await unhindered(Number(process.argv[3] ?? 1), 9, 4000)
   say("memory after that (PSS)", `${proportionalMemory(family(console_)).toFixed(0)} MB`)
 }
 
-await (what === "live" ? live() : rows())
+await (what === "rows" ? rows() : live())
 broker.disconnect()
 await simulator.stop()
 await end(console_)

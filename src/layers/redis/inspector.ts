@@ -104,7 +104,8 @@ export const inspector = (shared: Shared) => {
     let all = true
     // Any other character may stand in the message in another form.
     const needle = /^[\w.:@-]*$/.test(prefix) ? prefix : ""
-    const page = { limit: 500, bytes: BYTES }
+    // Where every message is one of those that are looked for, no more are read than are wanted.
+    const page = { limit: needle === "" && prefix === "" ? Math.min(500, limit) : 500, bytes: BYTES }
     /** Page after page, until nothing is left, enough is found, or too many have been looked at. */
     const through = async <A>(
       ask: (from: number) => Promise<{ next: number | undefined; found: ReadonlyArray<A> }>,

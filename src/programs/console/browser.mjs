@@ -284,6 +284,7 @@ const morph = (from, to) => {
   }
 }
 
+const BUSY = 900
 /** The console says something every 15 seconds. */
 const SILENCE = 40_000
 
@@ -323,6 +324,8 @@ const follow = (main) => {
         say(source === null ? `${error.message} ·` : `Not up to date since ${new Date().toLocaleTimeString()} ·`)
       }
       await wait(every)
+      // Where something changes all the time, once a second is enough.
+      if (again) await wait(Math.max(0, BUSY - every))
     } while (again && isFollowing())
     busy = false
   }
