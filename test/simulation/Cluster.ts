@@ -136,6 +136,8 @@ export class Cluster {
   readonly oneServer: boolean
   /** Whether the workers have a media store. */
   readonly keeps: boolean
+  /** Whether fal's bills can be read. */
+  readonly hasBills: boolean
   readonly #store: Store
   /** What waits for whoever makes a call next: it stands still before it for so long (milliseconds), loses it, or dies of it. */
   readonly ambushes: Array<{ readonly call: string; readonly does: Ambush }> = []
@@ -184,6 +186,7 @@ export class Cluster {
     }
     this.oneServer = this.dice.chance(0.7)
     this.keeps = new Dice(seed, 3).chance(0.5)
+    this.hasBills = new Dice(seed, 5).chance(0.3)
     const purse = new Dice(seed, 4)
     this.budget = purse.chance(0.3) ? times(DEAREST, purse.pick([1, 1.5, 3])) : null
     this.rules = budgetRules(this.budget)
@@ -216,6 +219,7 @@ export class Cluster {
     pushed.openUnsafe = () => this.time.soon(open)
     this.catalogue = Context.get(world, Catalogue)
     this.script = Context.get(world, GeneratorMemory.GeneratorScript)
+    this.script.bills.isReadable = this.hasBills
     this.air = Context.get(world, FleetMemory.MemoryAir)
     this.redis = new Redis(this.time, [this.broker, this.air.revoked])
     this.records = new Records(this)
@@ -241,7 +245,10 @@ export class Cluster {
       generator: through(Context.get(world, Generator), fal.passage)
     }
     const step = this.oneServer ? "results stored in the step that acknowledges" : "results stored before"
-    this.note(`weather: ${this.weather.text}; ${this.size.children} children, ${this.size.prefetch} messages each; ${step}`)
+    const bills = this.hasBills ? "; fal's bills can be read" : ""
+    this.note(
+      `weather: ${this.weather.text}; ${this.size.children} children, ${this.size.prefetch} messages each; ${step}${bills}`
+    )
     this.note(fal.text)
   }
 

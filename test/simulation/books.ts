@@ -34,8 +34,9 @@ export const wrongInLedger = (cluster: Cluster, clients: Clients, fal: ReadonlyA
       if (isUnknown(taskId)) continue
       const isPaid = fal.some((one) => one.requestId === requestId && one.units > 0)
       const [row] = found
-      if (row === undefined && (requestId === undefined ? isHeld && !withdrawn && !isRefused : isPaid))
-        wrong.push(`ledger: no row of ${about}`)
+      // Where fal's bills can be read, they show which lost request was never taken: that one has cost nothing.
+      const mayBePaid = requestId === undefined ? isHeld && !withdrawn && !isRefused && !cluster.hasBills : isPaid
+      if (row === undefined && mayBePaid) wrong.push(`ledger: no row of ${about}`)
       if (row !== undefined && row.outcome !== "uncertain" && !isPaid && requestId !== undefined)
         wrong.push(`ledger: a row of ${about}, which cost nothing`)
     }

@@ -134,14 +134,16 @@ export const check = (cluster: Cluster, clients: Clients): Verdict => {
       const told = answer?.by.alive === true && answer.by.troubledAt < answer.at
       const uncounted = intents.every(({ resubmits }) => resubmits === 0)
       const often = resubmits++ > 0
-      if (often || known || told || early || uncounted) {
+      const findable = cluster.hasBills && again !== undefined
+      if (often || known || told || early || uncounted || findable) {
         paidTwice++
         const reasons = [
           often && "more than once",
           known && "its request was known",
           told && "its answer had come",
           early && "at once",
-          uncounted && "uncounted"
+          uncounted && "uncounted",
+          findable && "though fal's bills could be read"
         ]
         violations.push(`paid twice: ${id} (${reasons.filter(Boolean).join(", ")})`)
       }

@@ -112,6 +112,20 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: `(lost?.length ?? resubmits) >= most + 99`
   },
   {
+    name: "a lost request that the bills have is made again",
+    file: submit,
+    from: `if (trace._tag === "Found") return`,
+    to: `if (trace._tag === "Found" && lost.at < 0) return`,
+    breaks: "bills could be read"
+  },
+  {
+    name: "a lost request is made again before the bills of its time are whole",
+    file: "src/programs/generation/purchase/findLost.ts",
+    from: `_tag: isWhole ? "None" : "NotYet"`,
+    to: `_tag: isWhole || now > 0 ? "None" : "NotYet"`,
+    breaks: "bills could be read"
+  },
+  {
     name: "a resubmit that failed is forgotten",
     file: collect,
     from: `Entry.withdraw(payer, submitted, beforeResubmit(submitted))`,
