@@ -159,6 +159,8 @@ const all = {
 export type Name = keyof typeof all
 type Value<N extends Name> = (typeof all)[N] extends Setting<infer A> ? A : never
 
+export const names = Object.keys(all) as ReadonlyArray<Name> // the keys of a literal are exactly `Name`
+
 /** Spaces around a value are removed; a password may begin or end with one and is left as it is. */
 const trimmed = (name: Name, text: string) => (name.endsWith("PASSWORD") ? text : text.trim())
 
@@ -181,6 +183,8 @@ const configOf = (name: Name): Config.Config<unknown> =>
       )
     )
   )
+/** Made once: a worker reads its settings in dozens of places. */
+const configs = Object.fromEntries(names.map((name) => [name, configOf(name)]))
 
 /**
  * How many connections to the database serve this many children: a picture needs one for some milliseconds at its end, and none
@@ -193,9 +197,7 @@ export const of = <const Names extends ReadonlyArray<Name>>(
   ...names: Names
 ): Config.Config<{ readonly [N in Names[number]]: Value<N> }> =>
   // `Config.all` loses the link between a name and its type when the names are picked at run time.
-  Config.all(Object.fromEntries(names.map((name) => [name, configOf(name)]))) as never
-
-export const names = Object.keys(all) as ReadonlyArray<Name> // the keys of a literal are exactly `Name`
+  Config.all(Object.fromEntries(names.map((name) => [name, configs[name]!]))) as never
 
 /** Wrong use of the environment: every bad variable by name, with what is expected and, unless it may be secret, what came. */
 export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings", { problems: Schema.Array(Schema.String) }) {

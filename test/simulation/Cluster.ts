@@ -656,7 +656,8 @@ export class Cluster {
     // A stream that is lost says nothing, and never fails.
     const fail = (operation: string, arrived?: boolean) =>
       operation === "awaitEnd" ? (Effect.succeedNone as never) : Effect.fail(failure(operation, arrived) as never)
-    const pause = (millis: number) => (millis === 0 ? Effect.void : Effect.sleep(millis))
+    const after = <A, E>(millis: number, effect: Effect.Effect<A, E>) =>
+      millis === 0 ? effect : Effect.andThen(Effect.sleep(millis), effect)
     const trouble = (millis: number) => {
       if (link === "redis") process.troubledAt = this.time.now
       process.hindrances.push({ what: link, from: this.time.now, to: this.time.now + millis })
@@ -726,7 +727,7 @@ export class Cluster {
           }
           if (lost === "answer") {
             this.note(`${what}: the answer is lost`, process.boot)
-            return Effect.andThen(pause(delay[1]), alive(fail(name)))
+            return after(delay[1], alive(fail(name)))
           }
           if (name === "submit" && Exit.isSuccess(exit)) {
             const { requestId } = exit.value as Ticket // what `submit` gives
@@ -741,10 +742,10 @@ export class Cluster {
           if (this.trace !== undefined && !idle) this.note(`${what} → ${describe([exit])}`, process.boot)
           const heard = name === "submit" && lost === undefined ? Effect.andThen(this.records.heard(process, args), exit) : exit
           // An answer that is still on its way from a Redis that is no more does not arrive.
-          const arrives = Effect.suspend(() => (link === "redis" && master !== this.#masters ? fail(name) : heard))
-          return Effect.andThen(pause(delay[1]), alive(arrives))
+          const arrives = link === "redis" ? Effect.suspend(() => (master !== this.#masters ? fail(name) : heard)) : heard
+          return after(delay[1], alive(arrives))
         })
-        return Effect.andThen(pause(delay[0]), alive(back))
+        return after(delay[0], alive(back))
       })
   }
 

@@ -19,12 +19,22 @@ const STEADY = kombu.STEADY * 1000
 
 const LETTING_GO = new Set(["acknowledge", "handBack", "hold", "retry", "bury"])
 
-export const idOf = (raw: string): string | undefined => {
+const readId = (raw: string): string | undefined => {
   try {
     return (JSON.parse(raw) as { headers?: { id?: string } }).headers?.id // a message, or it throws
   } catch {
     return undefined
   }
+}
+
+/** A run asks for the same few messages again and again. */
+const ids = new Map<string, string | undefined>()
+export const idOf = (raw: string): string | undefined => {
+  if (ids.has(raw)) return ids.get(raw)
+  const id = readId(raw)
+  if (ids.size > 1000) ids.clear()
+  ids.set(raw, id)
+  return id
 }
 
 /** What a claim gives, or the end of a hold that claims as well. */

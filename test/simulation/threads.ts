@@ -1,7 +1,12 @@
 import { pathToFileURL } from "node:url"
+import { setFlagsFromString } from "node:v8"
 import { Worker } from "node:worker_threads"
 import { add, nothing, type Report } from "./Report.ts"
 import type { Order } from "./thread.ts"
+
+// A run calls thousands of functions, each not often: by itself V8 interprets most of them for the first hundreds of seeds.
+setFlagsFromString("--always-sparkplug")
+setFlagsFromString("--invocation-count-for-turbofan=1000")
 
 /** More room for what a run throws away, which is all of it. */
 const resourceLimits = { maxYoungGenerationSizeMb: 64 }
