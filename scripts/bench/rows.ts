@@ -5,6 +5,7 @@ import { freePort } from "../../test/servers/Process.ts"
 import type { Contender, Kind } from "./contenders.ts"
 import { end, family, processorSeconds, proportionalMemory, signal } from "./processes.ts"
 import type { Figure } from "./report.ts"
+import { scale } from "./scale.ts"
 import { memoryOf, requests, type Stage } from "./stage.ts"
 import { median, quantile } from "./statistics.ts"
 
@@ -15,9 +16,18 @@ export interface Sizes {
   readonly restSeconds: number
   readonly pictures: number
   readonly waves: number
+  readonly streamSeconds: number
 }
-export const usual: Sizes = { cold: 2000, steady: 10_000, roundTrips: 1000, restSeconds: 20, pictures: 10, waves: 4 }
-export const few: Sizes = { cold: 500, steady: 2000, roundTrips: 200, restSeconds: 4, pictures: 3, waves: 2 }
+export const usual: Sizes = {
+  cold: 2000,
+  steady: 10_000,
+  roundTrips: 1000,
+  restSeconds: 20,
+  pictures: 10,
+  waves: 4,
+  streamSeconds: 40
+}
+export const few: Sizes = { cold: 500, steady: 2000, roundTrips: 200, restSeconds: 4, pictures: 3, waves: 2, streamSeconds: 10 }
 
 export interface Row {
   readonly id: string
@@ -362,5 +372,7 @@ export const rowsOf = (sizes: Sizes): ReadonlyArray<Row> => [
   depth(300_000, true),
   eta,
   library,
-  fleet(sizes)
+  fleet(sizes),
+  scale(sizes, 20, 16),
+  scale(sizes, 1, 256)
 ]

@@ -17,7 +17,7 @@ const here = import.meta.dirname
 export const root = join(here, "..", "..")
 
 export const [BROKER_DB, RESULTS_DB] = [4, 5]
-const QUEUE = "generator_queue"
+export const QUEUE = "generator_queue"
 /** The lists of kombu's four priorities. */
 const LISTS = ["", "\x06\x163", "\x06\x166", "\x06\x169"].map((priority) => `${QUEUE}${priority}`)
 const PREPARED = "bench-prepared"
