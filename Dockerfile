@@ -1,6 +1,7 @@
 # The worker's image: an init, Node, the bundle, and the few Debian libraries they need. No package manager, no npm, no sources.
 #   docker build -t model-generator .                        the worker
 #   docker build -t model-generator-rehearsal --target rehearsal .   with the fal simulator, for trials only
+#   docker run --rm --entrypoint busybox model-generator tar -C /app -c clients | tar -x      what callers install: clients/*.whl
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /build
@@ -43,6 +44,15 @@ RUN set -eu; mkdir -p /root-fs; cd /root-fs \
 RUN install -d -o 10001 -g 10001 /root-fs/app/cache /root-fs/var/lib/model-generator/media /root-fs/var/lib/model-generator/console \
  && NODE_COMPILE_CACHE=/app/cache chroot --userspec=10001:10001 /root-fs /usr/local/bin/node /app/model-generator.mjs --version
 
+# What callers of the workers use: the Python package as a wheel, the JSON Schema, the TypeScript type.
+FROM node:22-bookworm-slim AS clients
+RUN apt-get update && apt-get install -y --no-install-recommends python3-setuptools python3-wheel \
+ && rm -rf /var/lib/apt/lists/*
+COPY clients /build/clients
+WORKDIR /build/clients/python
+RUN mkdir /clients && cp ../model-generator.schema.json ../model-generator.d.ts /clients/ \
+ && SOURCE_DATE_EPOCH=1577836800 python3 -c 'from setuptools.build_meta import build_wheel; build_wheel("/clients")'
+
 # For trials and rehearsals: the fal simulator.
 FROM scratch AS rehearsal
 COPY --from=root /root-fs /
@@ -54,6 +64,7 @@ CMD ["fal-simulator", "--host", "0.0.0.0"]
 
 FROM scratch AS worker
 COPY --from=root /root-fs /
+COPY --from=clients /clients /app/clients
 # 1024 of the container's 1536 MB: a leak ends in a clear heap error in the log, not in a silent kill by the kernel.
 # No debugger for whoever sends SIGUSR1, from the first instruction on.
 # One malloc arena for all threads: 4 MB less at rest.

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { fixture } from "../programs/celery/fixtures.ts"
 import { describeWith } from "../servers/index.ts"
 import { eventually, message } from "../support.ts"
-import { celery, startCelery } from "./celeryCommand.ts"
+import { celery, startCelery, startStock } from "./celeryCommand.ts"
 import { five } from "./pictures.ts"
-import { makeStage, nothing } from "./stage.ts"
+import { askPython, makeStage, nothing } from "./stage.ts"
 
 const generate = (id: string, over: object = {}) => message({ id, task: "generate_model", kwargs: five, ...over })
 
@@ -111,3 +111,35 @@ describeWith(["redis", "postgres", "celery53"], "celery events before a real wor
     60_000
   )
 })
+
+describeWith(
+  ["redis", "postgres", "celery57"],
+  "a worker of Celery 5.7, which sweeps bindings whose deadline has passed",
+  (servers) => {
+    it.live(
+      "leaves ours reachable: commands get their answers from both, and a client its result",
+      () =>
+        Effect.gen(function* () {
+          const { python } = servers.celery57
+          const stage = yield* makeStage(servers)
+          yield* stage.start()
+          const ping = celery(python, stage, "inspect", "ping")
+          assert.match((yield* ping).out, /celery@stage: OK/)
+          const deadlines = "_kombu.binding_deadlines"
+          const overdue = Effect.promise(() => stage.raw.broker.zcount(deadlines, "-inf", "1"))
+          for (const exchange of yield* Effect.promise(() => stage.raw.broker.zrange(deadlines, "0", "-1")))
+            yield* Effect.promise(() => stage.raw.broker.zadd(deadlines, "1", exchange))
+          assert.isAbove(yield* overdue, 0)
+
+          yield* startStock(python, stage)
+          yield* eventually("it has swept", overdue, (count) => count === 0, 20)
+          const { out } = yield* ping
+          assert.match(out, /celery@stage: OK/)
+          assert.match(out, /stock@host: OK/)
+          const [answer] = yield* askPython(python, stage, [{ task: "generate_model", kwargs: five }])
+          assert.strictEqual(answer?.["state"], "SUCCESS")
+        }),
+      60_000
+    )
+  }
+)

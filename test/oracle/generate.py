@@ -185,8 +185,8 @@ def unknown():
 
 
 def protocol1():
+    create = app.amqp.create_task_message  # Celery decides it when it is first asked for, by the protocol of that moment
     app.conf.task_protocol = 1
-    create = app.amqp.create_task_message
     app.amqp.create_task_message = app.amqp.as_task_v1
     try:
         rnd.choice([
