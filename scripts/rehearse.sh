@@ -68,8 +68,9 @@ batch_ended 'kill -9' 12
 
 batch 20
 began=$(now)
-must 'the rolling restart failed' bash deploy/rolling-restart.sh >"$work/rolling" 2>/dev/null
+must 'the rolling restart failed' env LOG_ARCHIVE="$work/logs" bash deploy/rolling-restart.sh >"$work/rolling" 2>/dev/null
 figure 'rolling restart of both workers under load' "$(since "$began")"
+must 'the logs of the old workers are not kept' test "$(find "$work/logs" -name 'generator-worker-?-*.log.gz' -size +0 | wc -l)" = 2
 sed 's/^/  /' "$work/rolling"
 batch_ended 'rolling restart' 20
 

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import type { TestModule } from "vitest/node"
 
 const INSTALL =
-  "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv libimage-exiftool-perl chromium prometheus"
+  "sudo apt-get install -y redis-server postgresql pgbouncer python3-venv libimage-exiftool-perl chromium prometheus jq"
 
 const fast = process.argv.includes("--fast")
 if (fast) process.env["TESTS"] = "fast" // vitest.config.ts and globalSetup.ts read it

@@ -5,7 +5,7 @@ import type { Contender } from "./contenders.ts"
 import { end, family, processorSeconds, proportionalMemory } from "./processes.ts"
 import type { Figure } from "./report.ts"
 import type { Row, Sizes } from "./rows.ts"
-import { QUEUE, requests, type Stage } from "./stage.ts"
+import { memoryOf, QUEUE, requests, type Stage } from "./stage.ts"
 import { quantile } from "./statistics.ts"
 
 /** Pictures a second: a million a day. */
@@ -97,7 +97,9 @@ export const scale = ({ restSeconds, streamSeconds }: Sizes, count: number, slot
       figure("commands", "1 M a day: Redis commands/s"),
       figure("rate", "pictures/s of a backlog", "higher"),
       figure("picture processor", "backlog: CPU of the workers, ms a picture"),
-      figure("picture redis", "backlog: CPU of Redis, ms a picture")
+      figure("picture redis", "backlog: CPU of Redis, ms a picture"),
+      figure("result", "Redis memory, KB a picture: its result"),
+      figure("rest", "Redis memory, KB a picture: all else")
     ],
     measure: async (stage, contender) => {
       await stage.simulator.pictureTakes(PICTURE_SECONDS)
@@ -110,6 +112,7 @@ export const scale = ({ restSeconds, streamSeconds }: Sizes, count: number, slot
         await sleep(SETTLE_SECONDS * 1000)
         const pids = children.flatMap(family)
         const rested = await used(stage, pids)
+        const empty = (await memoryOf(stage.broker)) - (await stage.broker.memory("USAGE", ASIDE, "SAMPLES", "0"))! / 2 ** 20
         await sleep(restSeconds * 1000)
         const begun = await used(stage, pids)
         const connections = await stage.connections()
@@ -127,6 +130,10 @@ export const scale = ({ restSeconds, streamSeconds }: Sizes, count: number, slot
         await until(async () => (await stage.results.dbsize()) >= pictures + backlog)
         const drained = (performance.now() - again) / 1000
         const done = await used(stage, pids)
+        const full = await memoryOf(stage.broker)
+        const all = pictures + backlog
+        await stage.results.flushdb()
+        const withoutResults = await memoryOf(stage.broker)
         const found = {
           memory: proportionalMemory(pids),
           connections,
@@ -139,7 +146,9 @@ export const scale = ({ restSeconds, streamSeconds }: Sizes, count: number, slot
           commands: (streamed.commands - begun.commands) / seconds,
           rate: backlog / drained,
           "picture processor": ((done.workers - streamed.workers) / backlog) * 1000,
-          "picture redis": ((done.redis - streamed.redis) / backlog) * 1000
+          "picture redis": ((done.redis - streamed.redis) / backlog) * 1000,
+          result: ((full - withoutResults) / all) * 1024,
+          rest: ((withoutResults - empty) / all) * 1024
         }
         return Object.fromEntries(Object.entries(found).map(([id, value]) => [`${id}, ${name}`, value]))
       })

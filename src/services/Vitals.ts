@@ -84,6 +84,8 @@ export class Vitals extends Context.Service<
     leaseTrouble: string
     /** All slots are taken, so there is no reason to look. */
     full: boolean
+    /** It was told to stop, so it looks no more. */
+    stopping: boolean
     /** Task ids, and stamps, not to be run, and until when that is remembered (Unix milliseconds). */
     readonly revoked: Readonly<Record<Revocable, Map<string, number>>>
     /** By the name of what is closed: an endpoint of fal, or `model_library`. */
@@ -106,6 +108,8 @@ export class Vitals extends Context.Service<
       /** Pictures refused for good since one was saved. */
       readonly refused: Set<string>
     }
+    /** When a line of the log that an outage repeats was last written (Unix milliseconds), by what it tells. */
+    readonly logged: Map<string, number>
     /** Open while there is an obstacle, or a picture could not be saved. */
     readonly noticed: Latch.Latch
     readonly rateLimits: Map<string, RateLimit>
@@ -124,11 +128,13 @@ export class Vitals extends Context.Service<
     lastBeat: 0,
     leaseTrouble: "",
     full: false,
+    stopping: false,
     revoked: { ids: new Map(), stamps: new Map() },
     obstacles: new Map(),
     insisting: new Set<Insisting>(),
     journalAway: undefined,
     library: { closed: "", since: 0, next: 0, pause: 0, provenAt: Number.NEGATIVE_INFINITY, refused: new Set<string>() },
+    logged: new Map(),
     noticed: Latch.makeUnsafe(false),
     barren: { tasks: 0, since: 0 },
     rateLimits: new Map(),
@@ -139,3 +145,13 @@ export class Vitals extends Context.Service<
 /** Ids of the tasks that run now. */
 export const running = (vitals: Vitals["Service"]) =>
   [...vitals.requests.values()].filter((request) => request.startedAt !== null).map((request) => request.id)
+
+/** An outage that goes on is told once a minute, or its lines would push all others out of the log. */
+const SELDOM = 60_000
+/** Whether something that an outage repeats, such as a failed connection, is to be logged this time. */
+export const isNews = ({ logged }: Vitals["Service"], what: string, now: number): boolean => {
+  const last = logged.get(what)
+  if (last !== undefined && now - last < SELDOM) return false
+  logged.set(what, now)
+  return true
+}

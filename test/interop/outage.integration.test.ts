@@ -62,6 +62,8 @@ describeWith(["redis", "postgres"], "Redis in trouble", ({ postgres }) => {
         const health = yield* eventually("unhealthy", Effect.delay(worker.health, "500 millis"), ({ status }) => status === 503)
         assert.isBelow(Date.now() - since, 31_000)
         assert.match(String(health.body["why"]), /broker|queue/)
+        // The worker tries twice a second, and says so once.
+        assert.lengthOf((yield* worker.output).match(/"message":"the queue cannot be reached"/g) ?? [], 1)
       }),
     timed(60_000)
   )

@@ -28,6 +28,7 @@ export default async function setup(project: TestProject) {
       seaweed: missing,
       kubernetes: missing,
       promtool: missing,
+      jq: missing,
       chromium: missing
     })
     project.provide("builds", "")
@@ -56,7 +57,7 @@ export default async function setup(project: TestProject) {
     const program = which(name)
     return program === undefined ? { missing: `${name} is not installed` } : { program }
   }
-  const [chromium, promtool] = [installed("chromium"), installed("promtool")]
+  const programs = { chromium: installed("chromium"), promtool: installed("promtool"), jq: installed("jq") }
   const starting = [
     serve<Redis.RedisAddress, Redis.RedisServer>(Redis.missing(), startRedis, ({ host, port }) => ({ host, port })),
     serve<Postgres.PostgresAddress, Postgres.PostgresServer>(
@@ -76,7 +77,7 @@ export default async function setup(project: TestProject) {
   try {
     const [redis, postgres, celery53, celery56, celery57, client, flower, c2pa, kubernetes, seaweed] = await Promise.all(starting)
     const pythons = { celery53, celery56, celery57, client, flower, c2pa }
-    project.provide("servers", { redis, postgres, ...pythons, kubernetes, seaweed, chromium, promtool })
+    project.provide("servers", { redis, postgres, ...pythons, kubernetes, seaweed, ...programs })
   } catch (error) {
     await Promise.allSettled(starting)
     await removeAll()

@@ -43,6 +43,8 @@ export interface Resources {
   readonly kubernetes: { readonly helm: string; readonly python: string }
   /** Tries the expressions of Prometheus on recorded metrics. */
   readonly promtool: { readonly program: string }
+  /** Reads JSON in a recipe of the runbook. */
+  readonly jq: { readonly program: string }
   /** Speaks S3; `Seaweed.start` starts one. */
   readonly seaweed: { readonly program: string }
 }

@@ -167,17 +167,17 @@ export const demo = <E, E2>(
     "demo",
     {
       count: Flag.Int("count").pipe(
-        Flag.withDescription("How many models the batch has"),
+        Flag.withDescription("How many models the batch has (10)"),
         Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))),
         Flag.withDefault(10)
       ),
       seed: Flag.Int("seed").pipe(
-        Flag.withDescription("The first picture's seed; the others count on from it"),
+        Flag.withDescription("The first picture's seed; the others count on from it (1)"),
         Flag.withSchema(Parameters.Seed),
         Flag.withDefault(1)
       ),
       output: Flag.String("output").pipe(
-        Flag.withDescription("The folder the pictures and their gallery go to"),
+        Flag.withDescription("The folder the pictures and their gallery go to (demo-output)"),
         Flag.withSchema(Schema.NonEmptyString),
         Flag.withDefault("demo-output")
       ),

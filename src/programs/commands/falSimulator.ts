@@ -11,29 +11,29 @@ const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3600
 export const falSimulator = Command.make(
   "fal-simulator",
   {
-    host: Flag.String("host").pipe(Flag.withDescription("The address to listen on"), Flag.withDefault("127.0.0.1")),
+    host: Flag.String("host").pipe(Flag.withDescription("The address to listen on (127.0.0.1)"), Flag.withDefault("127.0.0.1")),
     port: Flag.Int("port").pipe(
-      Flag.withDescription("The port; 0 takes any that is free"),
+      Flag.withDescription("The port; 0 takes any that is free (9220)"),
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
       Flag.withDefault(9220)
     ),
     pictureSeconds: Flag.Finite("picture-seconds").pipe(
-      Flag.withDescription("How long a picture takes"),
+      Flag.withDescription("How long a picture takes, in seconds (2)"),
       Flag.withSchema(seconds),
       Flag.withDefault(2)
     ),
     variation: Flag.Finite("variation").pipe(
-      Flag.withDescription("How much that time varies: 0.2 is up to 20 % either way"),
+      Flag.withDescription("How much that time varies; 0.2 is up to 20 % either way (0.2)"),
       Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
       Flag.withDefault(0.2)
     ),
     concurrency: Flag.Int("concurrency").pipe(
-      Flag.withDescription("Pictures made at once, as fal limits a new account"),
+      Flag.withDescription("Pictures made at once, as fal limits a new account (2)"),
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
       Flag.withDefault(2)
     ),
     mediaSeconds: Flag.Finite("media-keep").pipe(
-      Flag.withDescription("How long a picture can be downloaded, in seconds (7 days)"),
+      Flag.withDescription("How long a picture can be downloaded, in seconds (604800, 7 days)"),
       Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 31_536_000 }))),
       Flag.withDefault(7 * 86_400)
     ),

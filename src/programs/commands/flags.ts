@@ -12,7 +12,7 @@ export const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false)
 )
 export const wait = Flag.Boolean("wait").pipe(
-  Flag.withDescription("Wait for the result (--no-wait: only put the task on the queue)"),
+  Flag.withDescription("Wait for the result, the default (--no-wait: only put the task on the queue)"),
   Flag.withDefault(true)
 )
 export const timeout = (seconds: number) =>
@@ -22,7 +22,7 @@ export const timeout = (seconds: number) =>
     Flag.withDefault(seconds)
   )
 export const save = Flag.Boolean("save").pipe(
-  Flag.withDescription("Save the picture in the library (--no-save: make it only)"),
+  Flag.withDescription("Save the picture in the library, the default (--no-save: make it only)"),
   Flag.withDefault(true)
 )
 

@@ -2,6 +2,7 @@ import { Duration, Effect, Random } from "effect"
 import * as NanoDollars from "../../services/NanoDollars.ts"
 import type { TaskResult } from "../../services/ResultStore.ts"
 import type { Delivery } from "../../services/TaskQueue.ts"
+import { isNews } from "../../services/Vitals.ts"
 import * as Text from "../../wire/Text.ts"
 import * as Canvas from "../celery/canvas/Canvas.ts"
 import * as FollowUps from "../celery/canvas/followUps.ts"
@@ -223,7 +224,12 @@ const putBack = Effect.fnUntraced(function* (attempt: Any, reason: PutBack) {
 
 const held = Effect.fnUntraced(function* (attempt: Any, { after, reason }: NotYet) {
   const { context, name } = attempt
-  yield* Effect.logInfo("task parked for a moment", { event: "parked", reason, forSeconds: after })
+  const isFirst = isNews(context.vitals, `parked: ${reason}`, nowOf(context))
+  yield* Effect.logWithLevel(isFirst ? "Info" : "Debug")("task parked for a moment", {
+    event: "parked",
+    reason,
+    forSeconds: after
+  })
   yield* context.metrics.count("tasks_held_total", { task: name, reason })
   // With jitter, so that tasks that wait for the same thing do not return at the same instant.
   const spread = (yield* Random.next) * Math.max(1, after * 0.25)

@@ -3,11 +3,12 @@ import { Generator } from "../../services/Generator.ts"
 import { Journal } from "../../services/Journal.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { type Claimed, TaskQueue } from "../../services/TaskQueue.ts"
-import { Vitals } from "../../services/Vitals.ts"
+import { isNews, Vitals } from "../../services/Vitals.ts"
 import type { Job } from "../runtime/Pool.ts"
 import type { Self } from "../runtime/Supervisor.ts"
 import type { PutBack } from "../task/Task.ts"
 import type { Intake } from "../task/job.ts"
+import { explain } from "../explain.ts"
 import { PACE, pausedBy, RUN, blockedSince } from "../task/obstacles.ts"
 
 const FIRST_PAUSE = Duration.seconds(15)
@@ -102,6 +103,7 @@ export const consumer =
             const isEmpty = intake.foundNothing
             intake.foundNothing = false
             const claimed = isEmpty ? Option.none<Claimed>() : yield* queue.claim
+            if (!isEmpty && vitals.logged.delete("queue")) yield* Effect.logInfo("the queue is reached again")
             vitals.lastLook = yield* Clock.currentTimeMillis
             if (Option.isSome(claimed)) return claimed
             yield* restore(Effect.raceFirst(queue.awaitMessage, Queue.peek(options.pauses)))
@@ -157,7 +159,8 @@ export const consumer =
             Effect.gen(function* () {
               yield* metrics.set("consuming", {}, 0)
               yield* self.doing(`cut off from the queue (${error.operation})`)
-              yield* Effect.logWarning("the queue cannot be reached", error)
+              if (isNews(vitals, "queue", yield* Clock.currentTimeMillis))
+                yield* Effect.logWarning("the queue cannot be reached", { error: explain(error) })
               yield* Effect.sleep("500 millis")
             })
           )

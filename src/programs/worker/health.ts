@@ -18,7 +18,7 @@ export const trouble = (vitals: Vitals["Service"], startedAt: number, now: numbe
   if (vitals.notReady !== "") return `not ready: ${vitals.notReady}`
   for (const [need, { since, why }] of vitals.silent)
     if (now - since > SILENCE) return `the ${need} has not answered for ${Math.round((now - since) / 1000)} s: ${why}`
-  if (!vitals.full && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
+  if (!vitals.full && !vitals.stopping && now - Math.max(vitals.lastLook, startedAt) > SILENCE)
     return "has not looked at the queue for 30 s though a slot is free"
   return ""
 }

@@ -1,6 +1,7 @@
 import { Clock, Effect, Option } from "effect"
 import { Lease } from "../../services/Lease.ts"
 import { Metrics } from "../../services/Metrics.ts"
+import { explain } from "../explain.ts"
 import type { Self } from "../runtime/Supervisor.ts"
 
 /**
@@ -31,7 +32,9 @@ export const scheduler = (leased: Effect.Effect<void>) => (self: Self) =>
 
     const pass = Effect.gen(function* () {
       const released = yield* lease.release.pipe(
-        Effect.tapError((error) => (failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", error))),
+        Effect.tapError((error) =>
+          failing ? Effect.void : Effect.logWarning("no message can be put back on its queue", { error: explain(error) })
+        ),
         Effect.option
       )
       failing = Option.isNone(released)

@@ -1,6 +1,6 @@
 import { Clock, Effect } from "effect"
 import { Metrics } from "../../services/Metrics.ts"
-import { Vitals } from "../../services/Vitals.ts"
+import { isNews, Vitals } from "../../services/Vitals.ts"
 import { tryAgain } from "../generation/tasks/libraryCircuit.ts"
 import type { Self } from "../runtime/Supervisor.ts"
 import { forgetOld, withoutWork } from "../task/obstacles.ts"
@@ -25,12 +25,12 @@ export const watch = (told: (why: string) => Effect.Effect<void>) => (self: Self
       forgetOld(vitals, now)
       const why = withoutWork(vitals, now)
       if (why !== said) {
-        yield* why === ""
-          ? Effect.logInfo("tasks can run again")
-          : Effect.andThen(
-              Effect.logError("tasks can only wait now: no further task is claimed for a while", { why }),
-              metrics.count("pauses_total", { reason: "closed" })
-            )
+        if (why === "") {
+          vitals.logged.delete("waiting")
+          yield* Effect.logInfo("tasks can run again")
+        } else if (isNews(vitals, "waiting", now))
+          yield* Effect.logError("tasks can only wait now: no further task is claimed for a while", { why })
+        if (said === "") yield* metrics.count("pauses_total", { reason: "closed" })
         if (vitals.paused === "") yield* metrics.set("consuming", {}, why === "" ? 1 : 0)
         yield* told(why)
         yield* self.doing(why === "" ? "nothing is closed" : why)

@@ -3,6 +3,7 @@ import { Lease } from "../../services/Lease.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import * as Settings from "../../services/Settings.ts"
 import { patience, Stop } from "../../services/Stop.ts"
+import { Vitals } from "../../services/Vitals.ts"
 import { WorkerIdentity } from "../../services/WorkerIdentity.ts"
 import * as Events from "../control/Events.ts"
 import { makeGossip } from "../control/gossip.ts"
@@ -47,6 +48,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   const me = yield* WorkerIdentity
   const metrics = yield* Metrics
   const { begin, hurry, whenAsked } = yield* Stop
+  const vitals = yield* Vitals
 
   const leased = yield* Latch.make(false)
   const informed = yield* Latch.make(false)
@@ -141,7 +143,13 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   yield* metrics.set("fal_max_concurrent", {}, settings.FAL_MAX_CONCURRENT)
   const sayAll = Effect.suspend(() => Effect.logInfo(`what ${me.name} is doing:\n${Tree.draw(Tree.snapshot(tree.node))}`))
   // However it ends, its stop begins with the last wait here.
-  const asked = Effect.ensuring(Deferred.await(stopped), begin)
+  const asked = Effect.ensuring(
+    Deferred.await(stopped),
+    Effect.suspend(() => {
+      vitals.stopping = true
+      return begin
+    })
+  )
   return yield* Effect.raceAllFirst([
     tree.run,
     Deferred.await(nameTaken),

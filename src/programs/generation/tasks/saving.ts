@@ -3,6 +3,7 @@ import { attemptOf } from "../../../services/Journal.ts"
 import { type Model, ModelLibrary, type NewModel } from "../../../services/ModelLibrary.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import * as NanoDollars from "../../../services/NanoDollars.ts"
+import { isNews, Vitals } from "../../../services/Vitals.ts"
 import * as TaskFailure from "../../celery/TaskFailure.ts"
 import { RetryLater, type Task } from "../../task/Task.ts"
 import type * as Results from "./Results.ts"
@@ -30,7 +31,9 @@ const save = Effect.fn("generation.save")(function* (task: Task, { generated }: 
   const tried = yield* Effect.result(library.save(model, yield* rowsOfPicture(task, generated)))
   if (tried._tag === "Failure") {
     const { failure: error } = tried
-    yield* Effect.logWarning("a paid picture cannot be saved yet", { error: error.message, requestId: model.falRequestId })
+    const isFirst = isNews(yield* Vitals, "save", yield* Clock.currentTimeMillis)
+    const about = { error: error.message, requestId: model.falRequestId }
+    yield* Effect.logWithLevel(isFirst ? "Warn" : "Debug")("a paid picture cannot be saved yet", about)
     return yield* new RetryLater({
       reason: "save",
       failure: TaskFailure.libraryError(`${error.message} (the picture is at ${model.imageUrl})`),
