@@ -14,6 +14,8 @@ export const WorkerInfo = Schema.Struct({
   startedAt: Schema.Finite,
   metrics: Schema.String,
   processed: Schema.Int,
+  /** Left out by versions that did not tell it. */
+  slots: Schema.optionalKey(Schema.Int),
   consuming: Schema.Boolean,
   doing: Schema.String
 })

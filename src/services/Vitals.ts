@@ -65,7 +65,7 @@ export interface Insisting {
 export class Vitals extends Context.Service<
   Vitals,
   {
-    /** Tasks ended since the start, and how many started, by name. */
+    /** Tasks ended since the start, and how many runs started, by name. */
     processed: number
     readonly totals: Map<string, number>
     /** Messages that this worker holds, by task id: running, or waiting for a slot. */
@@ -82,6 +82,8 @@ export class Vitals extends Context.Service<
     lastBeat: number
     /** Why the lease was not renewed when it was last tried; "" when it was. */
     leaseTrouble: string
+    /** Tasks that it can run at once. */
+    slots: number
     /** All slots are taken, so there is no reason to look. */
     full: boolean
     /** It was told to stop, so it looks no more. */
@@ -127,6 +129,7 @@ export class Vitals extends Context.Service<
     lastLook: 0,
     lastBeat: 0,
     leaseTrouble: "",
+    slots: 0,
     full: false,
     stopping: false,
     revoked: { ids: new Map(), stamps: new Map() },

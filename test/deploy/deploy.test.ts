@@ -175,6 +175,24 @@ it("the runbook's table has every metric, with its type, labels and meaning", ()
       ])
 })
 
+it("the runbook has every row that health can show", () => {
+  const [, section = ""] = read("deploy/RUNBOOK.md").split("## What health shows")
+  const known = names(section.split("\n## ")[0]!, /`([^`]+)`/g)
+  const sources = [
+    "src/programs/commands/diagnosis.ts",
+    "src/programs/worker/clockSkew.ts",
+    "src/layers/redis/redisPreconditions.ts",
+    "src/layers/postgres/databasePreconditions.ts"
+  ].map(read)
+  const shown = sources.flatMap((source) => [
+    ...names(source, /\b(?:ok|note|bad|answered)\(\s*"([^"]+)"/g),
+    ...names(source, /\bname = "([^"]+)"/g),
+    ...names(source, /`\$\{what\} ([\w -]+)`/g).flatMap((rest) => [`broker ${rest}`, `results ${rest}`])
+  ])
+  assert.isAbove(shown.length, 25)
+  for (const row of shown) assert.include(known, row)
+})
+
 it("scripts can be run, and say what is wrong use", () => {
   for (const script of ["health-check", "generate-batch", "test-task", "check-deploy", "rehearse"])
     assert.notStrictEqual(statSync(join(root, `scripts/${script}.sh`)).mode & 0o111, 0, script)

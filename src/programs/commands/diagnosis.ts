@@ -28,7 +28,8 @@ export const ago = (seconds: number): string =>
 
 const workerRow = (worker: QueueStatus["workers"][number]): Row => {
   const doing = worker.doing === "" ? "waiting for a task" : `doing ${worker.doing}`
-  const about = `on ${worker.host}, last beat ${ago(worker.beatSecondsAgo)} ago, holds ${worker.holds}, ${worker.processed} done, ${doing}`
+  const slots = worker.slots === undefined ? "" : ` for ${worker.slots} ${worker.slots === 1 ? "slot" : "slots"}`
+  const about = `on ${worker.host}, last beat ${ago(worker.beatSecondsAgo)} ago, holds ${worker.holds}${slots}, ${worker.processed} tasks done, ${doing}`
   if (!worker.alive)
     return note(worker.name, `gone: ${about}`, "what it held goes back to the queue by itself once another worker is alive")
   if (!worker.consuming)

@@ -51,6 +51,7 @@ const Health = Schema.Struct({
   healthy: Schema.Boolean,
   why: Schema.String,
   processed: Schema.Int,
+  slots: Schema.Int,
   running: Schema.Array(Schema.String)
 })
 
@@ -58,7 +59,10 @@ export const health = Effect.fn("health.self")(function* (address: string, json:
   const answer = yield* get(address, "/health", Health)
   if (json) yield* print(answer)
   if (!answer.healthy) return yield* new Failed({ message: `${answer.worker} is not healthy: ${answer.why}` })
-  if (!json) yield* Console.log(`${answer.worker} is healthy: ${answer.processed} done, ${answer.running.length} running`)
+  if (!json)
+    yield* Console.log(
+      `${answer.worker} is healthy: ${answer.processed} tasks done, ${answer.running.length} of ${answer.slots} slots busy`
+    )
 })
 
 export const tree = Effect.fn("health.tree")(function* (address: string, json: boolean) {

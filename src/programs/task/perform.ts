@@ -220,7 +220,8 @@ const afterEnding = <R>(attempt: Attempt<R>, { _tag }: Exclude<Ending, { _tag: "
 const count = <R>({ context, name, startedAt }: Attempt<R>, outcome: TaskOutcome) =>
   Effect.suspend(() => {
     const { clock, metrics, vitals } = context
-    vitals.processed++
+    // A task that is tried again is counted when it has ended.
+    if (outcome !== "retried" && outcome !== "put back") vitals.processed++
     return Effect.andThen(
       metrics.count("tasks_total", { task: name, outcome }),
       metrics.observe("task_duration_seconds", { task: name }, (clock.currentTimeMillisUnsafe() - startedAt) / 1000)

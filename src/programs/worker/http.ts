@@ -35,6 +35,7 @@ const routes = (root: () => Tree.Node) =>
           why,
           closed: closed(vitals),
           processed: vitals.processed,
+          slots: vitals.slots,
           running: running(vitals)
         }
         return yield* HttpServerResponse.json(body, { status: why === "" ? 200 : 503 })

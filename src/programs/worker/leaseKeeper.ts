@@ -50,6 +50,7 @@ export const leaseKeeper = (leased: Latch.Latch, nameTaken: Deferred.Deferred<ne
           startedAt: me.startedAt,
           metrics: `${inUrl(settings.METRICS_HOST)}:${settings.METRICS_PORT}`,
           processed: vitals.processed,
+          slots: vitals.slots,
           consuming: paused === "" && vitals.notReady === "",
           doing:
             vitals.notReady !== ""

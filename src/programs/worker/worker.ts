@@ -87,9 +87,13 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
     },
     yield* Queue.unbounded<Supervisor.Child<R | Metrics>>()
   )
+  const tellSlots = Effect.suspend(() => {
+    vitals.slots = pool.size()
+    return metrics.set("slots", {}, vitals.slots)
+  })
   const resize = Effect.fnUntraced(function* (by: number) {
     yield* by > 0 ? pool.grow(by) : pool.shrink(-by)
-    yield* metrics.set("slots", {}, pool.size())
+    yield* tellSlots
     yield* Effect.logInfo("the pool changes its size", { children: pool.size() })
   })
   const admit = (children: number) => Semaphore.resize(slots, children * settings.WORKER_PREFETCH_MULTIPLIER)
@@ -139,7 +143,7 @@ export const workerOf = Effect.fnUntraced(function* <R>(registry: ReadonlyMap<st
   ])
 
   yield* metrics.set("build_info", { version: VERSION, node: process.version }, 1)
-  yield* metrics.set("slots", {}, range.min)
+  yield* tellSlots
   yield* metrics.set("fal_max_concurrent", {}, settings.FAL_MAX_CONCURRENT)
   const sayAll = Effect.suspend(() => Effect.logInfo(`what ${me.name} is doing:\n${Tree.draw(Tree.snapshot(tree.node))}`))
   // However it ends, its stop begins with the last wait here.

@@ -110,6 +110,16 @@ describe("health", () => {
     assert.deepStrictEqual(withQueue({ workers: [] }), { q: "bad", workers: "bad" })
   })
 
+  it("shows a worker's slots, its tasks, and what it does", () => {
+    const says = (more: object) =>
+      diagnose({ ...fine, queue: well({ ...status, workers: [{ ...worker, ...more }] }) }).find(
+        ({ what }) => what === "celery@one"
+      )!.says
+    assert.include(says({ slots: 4, holds: 2, doing: "a, b" }), "holds 2 for 4 slots, 3 tasks done, doing a, b")
+    assert.include(says({ slots: 1 }), "holds 0 for 1 slot, 3 tasks done, waiting for a task")
+    assert.include(says({}), "holds 0, 3 tasks done") // of a version that does not tell its slots
+  })
+
   it("does not ask for a worker where one is there and says why it takes nothing, and does not call fal well then", () => {
     const doing = "paused: fal account: fal answered 403: Exhausted balance"
     const rows = diagnose({ ...fine, queue: well({ ...status, workers: [{ ...worker, consuming: false, doing }] }) })

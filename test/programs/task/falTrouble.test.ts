@@ -10,9 +10,10 @@ describe("fal is busy or broken before it accepts", () => {
     Effect.gen(function* () {
       const { counts, left, ledger, result, script, seconds, send, start, success } = yield* makeWorld
       yield* script.submits("busy")
-      yield* start({ chance: 0.999 })
+      const { vitals } = yield* start({ chance: 0.999 })
       const id = yield* send()
       yield* seconds(0.5)
+      assert.strictEqual(vitals.processed, 0) // a try is not a task
       const document = yield* result(id)
       assert.strictEqual(document!.status, "RETRY")
       assert.deepInclude(document!.result as object, { exc_type: "GenerationError", exc_module: "model_generator.errors" })
@@ -26,6 +27,7 @@ describe("fal is busy or broken before it accepts", () => {
       assert.strictEqual((yield* success(id))["saved"], true)
       assert.deepStrictEqual(yield* counts, empty)
       assert.strictEqual((yield* ledger).length, 1)
+      assert.strictEqual(vitals.processed, 2)
     })
   )
 
